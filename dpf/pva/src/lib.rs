@@ -1,0 +1,1 @@
+//! Reference Platform Validation Authority.

@@ -1,0 +1,1 @@
+//! Download and Provisioning Function.

@@ -1,0 +1,1 @@
+//! Initial Connectivity Function: HSS/AuC for provisional IMSIs over S6a.

@@ -1,0 +1,19 @@
+//! Messages and AVPs on the wire, RFC 6733 §3 and §4. Reading borrows from the input; writing appends to
+//! the caller's buffer. No IO, no clock.
+
+pub mod avp;
+pub mod dictionary;
+pub mod error;
+pub mod frame;
+pub mod header;
+pub mod message;
+pub mod result;
+pub mod writer;
+
+pub use avp::{Avp, AvpFlags, Avps};
+pub use dictionary::{AvpDef, Kind};
+pub use error::DecodeError;
+pub use header::{CommandFlags, HEADER_LEN, Header};
+pub use message::Message;
+pub use result::ResultCode;
+pub use writer::Writer;

@@ -1,0 +1,181 @@
+//! AVPs, RFC 6733 §4: reading them in place.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{AvpDef, DecodeError, ResultCode};
+
+/// AVP flags, RFC 6733 §4.1: V, M, P and five reserved bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AvpFlags(pub u8);
+
+impl AvpFlags {
+    /// V: a Vendor-Id follows.
+    pub const VENDOR: Self = Self(0x80);
+    /// M: the receiver has to understand it, RFC 6733 §4.1.
+    pub const MANDATORY: Self = Self(0x40);
+    /// P: reserved for end-to-end security, sent as zero (RFC 6733 §4.1).
+    pub const PROTECTED: Self = Self(0x20);
+
+    /// Whether all bits of `other` are set.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets of bits.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// One AVP, borrowed from its message.
+#[derive(Debug, Clone, Copy)]
+pub struct Avp<'a> {
+    /// AVP code.
+    pub code: u32,
+    /// Flags as read.
+    pub flags: AvpFlags,
+    /// Vendor-Id, 0 where the V bit is off.
+    pub vendor: u32,
+    /// The data, without padding.
+    pub data: &'a [u8],
+    /// Header, data and padding: what is echoed, or shown in a Failed-AVP.
+    pub raw: &'a [u8],
+}
+
+impl<'a> Avp<'a> {
+    /// Whether code and vendor are those of `def`.
+    #[must_use]
+    pub fn is(&self, def: &AvpDef) -> bool {
+        self.code == def.code && self.vendor == def.vendor
+    }
+
+    /// Whether the M bit is set.
+    #[must_use]
+    pub fn mandatory(&self) -> bool {
+        self.flags.has(AvpFlags::MANDATORY)
+    }
+
+    /// Unsigned32 or Enumerated (RFC 6733 §4.2, §4.3): exactly four octets.
+    ///
+    /// # Errors
+    /// 5014 with this AVP as Failed-AVP for another length.
+    pub fn u32(&self) -> Result<u32, DecodeError> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    /// Unsigned64 (RFC 6733 §4.2): exactly eight octets.
+    ///
+    /// # Errors
+    /// 5014 for another length.
+    pub fn u64(&self) -> Result<u64, DecodeError> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    /// An OctetString of exactly `N` octets.
+    ///
+    /// # Errors
+    /// 5014 for another length.
+    pub fn array<const N: usize>(&self) -> Result<[u8; N], DecodeError> {
+        self.data.try_into().map_err(|_| self.error(ResultCode::INVALID_AVP_LENGTH, "the AVP's data has another length"))
+    }
+
+    /// UTF8String or DiameterIdentity (RFC 6733 §4.3.1).
+    ///
+    /// # Errors
+    /// 5004 if the octets are not UTF-8.
+    pub fn str(&self) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.data)
+            .map_err(|_| self.error(ResultCode::INVALID_AVP_VALUE, "the AVP's text is not UTF-8"))
+    }
+
+    /// Address (RFC 6733 §4.3.1): two octets of address family, then the address.
+    ///
+    /// # Errors
+    /// 5014 for a length that does not go with the family, 5004 for a family other than IPv4 and IPv6.
+    pub fn address(&self) -> Result<IpAddr, DecodeError> {
+        let Some((family, address)) = self.data.split_first_chunk::<2>() else {
+            return Err(self.error(ResultCode::INVALID_AVP_LENGTH, "an Address has at least two octets"));
+        };
+        let length = || self.error(ResultCode::INVALID_AVP_LENGTH, "the address does not fit its family");
+        match u16::from_be_bytes(*family) {
+            1 => Ok(Ipv4Addr::from(<[u8; 4]>::try_from(address).map_err(|_| length())?).into()),
+            2 => Ok(Ipv6Addr::from(<[u8; 16]>::try_from(address).map_err(|_| length())?).into()),
+            _ => Err(self.error(ResultCode::INVALID_AVP_VALUE, "the address family is neither IPv4 nor IPv6")),
+        }
+    }
+
+    /// The AVPs inside a Grouped AVP (RFC 6733 §4.4), bounded in depth.
+    ///
+    /// `depth` is how many further levels are allowed; call with [`MAX_DEPTH`] at the top level.
+    ///
+    /// # Errors
+    /// 5004 when `depth` is 0.
+    pub fn group(&self, depth: u8) -> Result<Avps<'a>, DecodeError> {
+        if depth == 0 {
+            return Err(self.error(ResultCode::INVALID_AVP_VALUE, "grouped AVPs are nested too deeply"));
+        }
+        Ok(Avps::new(self.data))
+    }
+
+    /// An error about this AVP, with it as Failed-AVP (RFC 6733 §7.5).
+    #[must_use]
+    pub fn error(&self, code: ResultCode, what: &'static str) -> DecodeError {
+        DecodeError::new(code, what).with_failed(self.raw)
+    }
+}
+
+/// Levels of grouped AVPs that are read. S6a's deepest group has six
+/// (Subscription-Data > APN-Configuration-Profile > APN-Configuration > EPS-Subscribed-QoS-Profile >
+/// Allocation-Retention-Priority > Priority-Level).
+pub const MAX_DEPTH: u8 = 8;
+
+/// The AVPs of a message or group, in order; ends after the first error.
+#[derive(Debug, Clone)]
+pub struct Avps<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Avps<'a> {
+    /// Over the octets after a message's header, or a group's data.
+    #[must_use]
+    pub fn new(octets: &'a [u8]) -> Self {
+        Self { rest: octets }
+    }
+
+    fn read(&mut self) -> Result<Avp<'a>, DecodeError> {
+        let rest = std::mem::take(&mut self.rest);
+        let broken = |what| DecodeError::new(ResultCode::INVALID_AVP_LENGTH, what).with_failed_header(rest);
+        let Some(head) = rest.first_chunk::<8>() else {
+            return Err(broken("an AVP's header is cut off"));
+        };
+        let code = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+        let flags = AvpFlags(head[4]);
+        let length = u32::from_be_bytes([0, head[5], head[6], head[7]]) as usize;
+        let header = if flags.has(AvpFlags::VENDOR) { 12 } else { 8 };
+        if length < header {
+            return Err(broken("an AVP's length is less than its header"));
+        }
+        if length > rest.len() {
+            return Err(broken("an AVP is longer than what holds it"));
+        }
+        let vendor = match rest.get(8..12) {
+            Some(v) if header == 12 => u32::from_be_bytes([v[0], v[1], v[2], v[3]]),
+            _ => 0,
+        };
+        // RFC 6733 §4.1 wants padding to four octets; a group's last AVP is accepted without.
+        let padded = length.next_multiple_of(4).min(rest.len());
+        self.rest = &rest[padded..];
+        Ok(Avp { code, flags, vendor, data: &rest[header..length], raw: &rest[..padded] })
+    }
+}
+
+impl<'a> Iterator for Avps<'a> {
+    type Item = Result<Avp<'a>, DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() { None } else { Some(self.read()) }
+    }
+}

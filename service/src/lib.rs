@@ -1,0 +1,1 @@
+//! What every Callhome role needs once: configuration, telemetry, TLS, authorisation, shutdown, health.

@@ -1,0 +1,1 @@
+//! UE and MME simulator that shares no cryptography with the AuC.
