@@ -1,0 +1,60 @@
+//! Which serving node a subscriber is registered with.
+
+use std::net::IpAddr;
+
+use schemas::identity::{Imsi, Plmn};
+use serde::{Deserialize, Serialize};
+
+use super::{Rat, Timestamp};
+
+/// The serving nodes of S6a/S6d: an HSS keeps one of each (TS 29.272 §5.2.1.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeKind {
+    /// Over S6a.
+    Mme,
+    /// Over S6d.
+    Sgsn,
+}
+
+/// A node by its Diameter identity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ServingNode {
+    /// Origin-Host of its requests.
+    pub host: String,
+    /// Origin-Realm of its requests.
+    pub realm: String,
+}
+
+impl ServingNode {
+    /// Whether both are the same node; DiameterIdentities compare without regard to case (RFC 6733 §4.3.1).
+    #[must_use]
+    pub fn is(&self, host: &str) -> bool {
+        self.host.eq_ignore_ascii_case(host)
+    }
+}
+
+/// One subscriber's registration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Registration {
+    /// The subscriber.
+    pub imsi: Imsi,
+    /// MME or SGSN.
+    pub kind: NodeKind,
+    /// Which one.
+    pub node: ServingNode,
+    /// Visited-PLMN-Id of the update location request.
+    pub visited_plmn: Plmn,
+    /// RAT-Type of the update location request.
+    pub rat: Rat,
+    /// Address assigned to the subscriber.
+    pub address: Option<IpAddr>,
+    /// IMEI and software version as Terminal-Information told them, digits.
+    pub imei: Option<String>,
+    /// When it began.
+    pub registered_at: Timestamp,
+    /// When it lapses unless renewed.
+    pub expires_at: Timestamp,
+    /// The node has purged the UE (TS 29.272 §5.2.1.2.3): it is reachable no more, but its node is known.
+    pub purged: bool,
+}
