@@ -1,0 +1,157 @@
+//! What a USIM keeps while it is switched off: its array of sequence numbers, in a JSON file.
+//!
+//! Keys are not in it: they come from where the device's credentials are kept.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use schemas::identity::Imsi;
+use serde::{Deserialize, Serialize};
+
+use super::{SqnArray, Usim};
+
+/// The sequence numbers that one USIM has accepted. A file holds one a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsimState {
+    /// Whose.
+    pub imsi: Imsi,
+    /// SEQ_MS(i) by IND (TS 33.102 annex C.2.2); entries that are 0 are left out.
+    pub seq_ms: BTreeMap<u8, u64>,
+}
+
+/// Why a state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file cannot be read or written.
+    #[error("the USIM state {file}: {source}")]
+    Io {
+        /// Its path.
+        file: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A line is not a state.
+    #[error(
+        "the USIM state {file}, line {line}: {what}; delete the file to start with USIMs as new (they will \
+         ask for resynchronisation if the network is ahead)"
+    )]
+    Line {
+        /// Its path.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl UsimState {
+    /// The state of `usim`, known as `imsi`.
+    #[must_use]
+    pub fn of(imsi: Imsi, usim: &Usim) -> Self {
+        let entries = (0u8..).zip(*usim.sqn().entries());
+        Self { imsi, seq_ms: entries.filter(|(_, seq)| *seq > 0).collect() }
+    }
+
+    /// The array that it describes, with the default limits. `None` if an IND is above 31 or a SEQ has more
+    /// than 43 bits.
+    #[must_use]
+    pub fn array(&self) -> Option<SqnArray> {
+        let mut array = SqnArray::default();
+        self.seq_ms.iter().all(|(ind, seq)| array.restore(*ind, *seq)).then_some(array)
+    }
+}
+
+/// Reads the states in `file`. A file that does not exist holds none.
+///
+/// # Errors
+/// If the file cannot be read, or a line is not a state.
+pub fn load(file: &Path) -> Result<BTreeMap<Imsi, SqnArray>, StateError> {
+    let name = || file.display().to_string();
+    let input = match File::open(file) {
+        Ok(input) => BufReader::new(input),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(source) => return Err(StateError::Io { file: name(), source }),
+    };
+    let mut states = BTreeMap::new();
+    for (line, text) in (1..).zip(input.lines()) {
+        let text = text.map_err(|source| StateError::Io { file: name(), source })?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let wrong = |what: String| StateError::Line { file: name(), line, what };
+        let state: UsimState = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        let array = state
+            .array()
+            .ok_or_else(|| wrong("an IND is above 31, or a SEQ has more than 43 bits".into()))?;
+        states.insert(state.imsi, array);
+    }
+    Ok(states)
+}
+
+/// Writes the states to `file` so that a crash leaves either the old ones or the new ones: into a file beside
+/// it, to the disk, then renamed over it.
+///
+/// # Errors
+/// If that cannot be done; the old file is then as it was.
+pub fn save<'a>(file: &Path, usims: impl IntoIterator<Item = (Imsi, &'a Usim)>) -> Result<(), StateError> {
+    let write = || -> io::Result<()> {
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(format!(".{}.new", std::process::id()));
+        let written = File::create(&beside).and_then(|out| {
+            let mut out = BufWriter::new(out);
+            for (imsi, usim) in usims {
+                serde_json::to_writer(&mut out, &UsimState::of(imsi, usim))?;
+                out.write_all(b"\n")?;
+            }
+            out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            fs::rename(&beside, file)
+        });
+        if written.is_err() {
+            // The error that matters is the first one; what is left beside is only clutter.
+            let _ = fs::remove_file(&beside);
+        }
+        written
+    };
+    write().map_err(|source| StateError::Io { file: file.display().to_string(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usim::{NotFresh, Sqn};
+    use schemas::secret::Key128;
+
+    #[test]
+    fn a_device_keeps_its_array_when_switched_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("usim.json");
+        assert!(load(&file).unwrap().is_empty());
+
+        let key = Key128::new([7; 16]);
+        let mut usim = Usim::new(&key, &key);
+        usim.sqn.accept(Sqn::new(41, 3)).unwrap();
+        usim.sqn.accept(Sqn::new(40, 31)).unwrap();
+        let imsi: Imsi = "001010000000001".parse().unwrap();
+        save(&file, [(imsi, &usim)]).unwrap();
+
+        let mut again = load(&file).unwrap().remove(&imsi).unwrap();
+        assert_eq!(&again, usim.sqn());
+        assert_eq!(again.accept(Sqn::new(41, 3)), Err(NotFresh::Used));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside the file");
+    }
+
+    #[test]
+    fn a_broken_state_says_which_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("usim.json");
+        for bad in ["{", r#"{"imsi":"001010000000001","seq_ms":{"32":1}}"#] {
+            fs::write(&file, format!("\n{bad}\n")).unwrap();
+            let error = load(&file).unwrap_err().to_string();
+            assert!(error.contains("line 2"), "{error}");
+        }
+    }
+}
