@@ -4,4 +4,6 @@
 //! [`app`] those of S6a, [`peer`] the peer state machine and watchdog without IO or clock, [`net`] the
 //! drivers that put them on sockets.
 
+pub mod app;
+pub mod base;
 pub mod codec;

@@ -51,6 +51,13 @@ impl<'a> Avp<'a> {
         self.code == def.code && self.vendor == def.vendor
     }
 
+    /// Vendor and code in one word, to be matched against [`AvpDef::key`].
+    #[inline]
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        super::dictionary::key(self.code, self.vendor)
+    }
+
     /// Whether the M bit is set.
     #[must_use]
     pub fn mandatory(&self) -> bool {
@@ -78,7 +85,9 @@ impl<'a> Avp<'a> {
     /// # Errors
     /// 5014 for another length.
     pub fn array<const N: usize>(&self) -> Result<[u8; N], DecodeError> {
-        self.data.try_into().map_err(|_| self.error(ResultCode::INVALID_AVP_LENGTH, "the AVP's data has another length"))
+        self.data
+            .try_into()
+            .map_err(|_| self.error(ResultCode::INVALID_AVP_LENGTH, "the AVP's data has another length"))
     }
 
     /// UTF8String or DiameterIdentity (RFC 6733 §4.3.1).
@@ -102,7 +111,9 @@ impl<'a> Avp<'a> {
         match u16::from_be_bytes(*family) {
             1 => Ok(Ipv4Addr::from(<[u8; 4]>::try_from(address).map_err(|_| length())?).into()),
             2 => Ok(Ipv6Addr::from(<[u8; 16]>::try_from(address).map_err(|_| length())?).into()),
-            _ => Err(self.error(ResultCode::INVALID_AVP_VALUE, "the address family is neither IPv4 nor IPv6")),
+            _ => {
+                Err(self.error(ResultCode::INVALID_AVP_VALUE, "the address family is neither IPv4 nor IPv6"))
+            }
         }
     }
 
@@ -113,13 +124,20 @@ impl<'a> Avp<'a> {
     /// # Errors
     /// 5004 when `depth` is 0.
     pub fn group(&self, depth: u8) -> Result<Avps<'a>, DecodeError> {
-        if depth == 0 {
-            return Err(self.error(ResultCode::INVALID_AVP_VALUE, "grouped AVPs are nested too deeply"));
-        }
+        self.enter(depth)?;
         Ok(Avps::new(self.data))
     }
 
+    /// Whether one more level of groups is allowed.
+    pub(crate) fn enter(&self, depth: u8) -> Result<(), DecodeError> {
+        if depth == 0 {
+            return Err(self.error(ResultCode::INVALID_AVP_VALUE, "grouped AVPs are nested too deeply"));
+        }
+        Ok(())
+    }
+
     /// An error about this AVP, with it as Failed-AVP (RFC 6733 §7.5).
+    #[cold]
     #[must_use]
     pub fn error(&self, code: ResultCode, what: &'static str) -> DecodeError {
         DecodeError::new(code, what).with_failed(self.raw)

@@ -1,6 +1,6 @@
 //! What is wrong with a message, with all that the answer needs to say so.
 
-use super::ResultCode;
+use super::{Avp, AvpFlags, ResultCode};
 
 /// A message that cannot be accepted: Result-Code and Failed-AVP of the answer (RFC 6733 §7.1, §7.5).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,23 @@ impl DecodeError {
     pub fn with_failed(mut self, avp: &[u8]) -> Self {
         self.failed = avp.to_vec();
         self.failed.resize(avp.len().next_multiple_of(4), 0);
+        self
+    }
+
+    /// Inside the group that holds the failed AVP, so that the receiver can tell where it stands
+    /// (RFC 6733 §7.5: "the grouped AVP hierarchy up to the single offending AVP").
+    #[cold]
+    #[must_use]
+    pub fn inside(mut self, group: &Avp<'_>) -> Self {
+        if self.failed.is_empty() {
+            return self;
+        }
+        let header = if group.flags.has(AvpFlags::VENDOR) { 12 } else { 8 };
+        let mut wrapped = group.raw[..header].to_vec();
+        wrapped.extend_from_slice(&self.failed);
+        let length = (wrapped.len() as u32).to_be_bytes();
+        wrapped[5..8].copy_from_slice(&length[1..]);
+        self.failed = wrapped;
         self
     }
 

@@ -45,12 +45,9 @@ impl CommandFlags {
 
 impl std::fmt::Debug for CommandFlags {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (bit, name) in [
-            (Self::REQUEST, 'R'),
-            (Self::PROXIABLE, 'P'),
-            (Self::ERROR, 'E'),
-            (Self::RETRANSMITTED, 'T'),
-        ] {
+        for (bit, name) in
+            [(Self::REQUEST, 'R'), (Self::PROXIABLE, 'P'), (Self::ERROR, 'E'), (Self::RETRANSMITTED, 'T')]
+        {
             write!(f, "{}", if self.has(bit) { name } else { '-' })?;
         }
         Ok(())
@@ -120,6 +117,26 @@ impl Header {
     #[must_use]
     pub fn is_request(&self) -> bool {
         self.flags.has(CommandFlags::REQUEST)
+    }
+
+    /// Whether this is the header of a command of this definition.
+    ///
+    /// # Errors
+    /// 3001 for another command code, 3007 for another application, 3008 for bits R and P other than
+    /// `flags`, and for a request with the E bit (RFC 6733 §3, §7.1.3).
+    pub fn expect(&self, command: u32, application: u32, flags: CommandFlags) -> Result<(), DecodeError> {
+        const DEFINED: u8 = CommandFlags::REQUEST.with(CommandFlags::PROXIABLE).0;
+        let bits = if self.is_request() { DEFINED | CommandFlags::ERROR.0 } else { DEFINED };
+        let (code, what) = if self.command != command {
+            (ResultCode::COMMAND_UNSUPPORTED, "this is another command")
+        } else if self.application != application {
+            (ResultCode::APPLICATION_UNSUPPORTED, "this is another application's command")
+        } else if self.flags.0 & bits != flags.0 {
+            (ResultCode::INVALID_HDR_BITS, "the header's bits do not go with the command")
+        } else {
+            return Ok(());
+        };
+        Err(DecodeError::new(code, what))
     }
 
     /// The header of the answer: same command, application and ids, flags of [`CommandFlags::answer`]

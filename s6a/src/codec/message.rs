@@ -1,6 +1,6 @@
 //! One whole message, borrowed.
 
-use super::{Avps, DecodeError, HEADER_LEN, Header, ResultCode};
+use super::{Avp, AvpDef, Avps, DecodeError, HEADER_LEN, Header, ResultCode};
 
 /// A message whose header has been read; its AVPs are read as they are asked for.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,10 @@ impl<'a> Message<'a> {
     pub fn parse(octets: &'a [u8]) -> Result<Self, DecodeError> {
         let header = Header::decode(octets)?;
         if header.length as usize != octets.len() {
-            return Err(DecodeError::new(ResultCode::INVALID_MESSAGE_LENGTH, "length field and message differ"));
+            return Err(DecodeError::new(
+                ResultCode::INVALID_MESSAGE_LENGTH,
+                "length field and message differ",
+            ));
         }
         Ok(Self { header, octets })
     }
@@ -32,6 +35,19 @@ impl<'a> Message<'a> {
     /// The AVPs in order, RFC 6733 §4.1.
     #[must_use]
     pub fn avps(&self) -> Avps<'a> {
-        Avps::new(&self.octets[HEADER_LEN..])
+        Avps::new(self.body())
+    }
+
+    /// The octets of the AVPs: all behind the header.
+    #[must_use]
+    pub fn body(&self) -> &'a [u8] {
+        &self.octets[HEADER_LEN..]
+    }
+
+    /// The first AVP of this definition, as far as the message can be read: what is asked of a message
+    /// that is refused anyway.
+    #[must_use]
+    pub fn find(&self, def: &AvpDef) -> Option<Avp<'a>> {
+        self.avps().map_while(Result::ok).find(|avp| avp.is(def))
     }
 }

@@ -89,6 +89,13 @@ codes! { ResultCode:
     NO_COMMON_SECURITY = 5017 "DIAMETER_NO_COMMON_SECURITY",
 }
 
+/// A code that nobody set is 5012: forgetting it must not grant anything.
+impl Default for ResultCode {
+    fn default() -> Self {
+        Self::UNABLE_TO_COMPLY
+    }
+}
+
 impl ResultCode {
     /// Whether it is a protocol error (3xxx), whose answer has the E bit and the format of RFC 6733 §7.2.
     #[must_use]

@@ -21,6 +21,12 @@ impl<'b> Writer<'b> {
         Self { out, start }
     }
 
+    /// AVPs without a message around them.
+    pub(crate) fn avps(out: &'b mut Vec<u8>) -> Self {
+        let start = out.len();
+        Self { out, start }
+    }
+
     /// An OctetString, or any AVP whose data is ready.
     #[inline]
     pub fn octets(&mut self, def: &AvpDef, data: &[u8]) {
