@@ -5,7 +5,7 @@ pub mod profile;
 pub mod registration;
 pub mod time;
 
-pub use credential::{AuthMaterial, Credential, CredentialState, IssuingMode, Snapshot};
+pub use credential::{AuthMaterial, CallHomeTriple, Credential, CredentialState, IssuingMode, Snapshot};
 pub use profile::{AccessRule, Ambr, Apn, Arp, PdnType, Profile, Rat};
 pub use registration::{NodeKind, Registration, ServingNode};
 pub use time::Timestamp;

@@ -45,6 +45,24 @@ pub enum IssuingMode {
     Subscriber,
 }
 
+/// The manufacturing triple of the seed's section 3.1 (R2): where a device without 3GPP access calls home,
+/// and what it says there. The password never prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallHomeTriple {
+    /// Call-home URL, https.
+    pub url: String,
+    /// User name.
+    pub user: String,
+    /// Password, 128 random bits as text.
+    pub password: zeroize::Zeroizing<String>,
+}
+
+impl std::fmt::Debug for CallHomeTriple {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CallHomeTriple({} at {})", self.user, self.url)
+    }
+}
+
 /// One provisional credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
@@ -68,6 +86,8 @@ pub struct Credential {
     pub attaches: u32,
     /// Address assigned to it, sent as Served-Party-IP-Address (TS 29.272 §7.3.35).
     pub address: Option<IpAddr>,
+    /// The call-home triple embedded beside it, where one was issued (R2). At rest it is sealed as K is.
+    pub triple: Option<CallHomeTriple>,
     /// MSISDN, digits; many provisional credentials have none.
     pub msisdn: Option<String>,
     /// How it came to be.

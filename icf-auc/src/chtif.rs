@@ -1,0 +1,7 @@
+//! Call Home Triple Issuing Function (the seed's section 3.1): issues provisional credentials and the
+//! manufacturing triple (R1, R2), and hands single ones to an ICF elsewhere that lacks them (R4).
+
+pub mod fetch;
+pub mod issue;
+pub mod issued;
+pub mod seal;
