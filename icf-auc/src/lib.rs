@@ -1,1 +1,9 @@
 //! Initial Connectivity Function: HSS/AuC for provisional IMSIs over S6a.
+//!
+//! Rooms: [`auc`] computes vectors and keeps sequence numbers, `procedure` decides each S6a procedure,
+//! [`store`] remembers, `chtif` issues, `import` takes in bulk, `rest` is what people and scripts use, and
+//! `icf` joins them on the path of a request.
+
+pub mod auc;
+pub mod model;
+pub mod store;
