@@ -3,4 +3,5 @@
 //! A leaf: it knows no other crate of the workspace.
 
 pub mod identity;
+pub mod rest;
 pub mod secret;

@@ -1,0 +1,31 @@
+//! What the ICF's REST API takes and gives, as JSON.
+//!
+//! Requests refuse fields they do not know. Times are RFC 3339 text. K, OP and OPc occur in requests alone:
+//! no type that is answered has room for them.
+
+pub mod access;
+pub mod audit;
+pub mod batch;
+pub mod credential;
+pub mod event;
+pub mod identity;
+pub mod import;
+pub mod page;
+pub mod peer;
+pub mod pool;
+pub mod problem;
+pub mod profile;
+pub mod registration;
+
+pub use access::{AccessRule, Rat};
+pub use audit::AuditEntry;
+pub use batch::{Batch, IssueRequest, IssuingMode};
+pub use credential::{Credential, CredentialPatch, CredentialState, NewCredential, SecretHex};
+pub use event::Event;
+pub use import::{ImportReport, ImportSkip};
+pub use page::Page;
+pub use peer::{Peer, PeerState};
+pub use pool::{AvPool, GenerateVectors, NewVectors, Vector, Vectors, VectorsAdded};
+pub use problem::{FieldError, Problem};
+pub use profile::{Ambr, Apn, Arp, PdnType, Profile};
+pub use registration::{NodeKind, Registration};
