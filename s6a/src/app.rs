@@ -1,4 +1,34 @@
-//! The commands of S6a/S6d, TS 29.272 §7.2.
+//! The commands of S6a/S6d, TS 29.272 §7.2, one file a procedure of §5.2.
+
+pub mod authentication;
+pub mod cancel;
+pub mod command;
+pub mod groups;
+pub mod location;
+pub mod notify;
+pub mod purge;
+pub mod reset;
+pub mod subscriber_data;
+pub mod subscription;
+pub mod values;
+pub mod vectors;
+
+pub use authentication::{AuthenticationInformationAnswer, AuthenticationInformationRequest};
+pub use cancel::{CancelLocationAnswer, CancelLocationRequest};
+pub use command::{Answer, Request};
+pub use groups::{ActiveApn, EquivalentPlmnList, Load, OcOlr, OcSupportedFeatures, SupportedFeatures};
+pub use groups::{SubscriptionData, TerminalInformation};
+pub use location::{UpdateLocationAnswer, UpdateLocationRequest};
+pub use notify::{NotifyAnswer, NotifyRequest};
+pub use purge::{PurgeUeAnswer, PurgeUeRequest};
+pub use reset::{ResetAnswer, ResetRequest};
+pub use subscriber_data::{DeleteSubscriberDataAnswer, DeleteSubscriberDataRequest};
+pub use subscriber_data::{InsertSubscriberDataAnswer, InsertSubscriberDataRequest};
+pub use subscription::{
+    AllocationRetentionPriority, Ambr, ApnConfiguration, ApnConfigurationProfile, EpsSubscribedQosProfile,
+};
+pub use values::*;
+pub use vectors::{AuthenticationInfo, EutranVector, GeranVector, RequestedVectors, UtranVector};
 
 use crate::{base::VendorSpecificApplicationId, codec::dictionary::VENDOR_3GPP};
 
@@ -11,6 +41,3 @@ pub const APPLICATION_ID: VendorSpecificApplicationId = VendorSpecificApplicatio
     auth_application_id: Some(S6A),
     acct_application_id: None,
 };
-
-/// Command code of ULR and ULA, TS 29.272 §7.2.3.
-pub const UPDATE_LOCATION: u32 = 316;

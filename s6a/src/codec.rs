@@ -9,6 +9,8 @@ pub(crate) mod grammar;
 pub mod header;
 pub mod message;
 pub mod result;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod value;
 pub mod writer;
 

@@ -77,7 +77,7 @@ pub fn error_answer<'r>(
     }
     w.str(&ORIGIN_HOST, origin_host);
     w.str(&ORIGIN_REALM, origin_realm);
-    if s6a && header.command == app::UPDATE_LOCATION {
+    if s6a && header.command == app::UpdateLocationRequest::CODE {
         w.u32(&ULA_FLAGS, 0);
     }
     if !message.is_empty() {

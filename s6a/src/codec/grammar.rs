@@ -195,6 +195,13 @@ macro_rules! fields {
                 $($crate::codec::grammar::put!($occ self.$f, $d, writer);)*
             }
         }
+
+        #[cfg(test)]
+        impl<'a> $crate::codec::sample::Sample<'a> for $name $(<$lt>)? {
+            fn sample(source: &mut $crate::codec::sample::Source) -> Self {
+                Self { $($f: $crate::codec::sample::sample_field!($occ source)),* }
+            }
+        }
     };
 }
 
@@ -323,6 +330,13 @@ macro_rules! enumerated {
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
         }
 
+        #[cfg(test)]
+        impl $crate::codec::sample::Sample<'_> for $name {
+            fn sample(source: &mut $crate::codec::sample::Source) -> Self {
+                Self::ALL[source.below(Self::ALL.len())]
+            }
+        }
+
         impl<'a> $crate::codec::Value<'a> for $name {
             fn read(avp: &$crate::codec::Avp<'a>, _: u8) -> Result<Self, $crate::codec::DecodeError> {
                 match avp.u32()? {
@@ -341,7 +355,60 @@ macro_rules! enumerated {
     };
 }
 
+/// An Unsigned32 that is a bit mask (`bits`); bits that are not named are kept. Or (`values`) an Enumerated
+/// that others extend, where a value without a name is kept.
+macro_rules! named {
+    ($(#[$meta:meta])* pub struct $name:ident $kind:ident { $($(#[$doc:meta])* $const:ident = $value:expr,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            $($(#[$doc])* pub const $const: Self = Self($crate::codec::grammar::named!(@$kind $value));)*
+        }
+
+        $crate::codec::grammar::named! { @impl $kind $name }
+
+        #[cfg(test)]
+        impl $crate::codec::sample::Sample<'_> for $name {
+            fn sample(source: &mut $crate::codec::sample::Source) -> Self {
+                Self($crate::codec::sample::Sample::sample(source))
+            }
+        }
+
+        impl<'a> $crate::codec::Value<'a> for $name {
+            #[inline]
+            fn read(avp: &$crate::codec::Avp<'a>, _: u8) -> Result<Self, $crate::codec::DecodeError> {
+                avp.u32().map(Self)
+            }
+
+            #[inline]
+            fn write(&self, def: &$crate::codec::AvpDef, writer: &mut $crate::codec::Writer<'_>) {
+                writer.u32(def, self.0);
+            }
+        }
+    };
+    (@bits $value:expr) => { 1 << $value };
+    (@values $value:expr) => { $value };
+    (@impl values $name:ident) => {};
+    (@impl bits $name:ident) => {
+        impl $name {
+            /// Whether all bits of `other` are set.
+            #[must_use]
+            pub const fn has(self, other: Self) -> bool {
+                self.0 & other.0 == other.0
+            }
+
+            /// Both sets of bits.
+            #[must_use]
+            pub const fn with(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+        }
+    };
+}
+
 pub(crate) use {
-    application, command, encode, entries, enumerated, field_type, fields, fill, flag, group, put, slot_type,
-    take,
+    application, command, encode, entries, enumerated, field_type, fields, fill, flag, group, named, put,
+    slot_type, take,
 };
