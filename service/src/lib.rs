@@ -2,6 +2,9 @@
 
 pub mod auth;
 pub mod config;
+pub mod health;
 pub mod problem;
 pub mod serve;
+pub mod shutdown;
+pub mod telemetry;
 pub mod tls;
