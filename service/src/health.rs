@@ -49,7 +49,6 @@ impl Health {
 
     /// `GET /healthz`: 200 as long as the process answers. `GET /readyz`: 200, or 503 if a check fails; both with
     /// a JSON body.
-    #[must_use]
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         Router::new()
             .route("/healthz", get(|| async { axum::Json(json!({ "status": "ok" })) }))

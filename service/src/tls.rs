@@ -221,4 +221,6 @@ fn anchors(path: &Path) -> Result<RootCertStore, TlsError> {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
