@@ -1,5 +1,10 @@
 //! UE and MME simulator that shares no cryptography with the AuC.
 //!
-//! Rooms: [`usim`] is the card, without IO.
+//! Rooms: [`usim`] is the card, without IO; [`device`] is what a card sits in; [`load`] is thousands of them.
 
+pub mod device;
+pub mod load;
 pub mod usim;
+
+#[cfg(test)]
+mod test_hss;
