@@ -44,7 +44,7 @@ fn signals() -> io::Result<impl Stream<Item = Signal> + Send + 'static> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signal {
-    #[cfg_attr(not(unix), allow(dead_code))]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only unix has SIGTERM"))]
     Terminate,
     Interrupt,
 }

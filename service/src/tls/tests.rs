@@ -100,7 +100,7 @@ async fn an_optional_certificate_may_be_missing_but_not_wrong() {
 async fn clients_that_say_nothing_do_not_keep_others_waiting() {
     let authority = Authority::new();
     let own = authority.issue("localhost");
-    let limits = Handshakes { timeout: Duration::from_millis(300), pending: 4 };
+    let limits = Handshakes { timeout: Duration::from_secs(1), pending: 4 };
     let address = greet(&server(&own), limits).await;
     let begin = Instant::now();
     // Three leave room for one more: it is served at once.
@@ -109,13 +109,13 @@ async fn clients_that_say_nothing_do_not_keep_others_waiting() {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
     assert!(greeting(address, &client(authority.file(), None)).await.is_ok());
-    assert!(begin.elapsed() < Duration::from_millis(250), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
     // With no room left it waits for their time-out, and no longer.
     for _ in 0..6 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
     let trusting = client(authority.file(), None);
-    let served = tokio::time::timeout(Duration::from_secs(5), greeting(address, &trusting));
+    let served = tokio::time::timeout(Duration::from_secs(10), greeting(address, &trusting));
     assert!(served.await.unwrap().is_ok());
     let mut octet = [0];
     assert_eq!(silent[0].read(&mut octet).await.unwrap_or(0), 0, "the silent one is cut");
