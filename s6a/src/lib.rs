@@ -7,3 +7,5 @@
 pub mod app;
 pub mod base;
 pub mod codec;
+pub mod net;
+pub mod peer;

@@ -1,0 +1,40 @@
+//! Diameter nodes on sockets: one task a connection, over TCP, TLS, SCTP or memory.
+//!
+//! [`Node::start`] listens and connects as [`NodeConfig`] says and hands requests to an [`Application`];
+//! [`Node::request`] sends requests of our own. What is decided about peers is decided by [`crate::peer`];
+//! here are sockets, buffers and clocks.
+
+mod answer;
+mod application;
+mod capabilities;
+mod checks;
+mod config;
+mod connection;
+mod connector;
+mod counters;
+mod duplicates;
+mod endpoint;
+mod error;
+mod listen;
+mod mailbox;
+mod node;
+mod registry;
+mod request;
+mod sctp;
+mod slot;
+mod tls;
+mod transport;
+
+pub use answer::{Answer, Later};
+pub use application::{Application, Down, PeerInfo};
+pub use config::{ApplicationId, Limits, NodeConfig, PeerConfig, RELAY, Timers};
+pub use counters::Counters;
+pub use endpoint::{BadEndpoint, Endpoint};
+pub use error::StartError;
+pub use node::Node;
+pub use registry::PeerStatus;
+pub use request::{Destination, OwnedMessage, RequestError};
+pub use tls::TlsConfigs;
+pub use transport::{Stream, TransportKind};
+
+pub use crate::base::DisconnectCause;

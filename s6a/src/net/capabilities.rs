@@ -1,0 +1,245 @@
+//! Capabilities exchange: what our CER and CEA say, and whether a peer's are acceptable, RFC 6733 §5.3.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::SystemTime;
+
+use super::{NodeConfig, PeerConfig, PeerInfo, TransportKind, tls};
+use crate::base::{
+    CapabilitiesExchangeAnswer, CapabilitiesExchangeRequest, FailedAvp, NO_INBAND_SECURITY, RELAY,
+    VendorSpecificApplicationId,
+};
+use crate::codec::dictionary::base::RESULT_CODE;
+use crate::codec::{DecodeError, Header, Message, ResultCode};
+
+/// What the transport tells about the other end.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    pub(super) kind: TransportKind,
+    pub(super) local: Option<std::net::SocketAddr>,
+    pub(super) remote: Option<std::net::SocketAddr>,
+    pub(super) certificate: Option<Vec<u8>>,
+    pub(super) connection: u64,
+}
+
+/// The lists that our CER and CEA have in common.
+struct Offer {
+    addresses: Vec<IpAddr>,
+    vendors: Vec<u32>,
+    plain: Vec<u32>,
+    vendor_specific: Vec<VendorSpecificApplicationId>,
+}
+
+impl Offer {
+    fn new(node: &NodeConfig, end: &End) -> Self {
+        let mut addresses = node.host_ip_addresses.clone();
+        if addresses.is_empty() {
+            // In memory there is no address, yet the AVP is required.
+            addresses
+                .push(end.local.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |local| local.ip().to_canonical()));
+        }
+        let mut vendors: Vec<u32> =
+            node.applications.iter().map(|a| a.vendor).filter(|vendor| *vendor != 0).collect();
+        vendors.sort_unstable();
+        vendors.dedup();
+        let plain = node.applications.iter().filter(|a| a.vendor == 0).map(|a| a.id).collect();
+        let vendor_specific = node
+            .applications
+            .iter()
+            .filter(|a| a.vendor != 0)
+            .map(|a| VendorSpecificApplicationId {
+                vendor_id: a.vendor,
+                auth_application_id: Some(a.id),
+                acct_application_id: None,
+            })
+            .collect();
+        Self { addresses, vendors, plain, vendor_specific }
+    }
+}
+
+/// Appends our CER, RFC 6733 §5.3.1.
+pub(super) fn request(
+    node: &NodeConfig,
+    end: &End,
+    origin_state_id: u32,
+    (hop_by_hop, end_to_end): (u32, u32),
+    out: &mut Vec<u8>,
+) {
+    let offer = Offer::new(node, end);
+    CapabilitiesExchangeRequest {
+        origin_host: &node.origin_host,
+        origin_realm: &node.origin_realm,
+        host_ip_address: (&offer.addresses).into(),
+        vendor_id: node.vendor_id,
+        product_name: node.product_name,
+        origin_state_id: Some(origin_state_id),
+        supported_vendor_id: (&offer.vendors).into(),
+        auth_application_id: (&offer.plain).into(),
+        // TLS, if any, is there from the first octet (§2.1): nothing is negotiated inside.
+        inband_security_id: (&[NO_INBAND_SECURITY]).into(),
+        vendor_specific_application_id: (&offer.vendor_specific).into(),
+        ..CapabilitiesExchangeRequest::default()
+    }
+    .encode(out, hop_by_hop, end_to_end);
+}
+
+/// Our CEA, RFC 6733 §5.3.2, to the CER with this header.
+pub(super) fn answer(
+    node: &NodeConfig,
+    end: &End,
+    origin_state_id: u32,
+    cer: &Header,
+    result: ResultCode,
+    refused: Option<&Refused>,
+) -> Vec<u8> {
+    let offer = Offer::new(node, end);
+    let mut out = Vec::with_capacity(256);
+    CapabilitiesExchangeAnswer {
+        result_code: result,
+        origin_host: &node.origin_host,
+        origin_realm: &node.origin_realm,
+        host_ip_address: (&offer.addresses).into(),
+        vendor_id: node.vendor_id,
+        product_name: node.product_name,
+        origin_state_id: Some(origin_state_id),
+        error_message: refused.map(|refused| refused.why.as_str()),
+        failed_avp: refused.filter(|r| !r.failed.is_empty()).map(|r| FailedAvp { octets: &r.failed }),
+        supported_vendor_id: (&offer.vendors).into(),
+        auth_application_id: (&offer.plain).into(),
+        inband_security_id: (&[NO_INBAND_SECURITY]).into(),
+        vendor_specific_application_id: (&offer.vendor_specific).into(),
+        ..CapabilitiesExchangeAnswer::default()
+    }
+    .encode(&mut out, cer);
+    out
+}
+
+/// Why a CER is refused, or a CEA not accepted.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) code: ResultCode,
+    pub(super) why: String,
+    /// Failed-AVP's data, empty for none (RFC 6733 §7.5).
+    failed: Vec<u8>,
+}
+
+impl Refused {
+    pub(super) fn new(code: ResultCode, why: String) -> Self {
+        Self { code, why, failed: Vec::new() }
+    }
+}
+
+impl From<DecodeError> for Refused {
+    fn from(error: DecodeError) -> Self {
+        Self { code: error.code, why: error.what.to_owned(), failed: error.failed }
+    }
+}
+
+/// Whether a CER is acceptable from this end; `config` is the entry of its Origin-Host, if there is one.
+pub(super) fn check_request(
+    node: &NodeConfig,
+    end: &End,
+    message: &Message<'_>,
+    config: Option<&PeerConfig>,
+) -> Result<PeerInfo, Refused> {
+    let cer = CapabilitiesExchangeRequest::decode(message)?;
+    let unknown = |why: String| Refused::new(ResultCode::UNKNOWN_PEER, why);
+    if cer.origin_host.eq_ignore_ascii_case(&node.origin_host) {
+        return Err(unknown("the peer uses this node's own Origin-Host".to_owned()));
+    }
+    match config {
+        Some(config) => may_be(config, end, cer.origin_host, cer.origin_realm).map_err(unknown)?,
+        None if node.accept_unknown_peers => {}
+        None => {
+            return Err(unknown(format!("{:?} is not among the configured peers", cer.origin_host)));
+        }
+    }
+    common(node, |id| cer.supports(id))?;
+    if !cer.inband_security_id.is_empty() && !cer.inband_security_id.iter().any(|id| id == NO_INBAND_SECURITY)
+    {
+        return Err(Refused::new(
+            ResultCode::NO_COMMON_SECURITY,
+            "the peer wants inband security; TLS is spoken from the first octet here".to_owned(),
+        ));
+    }
+    Ok(PeerInfo {
+        identity: config.map_or_else(|| cer.origin_host.to_owned(), |c| c.identity.clone()),
+        realm: cer.origin_realm.to_owned(),
+        address: end.remote,
+        transport: end.kind,
+        product_name: cer.product_name.to_owned(),
+        vendor_id: cer.vendor_id,
+        origin_state_id: cer.origin_state_id,
+        relay: cer.supports(RELAY),
+        since: SystemTime::now(),
+        connection: end.connection,
+    })
+}
+
+/// Whether a CEA is acceptable from the peer we have connected to.
+pub(super) fn check_answer(
+    node: &NodeConfig,
+    end: &End,
+    message: &Message<'_>,
+    config: &PeerConfig,
+) -> Result<PeerInfo, Refused> {
+    // An answer with an error need not hold more than its Result-Code (§7.2).
+    if let Some(code) = message.find(&RESULT_CODE).and_then(|avp| avp.u32().ok())
+        && !ResultCode(code).is_success()
+    {
+        let code = ResultCode(code);
+        return Err(Refused::new(code, format!("the peer refuses this node with {code}")));
+    }
+    let cea = CapabilitiesExchangeAnswer::decode(message)?;
+    let unknown = |why: String| Refused::new(ResultCode::UNKNOWN_PEER, why);
+    if !cea.origin_host.eq_ignore_ascii_case(&config.identity) {
+        return Err(unknown(format!(
+            "the peer calls itself {:?}, but is configured as {:?}",
+            cea.origin_host, config.identity
+        )));
+    }
+    may_be(config, end, cea.origin_host, cea.origin_realm).map_err(unknown)?;
+    common(node, |id| cea.supports(id))?;
+    Ok(PeerInfo {
+        identity: config.identity.clone(),
+        realm: cea.origin_realm.to_owned(),
+        address: end.remote,
+        transport: end.kind,
+        product_name: cea.product_name.to_owned(),
+        vendor_id: cea.vendor_id,
+        origin_state_id: cea.origin_state_id,
+        relay: cea.supports(RELAY),
+        since: SystemTime::now(),
+        connection: end.connection,
+    })
+}
+
+/// Whether the other end may be this peer: realm, source address, certificate (RFC 6733 §5.3, §13.1).
+fn may_be(config: &PeerConfig, end: &End, host: &str, realm: &str) -> Result<(), String> {
+    if let Some(expected) = &config.realm
+        && !realm.eq_ignore_ascii_case(expected)
+    {
+        return Err(format!("{host:?} is of realm {realm:?}, but is configured with {expected:?}"));
+    }
+    if !config.addresses.is_empty()
+        && let Some(remote) = end.remote
+        && !config.addresses.iter().any(|a| a.to_canonical() == remote.ip().to_canonical())
+    {
+        return Err(format!(
+            "{host:?} comes from {}, which is none of its configured addresses",
+            remote.ip()
+        ));
+    }
+    tls::certificate_is_of(config, end.kind, end.certificate.as_deref())
+        .map_err(|why| format!("{host:?} {why}"))
+}
+
+/// RFC 6733 §5.3: at least one application in common, else 5010. A relay has all in common (§2.4).
+fn common(node: &NodeConfig, supports: impl Fn(u32) -> bool) -> Result<(), Refused> {
+    if node.applications.iter().any(|a| a.id == RELAY || supports(a.id)) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        ResultCode::NO_COMMON_APPLICATION,
+        "the peer offers none of the applications of this node".to_owned(),
+    ))
+}

@@ -1,0 +1,324 @@
+//! One connection: its socket, its buffers, and what it does with messages.
+//!
+//! The task is one hand-written poll: take the mail, read what there is, handle every whole message of it (an
+//! application's answers go straight into the write buffer), write all answers at once, look at the clock.
+//! Reading goes on while writing is pending, within limits: when too much waits to be written, or too many
+//! requests for their answer, nothing more is read until that has changed.
+
+mod base;
+mod buffers;
+mod io;
+mod messages;
+mod timers;
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep};
+
+use self::buffers::{ReadBuffer, WriteBuffer};
+use super::application::Down;
+use super::capabilities::End;
+use super::mailbox::{Command, Mail};
+use super::node::Shared;
+use super::slot::{Link, Slot};
+use super::transport::Connected;
+use super::{Counters, PeerInfo, Stream};
+use crate::codec::Header;
+use crate::peer::{Side, Watchdog, WatchdogState};
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Accepted: a CER has to come.
+    AwaitCer,
+    /// The peer's slot decides about the CER; nothing more is handled meanwhile.
+    AwaitDecision,
+    /// Made by us: a CEA has to come.
+    AwaitCea,
+    /// Messages flow.
+    Open,
+    /// A DPR was sent or answered; what is under way is still served.
+    Closing,
+    /// What is in the write buffer is the last.
+    Flush,
+    /// Nothing more is said; what the peer still says is thrown away, so that closing does not take from it what it
+    /// has not read yet.
+    Drain,
+}
+
+impl Phase {
+    fn is_ending(self) -> bool {
+        matches!(self, Self::Flush | Self::Drain)
+    }
+
+    fn is_up(self) -> bool {
+        matches!(self, Self::Open | Self::Closing)
+    }
+}
+
+/// A connection and its task.
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    stream: Box<dyn Stream>,
+    end: End,
+    link: Arc<Link>,
+    /// The peer; of an accepted connection known from its CER on.
+    slot: Option<Arc<Slot>>,
+    /// Set while it is open.
+    info: Option<Arc<PeerInfo>>,
+    was_open: bool,
+    phase: Phase,
+    /// When the phase has lasted too long.
+    phase_deadline: Option<Instant>,
+    read: ReadBuffer,
+    out: WriteBuffer,
+    /// Reused for taking the mail.
+    mail: Mail,
+    /// Requests of the peer that wait for their `Later`.
+    in_flight: usize,
+    watchdog: Option<Watchdog>,
+    /// A message has begun and is not complete.
+    begun: Option<Instant>,
+    /// Whole messages are left in the read buffer, because there was no room for their answers.
+    read_is_waiting: bool,
+    /// Octets were handed to the transport that it may hold back.
+    unflushed: bool,
+    /// The last phase is over.
+    drained: bool,
+    /// The Origin-Host of the last request, with its hash for [`super::duplicates`].
+    last_origin: (Vec<u8>, u64),
+    /// Writing has been pending since.
+    stalled: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+    /// The header of the DPR to be answered.
+    dpr: Option<Header>,
+    counters: Counters,
+    /// Why it ended, or what will be the reason if it ends now.
+    down: Down,
+    permits: Vec<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// For a transport that is there. `slot` is the peer we have connected to, none for an accepted one.
+    /// `permits` count the connection as unidentified and as a connection, in this order.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        connected: Connected,
+        link: Arc<Link>,
+        slot: Option<Arc<Slot>>,
+        permits: Vec<OwnedSemaphorePermit>,
+    ) -> Self {
+        let Connected { stream, kind, local, remote, certificate } = connected;
+        let deadline = Instant::now() + shared.config.timers.capabilities;
+        Self {
+            stream,
+            end: End { kind, local, remote, certificate, connection: link.id },
+            phase: match link.side {
+                Side::Initiator => Phase::AwaitCea,
+                Side::Responder => Phase::AwaitCer,
+            },
+            link,
+            slot,
+            info: None,
+            was_open: false,
+            phase_deadline: Some(deadline),
+            read: ReadBuffer::default(),
+            out: WriteBuffer::default(),
+            mail: Mail::default(),
+            in_flight: 0,
+            watchdog: None,
+            begun: None,
+            read_is_waiting: false,
+            unflushed: false,
+            drained: false,
+            last_origin: (Vec::new(), 0),
+            stalled: None,
+            timer: Box::pin(tokio::time::sleep_until(deadline)),
+            dpr: None,
+            counters: Counters::default(),
+            down: Down::Aborted,
+            permits,
+            shared,
+        }
+    }
+
+    /// Runs to the end of the connection; whether it came to be open.
+    pub(super) async fn run(mut self) -> bool {
+        let stopping = self.shared.stopping.clone();
+        let mut stopped = std::pin::pin!(stopping.cancelled());
+        poll_fn(|cx| {
+            // A connection that belongs to a peer is stopped by the peer's state machine.
+            if self.slot.is_none() && !self.phase.is_ending() && stopped.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            self.poll(cx)
+        })
+        .await;
+        self.was_open
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut now = Instant::now();
+        loop {
+            let mut progress = self.take_mail(cx, now);
+            progress |= self.poll_read(cx, now);
+            progress |= self.poll_write(cx, now);
+            if self.is_over(cx) {
+                return Poll::Ready(());
+            }
+            if !progress {
+                if self.poll_timers(cx, now) {
+                    now = Instant::now();
+                    continue;
+                }
+                break;
+            }
+        }
+        self.link.counters.set(&self.counters);
+        Poll::Pending
+    }
+
+    /// What other tasks have put into the mailbox.
+    fn take_mail(&mut self, cx: &Context<'_>, now: Instant) -> bool {
+        let mut mail = std::mem::take(&mut self.mail);
+        let some = self.link.mailbox.take(&mut mail, cx);
+        if some {
+            self.counters.answers_sent += mail.answers as u64;
+            self.counters.requests_sent += mail.requests as u64;
+            self.in_flight = self.in_flight.saturating_sub(mail.answers);
+            self.out.take(&mut mail.octets);
+            mail.answers = 0;
+            mail.requests = 0;
+            for command in mail.commands.drain(..) {
+                self.command(command, now);
+            }
+        }
+        self.mail = mail;
+        some
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        if self.phase.is_ending() {
+            return;
+        }
+        match command {
+            Command::SendCer => self.send_cer(),
+            Command::Open { cea, info, watchdog } => {
+                self.open(info, watchdog, cea, now);
+            }
+            Command::Reject { message, why } => {
+                self.out.octets.extend_from_slice(&message);
+                self.counters.answers_sent += 1;
+                self.end(why, now);
+            }
+            Command::SendDpr(cause) => self.send_dpr(cause, now),
+            Command::SendDpa => self.send_dpa(now),
+            Command::Probe => {
+                let within = self.shared.config.timers.reconnect_first;
+                let action = self.watchdog.as_mut().and_then(|w| w.probe(now.into_std(), within));
+                self.watchdog_action(action, now);
+            }
+            Command::Close(why) => self.end(why, now),
+        }
+    }
+
+    fn open(&mut self, info: Arc<PeerInfo>, before: WatchdogState, cea: Option<Vec<u8>>, now: Instant) {
+        tracing::info!(peer = info.identity, realm = info.realm, transport = %info.transport,
+            address = ?info.address, product = info.product_name, "the peer is open");
+        // No longer unidentified; the other permit stays until the end.
+        drop(self.permits.drain(..self.permits.len().saturating_sub(1)));
+        self.phase = Phase::Open;
+        self.phase_deadline = None;
+        self.was_open = true;
+        self.down = Down::Closed;
+        if let Some(cea) = cea {
+            self.out.octets.extend_from_slice(&cea);
+            self.counters.answers_sent += 1;
+        }
+        let config = self.slot.as_ref().and_then(|slot| slot.config.as_ref());
+        let tw = config.and_then(|c| c.watchdog).unwrap_or(self.shared.config.timers.watchdog);
+        // RFC 3539 §3.4.1: a peer that was connected before has to prove itself (REOPEN).
+        let state =
+            if before == WatchdogState::Initial { WatchdogState::Initial } else { WatchdogState::Down };
+        let mut watchdog = Watchdog::new(tw, state, self.shared.jitter(self.link.id), now.into_std());
+        let action = watchdog.up(now.into_std());
+        self.link.doubtful.store(watchdog.state() != WatchdogState::Okay, Ordering::Relaxed);
+        self.watchdog = Some(watchdog);
+        self.shared.app.peer_up(&info);
+        self.info = Some(info);
+        self.watchdog_action(action, now);
+        // What came behind the CER or CEA.
+        self.handle_messages(now);
+    }
+
+    /// The connection ends when all is written, for this reason.
+    fn end(&mut self, why: Down, now: Instant) {
+        if self.phase.is_ending() {
+            return;
+        }
+        // A DPR says why, whoever closes in the end.
+        if !(self.phase == Phase::Closing && matches!(why, Down::Closed | Down::Transport(_))) {
+            self.down = why;
+        }
+        let timers = &self.shared.config.timers;
+        let linger = if matches!(self.down, Down::Stopped(_)) {
+            timers.disconnect
+        } else {
+            LINGER.min(timers.disconnect)
+        };
+        self.phase = Phase::Flush;
+        self.phase_deadline = Some(now + linger);
+        self.begun = None;
+        self.watchdog_down(now);
+    }
+
+    /// Ends at once: nobody is there to read.
+    fn cut(&mut self, why: Down, now: Instant) {
+        self.end(why, now);
+        self.out = WriteBuffer::default();
+        self.unflushed = false;
+        self.phase = Phase::Drain;
+        self.drained = true;
+    }
+
+    fn watchdog_down(&mut self, now: Instant) {
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.down(now.into_std());
+        }
+    }
+}
+
+/// How long a connection that ends may take to write its last message and to be closed by the peer.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// However the task ends, by itself, aborted or by a panic, the peer's state machine and those who wait are told.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.link.mailbox.close();
+        self.link.waiting().clear();
+        self.link.counters.set(&self.counters);
+        if let Some(slot) = &self.slot {
+            // After an orderly end nothing has to be proved next time.
+            let orderly = matches!(self.down, Down::Disconnected(_) | Down::Stopped(_));
+            let state =
+                self.was_open.then_some(if orderly { WatchdogState::Initial } else { WatchdogState::Down });
+            slot.gone(&self.link, state);
+            self.shared.registry.tidy(slot);
+        }
+        match self.info.take() {
+            Some(info) => {
+                tracing::info!(peer = info.identity, why = %self.down, "the peer is down");
+                self.shared.app.peer_down(&info, &self.down);
+            }
+            None => {
+                tracing::info!(remote = ?self.end.remote, transport = %self.end.kind, why = %self.down,
+                    "a connection ended before it was open");
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Accepting connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+use super::connection::Connection;
+use super::node::Shared;
+use super::transport::Connected;
+use super::{Endpoint, TransportKind, sctp};
+use crate::peer::Side;
+
+/// A bound endpoint.
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Tls(TcpListener),
+    Sctp(sctp::Listener),
+}
+
+impl Listener {
+    /// Where it listens in fact.
+    pub(super) fn endpoint(&self) -> io::Result<Endpoint> {
+        Ok(match self {
+            Self::Tcp(listener) => Endpoint::Tcp(listener.local_addr()?),
+            Self::Tls(listener) => Endpoint::Tls(listener.local_addr()?),
+            Self::Sctp(listener) => Endpoint::Sctp(listener.addresses()),
+        })
+    }
+}
+
+pub(super) async fn bind(endpoint: &Endpoint) -> io::Result<Listener> {
+    Ok(match endpoint {
+        Endpoint::Tcp(address) => Listener::Tcp(TcpListener::bind(address).await?),
+        Endpoint::Tls(address) => Listener::Tls(TcpListener::bind(address).await?),
+        Endpoint::Sctp(addresses) => Listener::Sctp(sctp::Listener::bind(addresses)?),
+    })
+}
+
+/// Accepts until the node stops. Whatever takes time is done in the connection's own task.
+pub(super) async fn accept(shared: Arc<Shared>, listener: Listener) {
+    let stopping = shared.stopping.clone();
+    loop {
+        let accepted = tokio::select! {
+            () = stopping.cancelled() => return,
+            accepted = one(&listener) => accepted,
+        };
+        match accepted {
+            Ok(accepted) => admit(&shared, accepted),
+            Err(error) => {
+                // Out of descriptors, or a connection gone before it was accepted: neither ends listening.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+enum Accepted {
+    Tcp(TcpStream, SocketAddr),
+    Tls(TcpStream, SocketAddr),
+    Sctp(Connected),
+}
+
+async fn one(listener: &Listener) -> io::Result<Accepted> {
+    Ok(match listener {
+        Listener::Tcp(listener) => listener.accept().await.map(|(s, a)| Accepted::Tcp(s, a))?,
+        Listener::Tls(listener) => listener.accept().await.map(|(s, a)| Accepted::Tls(s, a))?,
+        Listener::Sctp(listener) => Accepted::Sctp(listener.accept().await?),
+    })
+}
+
+fn admit(shared: &Arc<Shared>, accepted: Accepted) {
+    let (Ok(connection), Ok(unidentified)) = (
+        Arc::clone(&shared.connections).try_acquire_owned(),
+        Arc::clone(&shared.unidentified).try_acquire_owned(),
+    ) else {
+        tracing::warn!("a connection is refused: there are as many as the limits allow");
+        return;
+    };
+    let task = serve(Arc::clone(shared), accepted, vec![unidentified, connection]);
+    shared.spawn(task);
+}
+
+async fn serve(shared: Arc<Shared>, accepted: Accepted, permits: Vec<OwnedSemaphorePermit>) {
+    let deadline = Instant::now() + shared.config.timers.capabilities;
+    let connected = match accepted {
+        Accepted::Tcp(stream, remote) => tcp(stream, remote),
+        Accepted::Tls(stream, remote) => {
+            let stopping = shared.stopping.clone();
+            let handshake = tokio::select! {
+                () = stopping.cancelled() => return,
+                handshake = timeout_at(deadline, tls(&shared, stream, remote)) => handshake,
+            };
+            match handshake {
+                Ok(Ok(connected)) => connected,
+                Ok(Err(error)) => {
+                    tracing::info!(%remote, %error, "the TLS handshake failed");
+                    return;
+                }
+                Err(_) => {
+                    tracing::info!(%remote, "the TLS handshake took too long");
+                    return;
+                }
+            }
+        }
+        Accepted::Sctp(connected) => connected,
+    };
+    let link = shared.link(Side::Responder);
+    Connection::new(Arc::clone(&shared), connected, link, None, permits).run().await;
+}
+
+/// Without Nagle's delay: answers are gathered here already.
+pub(super) fn tcp(stream: TcpStream, remote: SocketAddr) -> Connected {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%remote, %error, "TCP_NODELAY cannot be set");
+    }
+    Connected {
+        kind: TransportKind::Tcp,
+        local: stream.local_addr().ok(),
+        remote: Some(remote),
+        certificate: None,
+        stream: Box::new(stream),
+    }
+}
+
+async fn tls(shared: &Shared, stream: TcpStream, remote: SocketAddr) -> io::Result<Connected> {
+    let Some(configs) = &shared.config.tls else {
+        return Err(io::Error::other("no certificate is configured"));
+    };
+    let Connected { stream, local, .. } = tcp(stream, remote);
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&configs.server));
+    let stream = acceptor.accept(stream).await?;
+    let certificate =
+        stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(|c| c.to_vec());
+    Ok(Connected {
+        kind: TransportKind::Tls,
+        local,
+        remote: Some(remote),
+        certificate,
+        stream: Box::new(stream),
+    })
+}

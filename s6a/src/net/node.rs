@@ -1,0 +1,241 @@
+//! A node: what its connections share, and how it starts and stops.
+
+use std::collections::hash_map::RandomState;
+use std::future::Future;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::application::Application;
+use super::connection::Connection;
+use super::duplicates::Duplicates;
+use super::registry::Registry;
+use super::slot::Link;
+use super::transport::Connected;
+use super::{
+    Destination, Endpoint, NodeConfig, OwnedMessage, PeerStatus, RequestError, StartError, Stream,
+    TransportKind, connector, listen, request,
+};
+use crate::base::DisconnectCause;
+use crate::peer::{Jitter, Side};
+
+/// What all tasks of a node share.
+pub(super) struct Shared {
+    pub(super) config: NodeConfig,
+    pub(super) app: Arc<dyn Application>,
+    pub(super) registry: Registry,
+    pub(super) duplicates: Duplicates,
+    /// Seconds since 1970 at the start (RFC 6733 §8.16).
+    pub(super) origin_state_id: u32,
+    pub(super) stopping: CancellationToken,
+    pub(super) connections: Arc<Semaphore>,
+    pub(super) unidentified: Arc<Semaphore>,
+    end_to_end: AtomicU32,
+    next_link: AtomicU64,
+    seeds: RandomState,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Shared {
+    /// RFC 6733 §3: unique for at least four minutes, also across a restart.
+    pub(super) fn next_end_to_end(&self) -> u32 {
+        self.end_to_end.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn link(&self, side: Side) -> Arc<Link> {
+        let id = self.next_link.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Link::new(id, side, self.seeds.hash_one(id) as u32))
+    }
+
+    pub(super) fn jitter(&self, of: u64) -> Jitter {
+        Jitter::new(self.seeds.hash_one(("jitter", of)))
+    }
+
+    /// Runs a task until it ends or the node does.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        if !self.stopping.is_cancelled() {
+            tasks.spawn(task);
+        }
+    }
+
+    fn take_tasks(&self) -> JoinSet<()> {
+        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Running {
+    shared: Arc<Shared>,
+    local: Vec<Endpoint>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.stopping.cancel();
+        self.shared.take_tasks().abort_all();
+    }
+}
+
+/// A running Diameter node. Clones are the same node; when the last is dropped, its connections are cut.
+/// An application that keeps a clone keeps the node alive until [`Self::shutdown`].
+#[derive(Clone)]
+pub struct Node {
+    running: Arc<Running>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("origin_host", &self.shared().config.origin_host).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Listens and begins to connect.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on, a TLS endpoint without certificates, identities that cannot be.
+    pub async fn start(config: NodeConfig, app: Arc<dyn Application>) -> Result<Self, StartError> {
+        check(&config)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seeds = RandomState::new();
+        // RFC 6733 §3: the high 12 bits from the time, the low 20 bits random.
+        let end_to_end = (now as u32) << 20 | (seeds.hash_one("end-to-end") as u32 & 0x000f_ffff);
+        let shared = Arc::new(Shared {
+            registry: Registry::new(&config),
+            duplicates: Duplicates::new(config.timers.duplicates, config.limits.duplicates),
+            origin_state_id: now as u32,
+            stopping: CancellationToken::new(),
+            connections: Arc::new(Semaphore::new(config.limits.connections)),
+            unidentified: Arc::new(Semaphore::new(config.limits.unidentified)),
+            end_to_end: AtomicU32::new(end_to_end),
+            next_link: AtomicU64::new(1),
+            seeds,
+            tasks: Mutex::default(),
+            config,
+            app,
+        });
+        let mut local = Vec::new();
+        let mut listeners = Vec::new();
+        for endpoint in &shared.config.listen {
+            let listener = listen::bind(endpoint).await.map_err(|e| StartError::listen(endpoint, e))?;
+            local.push(listener.endpoint().map_err(|e| StartError::listen(endpoint, e))?);
+            listeners.push(listener);
+        }
+        for listener in listeners {
+            shared.spawn(listen::accept(Arc::clone(&shared), listener));
+        }
+        for slot in shared.registry.all() {
+            if slot.config.as_ref().is_some_and(|config| config.connect.is_some()) {
+                shared.spawn(connector::run(Arc::clone(&shared), slot));
+            }
+        }
+        Ok(Self { running: Arc::new(Running { shared, local }) })
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.running.shared
+    }
+
+    /// Where it listens, with the ports that the system chose for port 0.
+    #[must_use]
+    pub fn local_endpoints(&self) -> Vec<Endpoint> {
+        self.running.local.clone()
+    }
+
+    /// The peers, configured and connected, in the order of their identities.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        let mut peers: Vec<_> = self.shared().registry.all().iter().map(|slot| slot.status()).collect();
+        peers.sort_by(|a, b| a.identity.cmp(&b.identity));
+        peers
+    }
+
+    /// Sends a request and waits for its answer, at most [`Timers::request`](super::Timers). `encode` appends
+    /// one request with the Hop-by-Hop id and End-to-End id it is given. When the connection is lost and another
+    /// leads to the destination, the request goes there with the T bit (RFC 6733 §5.5.4).
+    ///
+    /// # Errors
+    /// See [`RequestError`]. An answer with an error is an answer.
+    pub async fn request(
+        &self,
+        to: Destination<'_>,
+        encode: impl FnOnce(&mut Vec<u8>, u32, u32),
+    ) -> Result<OwnedMessage, RequestError> {
+        request::request(self.shared(), to, encode).await
+    }
+
+    /// Serves a connection that a peer has opened by other means, such as one end of `tokio::io::duplex`.
+    pub fn accept(&self, stream: impl Stream) {
+        let connected = Connected {
+            stream: Box::new(stream),
+            kind: TransportKind::Memory,
+            local: None,
+            remote: None,
+            certificate: None,
+        };
+        let shared = Arc::clone(self.shared());
+        let link = shared.link(Side::Responder);
+        let connection = Connection::new(Arc::clone(&shared), connected, link, None, Vec::new());
+        shared.spawn(async move {
+            connection.run().await;
+        });
+    }
+
+    /// Disconnects: sends DPR to every open peer (RFC 6733 §5.4), lets promised answers leave, waits for the DPAs at
+    /// most [`Timers::disconnect`](super::Timers) and closes everything.
+    pub async fn shutdown(&self, cause: DisconnectCause) {
+        let shared = self.shared();
+        shared.stopping.cancel();
+        for slot in shared.registry.all() {
+            slot.stop(cause);
+        }
+        let mut tasks = shared.take_tasks();
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(shared.config.timers.disconnect, all).await.is_err() {
+            tracing::warn!("some peers did not answer DPR in time; their connections are cut");
+            tasks.shutdown().await;
+        }
+    }
+}
+
+fn check(config: &NodeConfig) -> Result<(), StartError> {
+    for (what, value) in [("origin_host", &config.origin_host), ("origin_realm", &config.origin_realm)] {
+        identity(what, value)?;
+    }
+    let mut seen = std::collections::HashSet::new();
+    for peer in &config.peers {
+        identity("peer identity", &peer.identity)?;
+        let name = peer.identity.to_ascii_lowercase();
+        if name.eq_ignore_ascii_case(&config.origin_host) {
+            return Err(StartError::Peer { identity: peer.identity.clone(), what: "is this node itself" });
+        }
+        if !seen.insert(name) {
+            return Err(StartError::Peer { identity: peer.identity.clone(), what: "is listed twice" });
+        }
+    }
+    let to = config.peers.iter().filter_map(|peer| peer.connect.as_ref());
+    if let Some(endpoint) =
+        config.listen.iter().chain(to).find(|e| matches!(e, Endpoint::Tls(_)) && config.tls.is_none())
+    {
+        return Err(StartError::NoTls { endpoint: endpoint.clone() });
+    }
+    Ok(())
+}
+
+/// A DiameterIdentity is a host name or realm, RFC 6733 §4.3.1.
+fn identity(what: &'static str, value: &str) -> Result<(), StartError> {
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if value.len() <= 255 && value.split('.').all(label) {
+        Ok(())
+    } else {
+        Err(StartError::Identity { what, value: value.to_owned() })
+    }
+}

@@ -1,0 +1,118 @@
+//! The peers of a node, by identity.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use super::slot::{Link, Slot};
+use super::{Counters, Destination, NodeConfig, TransportKind};
+use crate::peer::State;
+
+/// A peer as `GET /v1/peers` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Origin-Host.
+    pub identity: String,
+    /// Origin-Realm, if it is configured or was told.
+    pub realm: Option<String>,
+    /// State of RFC 6733 §5.6.
+    pub state: State,
+    /// Whether the watchdog suspects the connection (RFC 3539 §3.4.1).
+    pub suspect: bool,
+    /// What the open connection is carried by.
+    pub transport: Option<TransportKind>,
+    /// Its other end.
+    pub address: Option<SocketAddr>,
+    /// Open since.
+    pub since: Option<SystemTime>,
+    /// Origin-State-Id of the peer.
+    pub origin_state_id: Option<u32>,
+    /// Product-Name of the peer.
+    pub product_name: Option<String>,
+    /// Messages on the open connection.
+    pub counters: Counters,
+}
+
+#[derive(Debug)]
+pub(super) struct Registry {
+    slots: RwLock<HashMap<String, Arc<Slot>>>,
+}
+
+fn key(identity: &str) -> String {
+    identity.to_ascii_lowercase()
+}
+
+impl Registry {
+    pub(super) fn new(config: &NodeConfig) -> Self {
+        let slots = config
+            .peers
+            .iter()
+            .map(|peer| {
+                let slot = Slot::new(&config.origin_host, &peer.identity, Some(peer.clone()));
+                (key(&peer.identity), Arc::new(slot))
+            })
+            .collect();
+        Self { slots: RwLock::new(slots) }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<String, Arc<Slot>>> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, identity: &str) -> Option<Arc<Slot>> {
+        self.read().get(&key(identity)).cloned()
+    }
+
+    /// The slot of a peer that is not configured but accepted.
+    pub(super) fn get_or_make(&self, local: &str, identity: &str) -> Arc<Slot> {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(key(identity)).or_insert_with(|| Arc::new(Slot::new(local, identity, None))))
+    }
+
+    /// Forgets a peer that is not configured and not connected.
+    pub(super) fn tidy(&self, slot: &Arc<Slot>) {
+        if slot.config.is_none() {
+            let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+            if slot.state() == State::Closed {
+                slots.remove(&key(&slot.identity));
+            }
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Slot>> {
+        self.read().values().cloned().collect()
+    }
+
+    /// RFC 6733 §6.1.4 to §6.1.6: the host itself, else a peer of the realm, else a relay; connections
+    /// without doubt first. `not` is one that has just failed.
+    pub(super) fn route(&self, to: Destination<'_>, not: Option<u64>) -> Option<Arc<Link>> {
+        let host = to.host.map(key);
+        let slots = self.read();
+        let usable = |slot: &Arc<Slot>| slot.open().filter(|(link, _)| Some(link.id) != not);
+        let named = host.as_ref().and_then(|host| slots.get(host));
+        if let Some((link, _)) = named.and_then(usable) {
+            return Some(link);
+        }
+        slots
+            .values()
+            .filter_map(usable)
+            .filter_map(|(link, info)| {
+                let in_realm = info.realm.eq_ignore_ascii_case(to.realm);
+                let doubtful = link.doubtful.load(Ordering::Relaxed);
+                // A peer of the realm that is another host than the one named can only forward; a proxy
+                // need not say that it does, but nobody is between us and a host that is a peer itself.
+                let rank = match (in_realm, info.relay) {
+                    (true, true) => 0,
+                    (true, false) if host.is_none() => 0,
+                    (false, true) => 2,
+                    (true, false) if named.is_none() => 4,
+                    (_, false) => return None,
+                };
+                Some((rank + u8::from(doubtful), link))
+            })
+            .min_by_key(|(rank, link)| (*rank, link.id))
+            .map(|(_, link)| link)
+    }
+}
