@@ -117,6 +117,7 @@ async fn clients_that_say_nothing_do_not_keep_others_waiting() {
     let trusting = client(authority.file(), None);
     let served = tokio::time::timeout(Duration::from_secs(10), greeting(address, &trusting));
     assert!(served.await.unwrap().is_ok());
+    assert!(begin.elapsed() >= Duration::from_millis(1900), "{:?}", begin.elapsed());
     let mut octet = [0];
     assert_eq!(silent[0].read(&mut octet).await.unwrap_or(0), 0, "the silent one is cut");
 }
