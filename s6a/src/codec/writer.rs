@@ -22,7 +22,7 @@ impl<'b> Writer<'b> {
     }
 
     /// AVPs without a message around them.
-    pub(crate) fn avps(out: &'b mut Vec<u8>) -> Self {
+    pub fn avps(out: &'b mut Vec<u8>) -> Self {
         let start = out.len();
         Self { out, start }
     }
