@@ -207,7 +207,7 @@ impl LoadReport {
         if config.procedure == Procedure::Attach {
             commands.insert("ULR".to_owned(), CommandReport::of(&tally.ulr));
         }
-        let seconds = elapsed.as_secs_f64();
+        let seconds = elapsed.as_micros() as f64 / 1e6;
         Self {
             procedure: config.procedure,
             pace: config.pace,
@@ -217,7 +217,7 @@ impl LoadReport {
             seconds,
             requests: tally.air.requests + tally.ulr.requests,
             answers,
-            rate: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
+            rate: if seconds > 0.0 { (answers as f64 / seconds).round() } else { 0.0 },
             begun: tally.begun,
             completed: tally.completed,
             failed: tally.failed,
