@@ -207,6 +207,18 @@ fn a_lease_of_a_wider_layout_is_refused() {
     assert_eq!(numbers.grant(lease), Err(GrantError::TooWide));
 }
 
+/// The store gives a half-open range. A new USIM's SEQ_MS is 0, and it accepts only what is greater.
+#[test]
+fn a_lease_is_never_empty_and_seq_0_is_never_granted() {
+    for nothing in [0..0, 7..7, u64::MAX..u64::MAX] {
+        assert_eq!(Lease::new(nothing), None);
+    }
+    assert_eq!(Lease::new(1..5), Layout::default().lease_after(0, 4).ok());
+    let mut numbers = SeqAllocator::new(Layout::default());
+    let with_0 = Lease::new(0..5).unwrap();
+    assert_eq!(numbers.grant(with_0), Err(GrantError::NotAbove { floor: 1 }));
+}
+
 #[test]
 fn an_exhausted_seq_space_is_an_error_and_never_wraps() {
     let layout = Layout::default();

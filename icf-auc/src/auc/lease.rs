@@ -19,6 +19,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// A range that the store has reserved; `None` for an empty one.
+    #[must_use]
+    pub fn new(reserved: Range<u64>) -> Option<Self> {
+        (reserved.start < reserved.end).then(|| Self { first: reserved.start, last: reserved.end - 1 })
+    }
+
     /// The lowest SEQ.
     #[must_use]
     pub fn first(&self) -> u64 {
@@ -255,6 +261,12 @@ pub struct LeaseSize {
 }
 
 impl LeaseSize {
+    /// The size of the lease before, 0 at first.
+    #[must_use]
+    pub fn last(self) -> u32 {
+        self.last
+    }
+
     /// How many SEQs to reserve now that `wanted` are asked for: at least as many, if the policy's maximum
     /// allows.
     pub fn next(&mut self, policy: LeasePolicy, wanted: u32) -> u32 {

@@ -1,4 +1,8 @@
-//! Sequence numbers: SQN = SEQ ‖ IND (TS 33.102 §C.1.1.1), and which IND a vector takes (§C.1.2, §C.3.4).
+//! Sequence numbers: SQN = SEQ ‖ IND (TS 33.102 §C.1.1.1).
+//!
+//! Vectors wait at the node that asked for them while others are used elsewhere. A USIM refuses a SEQ only
+//! if one as high came with the same IND (§C.2.2), so each pair of ICF instance and requesting node has an
+//! IND of its own (§C.1.2), which the store remembers.
 
 use std::fmt;
 
@@ -120,41 +124,6 @@ impl Default for Layout {
 #[error("ind_bitlen is 0 to 16 (TS 33.102 §C.3 has 5); set it to what the subscriber's USIM uses")]
 pub struct LayoutError;
 
-/// Which IND values belong to one ICF instance.
-///
-/// Vectors wait at the node that asked for them while others are used elsewhere. A USIM refuses a SEQ only
-/// if one as high came with the same IND, so each (instance, requesting node) has its own (TS 33.102
-/// §C.1.2). Instance i of n owns the values i, i+n, i+2n, …; its nodes share them in turn where there are
-/// more nodes than values, which costs at worst a resynchronisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IndAllotment {
-    instance: u32,
-    instances: u32,
-}
-
-impl IndAllotment {
-    /// One instance alone.
-    pub const ALONE: Self = Self { instance: 0, instances: 1 };
-
-    /// Instance number `instance`, from 0, of `instances`; none where that does not exist.
-    #[must_use]
-    pub const fn new(instance: u32, instances: u32) -> Option<Self> {
-        if instance < instances { Some(Self { instance, instances }) } else { None }
-    }
-
-    /// The IND for this instance's requesting node number `node`, counted from 0 as nodes become known.
-    #[must_use]
-    pub const fn ind(self, layout: Layout, node: u32) -> u32 {
-        let values = layout.ind_values();
-        let own = match values.saturating_sub(self.instance).div_ceil(self.instances) {
-            // More instances than values: some must share.
-            0 => return self.instance % values,
-            own => own,
-        };
-        self.instance + (node % own) * self.instances
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -180,33 +149,12 @@ mod tests {
         assert_eq!(Layout::new(17), Err(LayoutError));
     }
 
-    #[test]
-    fn two_nodes_or_two_instances_never_share_an_ind_while_there_are_values() {
-        for instances in 1..=32 {
-            let mut seen = std::collections::HashSet::new();
-            for instance in 0..instances {
-                let allotment = IndAllotment::new(instance, instances).unwrap();
-                for node in 0..32 / instances {
-                    assert!(seen.insert(allotment.ind(Layout::default(), node)), "{allotment:?} {node}");
-                }
-            }
-        }
-        assert_eq!(IndAllotment::new(2, 2), None);
-    }
-
     proptest! {
         #[test]
         fn sqn_and_its_parts_convert_both_ways(value in 0..1u64 << 48, bits in 0..=16u8) {
             let (sqn, layout) = (Sqn::new(value).unwrap(), Layout::new(bits).unwrap());
             prop_assert_eq!(Sqn::from_octets(sqn.octets()), sqn);
             prop_assert_eq!(layout.sqn(layout.seq(sqn), layout.ind(sqn)), Some(sqn));
-        }
-
-        #[test]
-        fn an_allotted_ind_always_fits(instances in 1..100u32, pick: u32, node: u32, bits in 0..=16u8) {
-            let (layout, instance) = (Layout::new(bits).unwrap(), pick % instances);
-            let ind = IndAllotment::new(instance, instances).unwrap().ind(layout, node);
-            prop_assert!(ind < layout.ind_values());
         }
     }
 }

@@ -1,0 +1,132 @@
+//! Notification (TS 29.272 §5.2.5.1): a serving node tells what has changed about a UE.
+
+use s6a::{
+    app::{APPLICATION_ID, NotifyAnswer, NotifyRequest},
+    base::Outcome,
+    codec::Experimental,
+};
+
+use super::{Refused, ulr::imei};
+use crate::{
+    model::{Snapshot, Timestamp},
+    store::{Event, Op},
+};
+
+/// What a NOR does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// For the store, before the answer.
+    pub ops: Vec<Op>,
+}
+
+impl Notice {
+    /// The NOA; Session-Id, origin and Proxy-Info are the caller's to fill in.
+    #[must_use]
+    pub fn answer(&self) -> NotifyAnswer<'static> {
+        NotifyAnswer {
+            vendor_specific_application_id: Some(APPLICATION_ID),
+            outcome: Outcome::SUCCESS,
+            ..NotifyAnswer::default()
+        }
+    }
+}
+
+/// Decides about a NOR. It is a sign that the UE is served, so its registration lasts for another
+/// lifetime; another IMEI in Terminal-Information is stored and told to those who listen. What it says of
+/// PDN gateways and reachability concerns no provisional subscription and is accepted without effect.
+///
+/// # Errors
+/// 5001 for an IMSI that is not known, 5423 if the NOR does not come from the node that serves the UE
+/// (TS 29.272 §5.2.5.1.3, §7.4.3.6).
+pub fn decide(
+    request: &NotifyRequest<'_>,
+    subscriber: Option<&Snapshot>,
+    now: Timestamp,
+) -> Result<Notice, Refused> {
+    let Some(subscriber) = subscriber else {
+        return Err(Refused::new(Experimental::USER_UNKNOWN.into(), "the IMSI is not known here"));
+    };
+    let serving = subscriber.registration.as_ref().filter(|it| it.node.is(request.origin_host));
+    let Some(serving) = serving else {
+        return Err(Refused::new(
+            Experimental::UNKNOWN_SERVING_NODE.into(),
+            "the UE is not registered with this node",
+        ));
+    };
+    let mut registration = Box::new((**serving).clone());
+    registration.expires_at = now.plus(subscriber.profile.registration_lifetime);
+    let mut ops = Vec::with_capacity(2);
+    if let Some(imei) = request.terminal_information.as_ref().and_then(imei)
+        && registration.imei.as_ref() != Some(&imei)
+    {
+        let detail = serde_json::json!({ "from": registration.imei, "to": imei });
+        registration.imei = Some(imei);
+        let imsi = Some(registration.imsi);
+        ops.push(Op::Tell(Event { kind: "imei-changed".into(), imsi, detail }));
+    }
+    ops.insert(0, Op::Register { registration, count_attach: false, pool: None, send: None });
+    Ok(Notice { ops })
+}
+
+#[cfg(test)]
+mod tests {
+    use s6a::app::TerminalInformation;
+
+    use super::*;
+    use crate::{
+        model::NodeKind,
+        procedure::fixture::{NOW, registered, subscriber},
+    };
+
+    fn nor(host: &'static str, imei: Option<&'static str>) -> NotifyRequest<'static> {
+        NotifyRequest {
+            user_name: "999710000000001",
+            origin_host: host,
+            terminal_information: imei
+                .map(|imei| TerminalInformation { imei: Some(imei), ..TerminalInformation::default() }),
+            ..NotifyRequest::default()
+        }
+    }
+
+    #[test]
+    fn nor_from_the_serving_node_renews_the_registration() {
+        let subscriber = registered(NodeKind::Mme, "mme.example");
+        let notice = decide(&nor("mme.example", None), Some(&subscriber), NOW).unwrap();
+        let [Op::Register { registration, count_attach: false, pool: None, send: None }] = &notice.ops[..]
+        else {
+            panic!("{notice:?}");
+        };
+        assert_eq!(registration.expires_at, NOW.plus(86_400));
+        assert_eq!(registration.registered_at, NOW.plus(-3600));
+        assert!(notice.answer().outcome.is_success());
+    }
+
+    #[test]
+    fn nor_with_another_imei_is_stored_and_told() {
+        let subscriber = registered(NodeKind::Mme, "mme.example");
+        let same = decide(&nor("mme.example", Some("356938035643803")), Some(&subscriber), NOW).unwrap();
+        assert_eq!(same.ops.len(), 1);
+        let other = decide(&nor("mme.example", Some("490154203237518")), Some(&subscriber), NOW).unwrap();
+        let [Op::Register { registration, .. }, Op::Tell(event)] = &other.ops[..] else {
+            panic!("{other:?}")
+        };
+        assert_eq!(registration.imei.as_deref(), Some("490154203237518"));
+        assert_eq!(event.kind, "imei-changed");
+        assert_eq!(event.detail["from"], "356938035643803");
+        assert_eq!(event.detail["to"], "490154203237518");
+    }
+
+    #[test]
+    fn nor_from_a_node_that_does_not_serve_the_ue_gets_5423() {
+        for subscriber in [registered(NodeKind::Mme, "mme.example"), subscriber()] {
+            let refused = decide(&nor("other.example", None), Some(&subscriber), NOW).unwrap_err();
+            assert_eq!(refused.outcome, Experimental::UNKNOWN_SERVING_NODE.into());
+        }
+    }
+
+    #[test]
+    fn nor_for_unknown_imsi_gets_5001() {
+        let refused = decide(&nor("mme.example", None), None, NOW).unwrap_err();
+        assert_eq!(refused.outcome, Experimental::USER_UNKNOWN.into());
+    }
+}

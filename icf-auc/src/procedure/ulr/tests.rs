@@ -1,0 +1,220 @@
+use s6a::{
+    app::RatType,
+    codec::{Experimental, ResultCode},
+};
+
+use super::*;
+use crate::{
+    model::{AccessRule, CredentialState},
+    procedure::{
+        fixture::{HOME, NOW, registered, subscriber, subscriber_with},
+        subscription,
+    },
+    store::{Outgoing, OutgoingMessage},
+};
+
+/// What an Open5GS MME sends: S6a-Indicator and Initial-Attach-Indicator, 0x22.
+const OPEN5GS: UlrFlags = UlrFlags(0x22);
+
+fn ulr(host: &'static str, flags: UlrFlags) -> UpdateLocationRequest<'static> {
+    UpdateLocationRequest {
+        user_name: "999710000000001",
+        origin_host: host,
+        origin_realm: "visited.example",
+        rat_type: RatType::EUTRAN,
+        ulr_flags: flags,
+        visited_plmn_id: HOME,
+        terminal_information: Some(TerminalInformation {
+            imei: Some("35693803564380"),
+            software_version: Some("01"),
+            ..TerminalInformation::default()
+        }),
+        ..UpdateLocationRequest::default()
+    }
+}
+
+fn update(request: &UpdateLocationRequest<'_>, subscriber: &Snapshot) -> Result<Update, Refused> {
+    decide(request, Some(subscriber), NOW, &Causes::default())
+}
+
+#[track_caller]
+fn register(update: &Update) -> (&Registration, bool, Option<&Outgoing>) {
+    let Op::Register { registration, count_attach, send, .. } = &update.ops[0] else { panic!("{update:?}") };
+    (registration, *count_attach, send.as_deref())
+}
+
+#[track_caller]
+fn clr(update: &Update) -> Option<(&str, u32)> {
+    let (_, _, send) = register(update);
+    send.map(|outgoing| match &outgoing.message {
+        OutgoingMessage::Cancel { cancellation_type, .. } => (&*outgoing.node.host, *cancellation_type),
+        other => panic!("{other:?}"),
+    })
+}
+
+#[test]
+fn ulr_of_open5gs_registers_counts_an_attach_and_gets_the_subscription() {
+    let subscriber = subscriber();
+    let update = update(&ulr("mme.example", OPEN5GS), &subscriber).unwrap();
+    let (registration, counted, send) = register(&update);
+    assert_eq!((registration.kind, registration.rat), (NodeKind::Mme, Rat::Eutran));
+    assert_eq!((&*registration.node.host, &*registration.node.realm), ("mme.example", "visited.example"));
+    assert_eq!(registration.visited_plmn.to_string(), "999-71");
+    assert_eq!(registration.imei.as_deref(), Some("3569380356438001"));
+    assert_eq!((registration.registered_at, registration.expires_at), (NOW, NOW.plus(86_400)));
+    assert!(counted && send.is_none() && update.subscription_data);
+    subscription::with_data(&subscriber, subscriber.credential.address, |data| {
+        let answer = update.answer(data);
+        assert!(answer.outcome.is_success());
+        assert_eq!(answer.ula_flags, Some(UlaFlags::SEPARATION));
+        assert!(answer.subscription_data.is_some());
+    });
+}
+
+#[test]
+fn ulr_with_skip_subscriber_data_gets_none() {
+    let subscriber = registered(NodeKind::Mme, "mme.example");
+    let flags = UlrFlags::S6A.with(UlrFlags::SKIP_SUBSCRIBER_DATA);
+    let update = update(&ulr("mme.example", flags), &subscriber).unwrap();
+    subscription::with_data(&subscriber, None, |data| {
+        assert_eq!(update.answer(data).subscription_data, None);
+    });
+}
+
+#[test]
+fn ulr_from_another_mme_cancels_the_previous_one_with_type_0() {
+    let previous = registered(NodeKind::Mme, "old.example");
+    for flags in [UlrFlags::S6A, OPEN5GS] {
+        let update = update(&ulr("new.example", flags), &previous).unwrap();
+        assert_eq!(clr(&update), Some(("old.example", 0)));
+        assert_eq!(update.ops.len(), 1, "registering replaces the previous MME");
+        assert_eq!(register(&update).0.registered_at, NOW);
+    }
+}
+
+#[test]
+fn ulr_from_the_same_mme_cancels_nobody_and_keeps_the_begin() {
+    let subscriber = registered(NodeKind::Mme, "mme.example");
+    let update = update(&ulr("MME.example", UlrFlags::S6A), &subscriber).unwrap();
+    let (registration, counted, send) = register(&update);
+    assert_eq!((registration.registered_at, registration.expires_at), (NOW.plus(-3600), NOW.plus(86_400)));
+    assert!(!counted && send.is_none());
+}
+
+#[test]
+fn ulr_without_terminal_information_keeps_the_imei_of_the_same_node() {
+    let subscriber = registered(NodeKind::Mme, "mme.example");
+    let silent = |host| UpdateLocationRequest { terminal_information: None, ..ulr(host, UlrFlags::S6A) };
+    let update = |host| super::decide(&silent(host), Some(&subscriber), NOW, &Causes::default()).unwrap();
+    assert_eq!(register(&update("mme.example")).0.imei.as_deref(), Some("356938035643803"));
+    assert_eq!(register(&update("new.example")).0.imei, None);
+}
+
+#[test]
+fn an_initial_attach_at_an_mme_cancels_the_sgsn_with_type_4() {
+    let sgsn = registered(NodeKind::Sgsn, "sgsn.example");
+    let update = update(&ulr("mme.example", OPEN5GS), &sgsn).unwrap();
+    assert_eq!(clr(&update), Some(("sgsn.example", 4)));
+    let host = "sgsn.example".to_owned();
+    assert_eq!(update.ops[1], Op::Deregister { imsi: sgsn.credential.imsi, kind: NodeKind::Sgsn, host });
+}
+
+#[test]
+fn an_mme_that_serves_alone_cancels_the_sgsn_with_type_1() {
+    let sgsn = registered(NodeKind::Sgsn, "sgsn.example");
+    let flags = UlrFlags::S6A.with(UlrFlags::SINGLE_REGISTRATION);
+    assert_eq!(clr(&update(&ulr("mme.example", flags), &sgsn).unwrap()), Some(("sgsn.example", 1)));
+    // Without either, both serve: ISR (TS 23.401 §4.3.5.6).
+    let both = update(&ulr("mme.example", UlrFlags::S6A), &sgsn).unwrap();
+    assert_eq!((clr(&both), both.ops.len()), (None, 1));
+}
+
+#[test]
+fn ulr_of_an_sgsn_registers_an_sgsn() {
+    let any = subscriber_with(|_, profile| profile.allowed_rats = AccessRule::Any);
+    let request = UpdateLocationRequest { rat_type: RatType::UTRAN, ..ulr("sgsn.example", UlrFlags(0)) };
+    let update = update(&request, &any).unwrap();
+    assert_eq!(register(&update).0.kind, NodeKind::Sgsn);
+}
+
+/// Open5GS stores the location and cancels the previous MME before it validates.
+#[test]
+fn open5gs_ulr_stores_and_cancels_before_validating() {
+    let mut previous = registered(NodeKind::Mme, "old.example");
+    let with = |state, subscriber: &mut Snapshot| {
+        let mut credential = (*subscriber.credential).clone();
+        credential.state = state;
+        subscriber.credential = credential.into();
+    };
+    with(CredentialState::Blocked, &mut previous);
+    // A refusal is all there is: no operation comes with it.
+    let refused = update(&ulr("new.example", OPEN5GS), &previous).unwrap_err();
+    assert_eq!(refused.cause, Some(Cause::Blocked));
+}
+
+#[test]
+fn ulr_refuses_what_air_refuses() {
+    let refused = |change: fn(&mut crate::model::Credential, &mut crate::model::Profile)| {
+        update(&ulr("mme.example", OPEN5GS), &subscriber_with(change)).unwrap_err().cause.unwrap()
+    };
+    assert_eq!(refused(|credential, _| credential.expires_at = Some(NOW)), Cause::Expired);
+    assert_eq!(refused(|credential, _| credential.attach_budget = Some(7)), Cause::Exhausted);
+    assert_eq!(refused(|_, profile| profile.eps = false), Cause::NoEpsSubscription);
+    assert_eq!(
+        refused(|_, profile| profile.allowed_plmns = AccessRule::Only(Vec::new())),
+        Cause::RoamingNotAllowed
+    );
+    assert_eq!(
+        refused(|_, profile| profile.allowed_rats = AccessRule::Only(vec![Rat::EutranNbIot])),
+        Cause::RatNotAllowed
+    );
+    let unknown = decide(&ulr("mme.example", OPEN5GS), None, NOW, &Causes::default()).unwrap_err();
+    assert_eq!(unknown.cause, Some(Cause::Unknown));
+}
+
+#[test]
+fn a_rat_type_that_no_profile_can_allow_gets_5421() {
+    let any = subscriber_with(|_, profile| profile.allowed_rats = AccessRule::Any);
+    let request = UpdateLocationRequest { rat_type: RatType::WLAN, ..ulr("mme.example", OPEN5GS) };
+    assert_eq!(update(&request, &any).unwrap_err().outcome, Experimental::RAT_NOT_ALLOWED.into());
+}
+
+#[test]
+fn the_last_attach_may_move_to_another_mme_but_not_begin_again() {
+    let spent = subscriber_with(|credential, _| credential.attach_budget = Some(7));
+    assert!(update(&ulr("mme.example", UlrFlags::S6A), &spent).is_ok());
+    assert!(update(&ulr("mme.example", OPEN5GS), &spent).is_err());
+}
+
+#[test]
+fn an_address_is_assigned_from_the_pool_only_if_there_is_none() {
+    let pool = |subscriber: &Snapshot| match &update(&ulr("mme.example", OPEN5GS), subscriber).unwrap().ops[0]
+    {
+        Op::Register { pool, .. } => *pool,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(pool(&subscriber()), None);
+    let without = subscriber_with(|credential, _| credential.address = None);
+    assert_eq!(pool(&without), "10.45.0.0/16".parse().ok());
+}
+
+#[test]
+fn terminal_information_that_is_not_digits_is_not_stored() {
+    let told = |imei, software_version| {
+        super::imei(&TerminalInformation { imei, software_version, ..TerminalInformation::default() })
+    };
+    assert_eq!(told(Some("356938035643803"), None).as_deref(), Some("356938035643803"));
+    assert_eq!(told(Some("356938035643803"), Some("42")).as_deref(), Some("3569380356438042"));
+    assert_eq!(told(Some("35693803564380"), Some("x2")).as_deref(), Some("35693803564380"));
+    for wrong in [None, Some(""), Some("35693803564380é"), Some("<script>alert()"), Some("1234567890123456")]
+    {
+        assert_eq!(told(wrong, Some("42")), None);
+    }
+}
+
+#[test]
+fn a_wrong_visited_plmn_gets_5004() {
+    let request = UpdateLocationRequest { visited_plmn_id: [0xff; 3], ..ulr("mme.example", OPEN5GS) };
+    let refused = update(&request, &subscriber()).unwrap_err();
+    assert_eq!(refused.outcome, ResultCode::INVALID_AVP_VALUE.into());
+}
