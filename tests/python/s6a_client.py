@@ -98,21 +98,25 @@ def described(message):
 class Mme:
     def __init__(self, args):
         self.args = args
-        self.node = Node(args.origin_host, args.origin_realm, vendor_ids=[VENDOR_3GPP])
+        listen = {"ip_addresses": ["127.0.0.1"], "tcp_port": args.listen} if args.listen else {}
+        self.node = Node(args.origin_host, args.origin_realm, vendor_ids=[VENDOR_3GPP], **listen)
         self.node.idle_timeout = args.idle
         self.node.wakeup_interval = 1
-        peer = self.node.add_peer(
-            f"aaa://{args.hss}:{args.port};transport=tcp",
-            args.hss_realm,
-            ip_addresses=["127.0.0.1"],
-            is_persistent=True,  # only such peers are connected to at the start
-        )
+        if args.listen:
+            peer = self.node.add_peer(f"aaa://{args.via}", args.hss_realm)
+        else:
+            peer = self.node.add_peer(
+                f"aaa://{args.hss}:{args.port};transport=tcp",
+                args.hss_realm,
+                ip_addresses=["127.0.0.1"],
+                is_persistent=True,  # only such peers are connected to at the start
+            )
         self.app = SimpleThreadingApplication(S6A, is_auth_application=True, request_handler=self.on_request)
         self.node.add_application(self.app, [peer], realms=sorted({args.hss_realm, args.origin_realm}))
 
     def start(self):
         self.node.start()
-        self.app.wait_for_ready(timeout=15)
+        self.app.wait_for_ready(timeout=25)
         say("ready")
 
     def request(self, kind, imsi):
@@ -192,7 +196,9 @@ class Mme:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, help="where the HSS listens")
+    parser.add_argument("--listen", type=int, help="where to wait for a relay instead")
+    parser.add_argument("--via", help="the Origin-Host of that relay")
     parser.add_argument("--hss", required=True, help="the Origin-Host of the HSS")
     parser.add_argument("--hss-realm", required=True)
     parser.add_argument("--origin-host", default="mme.localdomain")

@@ -1,0 +1,265 @@
+//! An ICF of a test's own: its folder, its configuration, its ports, its process.
+
+use std::{
+    path::PathBuf,
+    process::{Command, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{
+    aka::Subscriber,
+    callhome,
+    child::{Child, tail},
+    http,
+    peer::Peer,
+    pki::{Authority, Identity},
+    ports,
+    s6a::Route,
+};
+
+/// The ICF's name in every test.
+pub const HOST: &str = "icf.localdomain";
+/// Its realm, and that of the peers.
+pub const REALM: &str = "localdomain";
+/// The MME that most tests are.
+pub const MME: &str = "mme.localdomain";
+
+/// What a test wants to be different.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Identities of the peers.
+    pub peers: Vec<String>,
+    /// Whether it listens for TLS too.
+    pub tls: bool,
+    /// Tw.
+    pub watchdog: &'static str,
+    /// E-UTRAN vectors in an answer at most.
+    pub max_vectors: u32,
+    /// The log filter.
+    pub log: &'static str,
+    /// More lines of `[icf]`.
+    pub icf: &'static str,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { peers: vec![MME.into()], tls: false, watchdog: "30s", max_vectors: 1, log: "info", icf: "" }
+    }
+}
+
+/// An ICF, running or not.
+pub struct Icf {
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+    /// Where it listens for Diameter over TCP.
+    pub diameter: u16,
+    /// Where it listens for Diameter over TLS.
+    pub tls: Option<u16>,
+    /// Where it listens for REST.
+    pub rest: u16,
+    /// A token that may do everything.
+    pub token: String,
+    /// Who signs its peers' certificates.
+    pub authority: Option<Authority>,
+}
+
+impl Icf {
+    /// Writes the configuration and the keys; starts nothing.
+    ///
+    /// # Errors
+    /// If a file cannot be written or `callhome keys` fails.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        let (diameter, rest) = (ports::free()?, ports::free()?);
+        let tls = settings.tls.then(ports::free).transpose()?;
+        let key_file = path("at-rest.key");
+        callhome::run(&["keys", "generate", "--out", &key_file.to_string_lossy()])?;
+        let printed = callhome::run(&["keys", "token"])?;
+        let field = |name: &str| {
+            printed
+                .lines()
+                .filter_map(|line| line.split_once(char::is_whitespace))
+                .find_map(|(key, value)| (key == name).then(|| value.trim().to_owned()))
+                .with_context(|| format!("`callhome keys token` prints no {name}:\n{printed}"))
+        };
+        let mut listen = vec![format!("tcp://127.0.0.1:{diameter}")];
+        let mut tls_table = String::new();
+        let mut authority = None;
+        if let Some(port) = tls {
+            listen.push(format!("tls://127.0.0.1:{port}"));
+            let made = Authority::new(folder.path())?;
+            let Identity { cert, key, ca } = made.identity(HOST)?;
+            tls_table = format!("tls = {{ cert = {cert:?}, key = {key:?}, ca = {ca:?} }}");
+            authority = Some(made);
+        }
+        let peers: Vec<String> =
+            settings.peers.iter().map(|identity| format!("{{ identity = \"{identity}\" }}")).collect();
+        let config = format!(
+            "[diameter]\norigin_host = \"{HOST}\"\norigin_realm = \"{REALM}\"\nlisten = {listen:?}\n\
+             peers = [{}]\nwatchdog = \"{}\"\n{tls_table}\n\n\
+             [database]\nurl = \"sqlite://{}\"\n\n[keys]\nat_rest = {{ file = {key_file:?} }}\n\n\
+             [rest]\nlisten = \"127.0.0.1:{rest}\"\n\
+             tokens = [{{ name = \"tests\", hash = \"{}\", scopes = [\"admin\"] }}]\n\n\
+             [icf]\nmax_vectors = {}\naddress_pool = \"10.45.0.0/16\"\n{}\n\n[log]\nfilter = \"{}\"\n",
+            peers.join(", "),
+            settings.watchdog,
+            path("icf.db").display(),
+            field("hash")?,
+            settings.max_vectors,
+            settings.icf,
+            settings.log,
+        );
+        std::fs::write(path("icf.toml"), config)?;
+        let token = field("token")?;
+        Ok(Self { folder, child: None, diameter, tls, rest, token, authority })
+    }
+
+    /// A running ICF that knows these subscribers.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn with(settings: &Settings, subscribers: &[Subscriber]) -> Result<Self> {
+        let mut icf = Self::new(settings)?;
+        icf.import(subscribers)?;
+        icf.start()?;
+        Ok(icf)
+    }
+
+    /// A running ICF with the default settings, and one subscriber.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn with_one() -> Result<(Self, Subscriber)> {
+        let subscriber = Subscriber::random(1)?;
+        let icf = Self::with(&Settings::default(), std::slice::from_ref(&subscriber))?;
+        Ok((icf, subscriber))
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("icf.toml")
+    }
+
+    /// `callhome credentials import`.
+    ///
+    /// # Errors
+    /// If the import is refused.
+    pub fn import(&self, subscribers: &[Subscriber]) -> Result<()> {
+        let file = self.folder.path().join("import.ndjson");
+        let lines: String = subscribers.iter().map(|subscriber| subscriber.line() + "\n").collect();
+        std::fs::write(&file, lines)?;
+        callhome::run(&[
+            "credentials",
+            "import",
+            &file.to_string_lossy(),
+            "--config",
+            &self.config().to_string_lossy(),
+        ])?;
+        Ok(())
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it ends or is not ready within 20 s.
+    pub fn start(&mut self) -> Result<()> {
+        let mut command = Command::new(callhome::binary()?);
+        command.arg("icf").arg("--config").arg(self.config()).env_remove("RUST_LOG");
+        let mut child = Child::start("callhome icf", command, &self.folder.path().join("icf.log"))?;
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            child.running()?;
+            if http::request(self.rest, "GET", "/readyz", None, None, &[])
+                .is_ok_and(|answer| answer.status == 200)
+            {
+                break;
+            }
+            if Instant::now() > until {
+                bail!("callhome icf is not ready after 20 s:\n{}", tail(&child.log()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// If it has not been started.
+    pub fn process(&mut self) -> Result<&mut Child> {
+        self.child.as_mut().context("the ICF is not running")
+    }
+
+    /// SIGTERM, and how it ended.
+    ///
+    /// # Errors
+    /// If it is still there after 20 s.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        let mut child = self.child.take().context("the ICF is not running")?;
+        child.signal("TERM")?;
+        child.wait(Duration::from_secs(20))
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.take().context("the ICF is not running")?.kill()
+    }
+
+    /// Everything it has logged, over all its starts.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let octets = std::fs::read(self.folder.path().join("icf.log")).unwrap_or_default();
+        String::from_utf8_lossy(&octets).into_owned()
+    }
+
+    /// How the peer `host` addresses it.
+    #[must_use]
+    pub fn route(&self, host: &str) -> Route {
+        Route { host: host.into(), realm: REALM.into(), hss: HOST.into(), hss_realm: REALM.into() }
+    }
+
+    /// A Diameter connection over TCP as `host`.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn connect(&self, host: &str) -> Result<Peer> {
+        Peer::connect(self.diameter, &self.route(host))
+    }
+
+    /// A REST request with the token.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub fn rest(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<http::Response> {
+        http::request(self.rest, method, path, Some(&self.token), body, &[])
+    }
+
+    /// As [`Icf::rest`]; anything but a 2xx is an error.
+    ///
+    /// # Errors
+    /// If it is refused: with what it says.
+    pub fn rest_ok(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<http::Response> {
+        let answer = self.rest(method, path, body)?;
+        ensure!(answer.status / 100 == 2, "{method} {path} is answered {}: {}", answer.status, answer.body);
+        Ok(answer)
+    }
+}

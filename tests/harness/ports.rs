@@ -1,0 +1,29 @@
+//! Free TCP ports on loopback for servers that cannot be asked which one they got.
+
+use std::{
+    net::TcpListener,
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use anyhow::{Result, bail};
+
+/// Below the range that the kernel takes outgoing ports from, so that no connection of another test takes one between
+/// here and the server's start.
+const FIRST: u16 = 10_000;
+const COUNT: u16 = 22_000;
+
+/// A port that nobody listens on. Each test process begins elsewhere in the range.
+///
+/// # Errors
+/// If none is free.
+pub fn free() -> Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id().wrapping_mul(37) % u32::from(COUNT)) as u16;
+    for _ in 0..COUNT {
+        let port = FIRST + (start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of {FIRST}..{} is free on 127.0.0.1", FIRST + COUNT)
+}
