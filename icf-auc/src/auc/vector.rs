@@ -1,12 +1,14 @@
 //! Authentication vectors: E-UTRAN (TS 33.401 §6.1.2, annex A.2), UTRAN (TS 33.102 §6.3.2) and the GERAN
 //! triplet converted from it (§6.8.1.2).
+//!
+//! None of them prints its secrets. They are not wiped, unlike K and OPc: they live for one answer and go into
+//! it in the clear; wiping them would cost a quarter of the vector's time.
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use schemas::identity::Plmn;
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{
     functions::{Outputs, PreparedKeys},
@@ -15,8 +17,8 @@ use super::{
 };
 
 /// What an MME gets: RAND, XRES, AUTN, KASME (TS 33.401 §6.1.2). KASME is bound to the serving network; CK
-/// and IK never leave the AuC. Wiped when dropped.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+/// and IK never leave the AuC.
+#[derive(Clone, PartialEq, Eq)]
 pub struct EutranVector {
     /// Challenge, 128 bits.
     pub rand: [u8; 16],
@@ -28,8 +30,8 @@ pub struct EutranVector {
     pub kasme: [u8; 32],
 }
 
-/// What an SGSN gets, the quintet: RAND, XRES, AUTN, CK, IK (TS 33.102 §6.3.2). Wiped when dropped.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+/// What an SGSN gets, the quintet: RAND, XRES, AUTN, CK, IK (TS 33.102 §6.3.2).
+#[derive(Clone, PartialEq, Eq)]
 pub struct UtranVector {
     /// Challenge, 128 bits.
     pub rand: [u8; 16],
@@ -43,8 +45,8 @@ pub struct UtranVector {
     pub ik: [u8; 16],
 }
 
-/// What an SGSN without UMTS AKA gets (TS 33.102 §6.8.1.2). Wiped when dropped.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+/// What an SGSN without UMTS AKA gets (TS 33.102 §6.8.1.2).
+#[derive(Clone, PartialEq, Eq)]
 pub struct GeranTriplet {
     /// Challenge, 128 bits.
     pub rand: [u8; 16],
@@ -61,13 +63,11 @@ impl EutranVector {
     #[must_use]
     pub fn generate(keys: &PreparedKeys, rand: [u8; 16], sqn: Sqn, amf: Amf, serving_network: Plmn) -> Self {
         let amf = amf.with_separation_bit(true);
-        let mut out = keys.outputs(&rand, sqn, amf);
+        let out = keys.outputs(&rand, sqn, amf);
         let autn = autn(&out, sqn, amf);
         let [a, b, c, d, e, f, ..] = autn;
         let kasme = kasme(&out.ck, &out.ik, serving_network, [a, b, c, d, e, f]);
-        let vector = Self { rand, xres: out.xres, autn, kasme };
-        out.zeroize();
-        vector
+        Self { rand, xres: out.xres, autn, kasme }
     }
 }
 
@@ -77,10 +77,8 @@ impl UtranVector {
     #[must_use]
     pub fn generate(keys: &PreparedKeys, rand: [u8; 16], sqn: Sqn, amf: Amf) -> Self {
         let amf = amf.with_separation_bit(false);
-        let mut out = keys.outputs(&rand, sqn, amf);
-        let vector = Self { rand, xres: out.xres, autn: autn(&out, sqn, amf), ck: out.ck, ik: out.ik };
-        out.zeroize();
-        vector
+        let out = keys.outputs(&rand, sqn, amf);
+        Self { rand, xres: out.xres, autn: autn(&out, sqn, amf), ck: out.ck, ik: out.ik }
     }
 
     /// The triplet of this quintet by conversion functions c2 and c3 (TS 33.102 §6.8.1.2).
@@ -103,7 +101,7 @@ pub fn kasme(ck: &[u8; 16], ik: &[u8; 16], serving_network: Plmn, sqn_xor_ak: [u
     /// FC of KASME (TS 33.401 annex A.2).
     const FC: u8 = 0x10;
     // HMAC fills a key shorter than a block with zeros; done here, it takes the key without a length check.
-    let mut key = Zeroizing::new([0; 64]);
+    let mut key = [0; 64];
     key[..16].copy_from_slice(ck);
     key[16..32].copy_from_slice(ik);
     let mut s = [0; 14];
@@ -112,8 +110,7 @@ pub fn kasme(ck: &[u8; 16], ik: &[u8; 16], serving_network: Plmn, sqn_xor_ak: [u
     s[4..6].copy_from_slice(&3u16.to_be_bytes());
     s[6..12].copy_from_slice(&sqn_xor_ak);
     s[12..].copy_from_slice(&6u16.to_be_bytes());
-    let key: &[u8; 64] = &key;
-    Hmac::<Sha256>::new(key.into()).chain_update(s).finalize().into_bytes().into()
+    Hmac::<Sha256>::new(&key.into()).chain_update(s).finalize().into_bytes().into()
 }
 
 /// AUTN = SQN ⊕ AK ‖ AMF ‖ MAC-A (TS 33.102 §6.3.2).
