@@ -1,0 +1,67 @@
+//! Changing a credential.
+
+use schemas::{identity::Imsi, rest};
+use service::problem::Problem;
+
+use super::create::{MSISDN, is_msisdn, no_profile};
+use super::{ATTEMPTS, busy, gone, lost_race};
+use crate::model::{Credential, CredentialState, Timestamp};
+use crate::rest::etag::Preconditions;
+use crate::rest::failure::{Fields, OrProblem};
+use crate::rest::{RestState, convert, effects};
+use crate::store::CredentialPatch;
+
+/// Changes it; what follows for its serving node depends on what is there, so that it is read first and the change
+/// holds for that version alone.
+pub(super) async fn apply(
+    state: &RestState,
+    imsi: Imsi,
+    preconditions: &Preconditions,
+    asked: &rest::CredentialPatch,
+) -> Result<Credential, Problem> {
+    check(state, asked).await?;
+    let patch = CredentialPatch {
+        state: asked.state.map(Into::into),
+        profile: asked.profile.clone(),
+        expires_at: asked.expires_at.map(|end| end.map(convert::timestamp)),
+        attach_budget: asked.attach_budget,
+        address: asked.address,
+        msisdn: asked.msisdn.clone(),
+    };
+    for _ in 0..ATTEMPTS {
+        let before = state.store.credential(imsi).await.or_problem()?.ok_or_else(|| gone(imsi))?;
+        preconditions.check(Some(before.version))?;
+        if *asked == rest::CredentialPatch::default() {
+            return Ok(before);
+        }
+        let back = patch.state.is_some_and(|state| state != CredentialState::Disabled);
+        if back && before.state == CredentialState::Disabled {
+            return Err(Problem::conflict("it is disabled, and that is for good; store a new credential"));
+        }
+        let registrations = state.store.registration(imsi).await.or_problem()?;
+        let send = effects::of_patch(&before, &patch, &registrations, Timestamp::now());
+        match state.store.update(imsi, Some(before.version), patch.clone(), send).await {
+            Ok(after) => {
+                state.control.changed(Some(imsi));
+                return Ok(after);
+            }
+            Err(error) => lost_race(state, imsi, before.version, preconditions, error).await?,
+        }
+    }
+    Err(busy())
+}
+
+async fn check(state: &RestState, asked: &rest::CredentialPatch) -> Result<(), Problem> {
+    let mut wrong = Fields::default();
+    if let Some(profile) = &asked.profile
+        && state.store.profile(profile).await.or_problem()?.is_none()
+    {
+        wrong.wrong("/profile", no_profile(profile));
+    }
+    if let Some(Some(msisdn)) = &asked.msisdn
+        && !is_msisdn(msisdn)
+    {
+        wrong.wrong("/msisdn", MSISDN);
+    }
+    wrong.check()
+}
