@@ -3,6 +3,11 @@
 //! Two halves: [`Store::commit`] takes the operations of the request path, many in one durable
 //! transaction (group commit); the rest is administration.
 
+pub mod memory;
+pub mod pool;
+pub mod sealed;
+pub mod sqlite;
+
 use std::{net::IpAddr, ops::Range};
 
 use async_trait::async_trait;
@@ -197,7 +202,8 @@ pub struct StoredEvent {
 /// A credential that is about to be stored.
 #[derive(Debug, Clone)]
 pub struct NewCredential {
-    /// All that is known; `version`, `created_at`, `updated_at` and `attaches` are set by the store.
+    /// All that is known; `version`, `created_at`, `updated_at` and `attaches` are set by the store, and
+    /// `expires_at`, where it is `None`, from the profile's lifetime.
     pub credential: Credential,
     /// First SEQ to hand out: above what an earlier AuC has used (imports).
     pub next_seq: u64,
@@ -218,6 +224,23 @@ pub struct CredentialPatch {
     pub address: Option<Option<IpAddr>>,
     /// Another MSISDN.
     pub msisdn: Option<Option<String>>,
+}
+
+impl CredentialPatch {
+    /// Changes `credential` in memory.
+    pub fn apply(self, credential: &mut Credential) {
+        fn set<T>(place: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *place = value;
+            }
+        }
+        set(&mut credential.state, self.state);
+        set(&mut credential.profile, self.profile);
+        set(&mut credential.expires_at, self.expires_at);
+        set(&mut credential.attach_budget, self.attach_budget);
+        set(&mut credential.address, self.address);
+        set(&mut credential.msisdn, self.msisdn);
+    }
 }
 
 /// Which credentials to list.

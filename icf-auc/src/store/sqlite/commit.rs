@@ -1,0 +1,127 @@
+//! Group commit: all operations in one transaction. What an operation needs is read for all of them at once,
+//! and written for all of them at once.
+
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::{addresses::Pools, lease::Ledger, queue, subjects::Subjects, vectors};
+use crate::{
+    model::{Registration, Timestamp},
+    store::{Done, Event, Op, Outgoing, StoreError, sealed::Keyring},
+};
+
+/// Results in the order of the operations. The outer error is for the transaction as a whole.
+pub(super) async fn run(
+    conn: &mut SqliteConnection,
+    keys: &Keyring,
+    ops: &[Op],
+    now: Timestamp,
+) -> Result<Vec<Result<Done, StoreError>>, StoreError> {
+    let mut work = Work {
+        leases: Ledger::load(conn, ops).await?,
+        subjects: Subjects::load(conn, ops).await?,
+        pools: Pools::default(),
+        events: Vec::new(),
+        now,
+    };
+    let mut results = Vec::with_capacity(ops.len());
+    for op in ops {
+        results.push(work.one(conn, keys, op).await?);
+    }
+    let Work { leases, subjects, pools, events, .. } = work;
+    leases.save(conn).await?;
+    subjects.save(conn).await?;
+    pools.save(conn).await?;
+    queue::tell(conn, &events, now).await?;
+    Ok(results)
+}
+
+struct Work {
+    leases: Ledger,
+    subjects: Subjects,
+    pools: Pools,
+    events: Vec<Event>,
+    now: Timestamp,
+}
+
+impl Work {
+    async fn one(
+        &mut self,
+        conn: &mut SqliteConnection,
+        keys: &Keyring,
+        op: &Op,
+    ) -> Result<Result<Done, StoreError>, StoreError> {
+        Ok(match op {
+            Op::Lease { imsi, count, above } => self.leases.take(*imsi, *count, *above).map(Done::Lease),
+            Op::Register { registration, count_attach, pool, send } => {
+                return self.register(conn, registration, *count_attach, *pool, send.as_deref()).await;
+            }
+            Op::Purge { imsi, host } => {
+                let any = self.subjects.purge(*imsi, host);
+                if any {
+                    self.event("purged", *imsi, json!({ "node": host }));
+                }
+                Ok(Done::Changed(any))
+            }
+            Op::Deregister { imsi, kind, host } => {
+                let any = self.subjects.forget(*imsi, *kind, host);
+                if any {
+                    self.event("deregistered", *imsi, json!({ "kind": kind, "node": host }));
+                }
+                Ok(Done::Changed(any))
+            }
+            Op::TakeVectors { imsi, count } => match vectors::take(conn, keys, *imsi, *count).await {
+                Err(error @ StoreError::Sealed(_)) => Err(error),
+                other => Ok(Done::Vectors(other?)),
+            },
+            Op::Sent(id) => Ok(Done::Changed(queue::sent(conn, *id).await?)),
+            Op::SendLater { id, at } => Ok(Done::Changed(queue::later(conn, *id, *at).await?)),
+            Op::Tell(event) => {
+                self.events.push(event.clone());
+                Ok(Done::Changed(true))
+            }
+        })
+    }
+
+    async fn register(
+        &mut self,
+        conn: &mut SqliteConnection,
+        registration: &Registration,
+        count_attach: bool,
+        pool: Option<ipnet::IpNet>,
+        send: Option<&Outgoing>,
+    ) -> Result<Result<Done, StoreError>, StoreError> {
+        let imsi = registration.imsi;
+        let Some(known) = self.subjects.address(imsi) else {
+            return Ok(Err(StoreError::NotFound(format!("credential {imsi}"))));
+        };
+        let address = match (known, pool) {
+            (Some(address), _) => Some(address),
+            (None, None) => None,
+            (None, Some(pool)) => match self.pools.take(conn, pool, &self.subjects, self.now).await? {
+                Some(address) => Some(address),
+                None => return Ok(Err(StoreError::PoolExhausted(pool))),
+            },
+        };
+        self.subjects.attach(imsi, address, count_attach);
+        let mut registration = registration.clone();
+        registration.address = address;
+        let detail = json!({
+            "kind": registration.kind,
+            "node": registration.node.host,
+            "visited_plmn": registration.visited_plmn,
+            "address": address,
+        });
+        self.subjects.put(registration);
+        self.event("registered", imsi, detail);
+        let send = match send {
+            Some(one) => Some(queue::push(conn, one, self.now).await?),
+            None => None,
+        };
+        Ok(Ok(Done::Registered { address, send }))
+    }
+
+    fn event(&mut self, kind: &str, imsi: schemas::identity::Imsi, detail: serde_json::Value) {
+        self.events.push(Event { kind: kind.to_owned(), imsi: Some(imsi), detail });
+    }
+}

@@ -1,0 +1,425 @@
+//! Credentials: stored, read, listed, changed, deleted.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use schemas::identity::Imsi;
+use serde_json::json;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
+
+use super::{
+    addresses,
+    error::json,
+    profiles, queue,
+    rows::{self, CREDENTIAL_COLUMNS, select_credential},
+    subjects,
+};
+use crate::{
+    model::{Credential, Snapshot, Timestamp},
+    store::{
+        CredentialFilter, CredentialPatch, Event, NewCredential, Outgoing, Page, StoreError, sealed::Keyring,
+    },
+};
+
+/// Rows of one statement: SQLite takes 32,766 parameters.
+const ROWS: usize = 500;
+
+/// Snapshots in one query.
+pub(super) async fn snapshots(
+    pool: &SqlitePool,
+    keys: &Keyring,
+    cache: &profiles::Cache,
+    imsis: &[Imsi],
+    now: Timestamp,
+) -> Result<Vec<Snapshot>, StoreError> {
+    let found = sqlx::query(select_credential!(
+        ", p.id, p.version, r.imsi, r.kind, r.host, r.realm, r.visited_plmn, r.rat, r.address, r.imei, \
+         r.registered_at, r.expires_at, r.purged",
+        "FROM json_each(?1) j CROSS JOIN credential c ON c.imsi = j.value \
+         CROSS JOIN profile p ON p.id = c.profile_id \
+         LEFT JOIN registration r ON r.imsi = c.imsi AND r.kind = 'mme' AND NOT r.purged AND r.expires_at > ?2"
+    ))
+    .bind(rows::codes(imsis.iter().copied()))
+    .bind(now.0)
+    .fetch_all(pool)
+    .await?;
+    let mut snapshots = Vec::with_capacity(found.len());
+    for row in &found {
+        let (id, version) = (row.try_get(CREDENTIAL_COLUMNS)?, row.try_get(CREDENTIAL_COLUMNS + 1)?);
+        let profile = match cache.get(id, version) {
+            Some(profile) => profile,
+            None => {
+                let profile = Arc::new(profiles::by_id(pool, id).await?);
+                cache.put(id, &profile);
+                profile
+            }
+        };
+        let at = CREDENTIAL_COLUMNS + 2;
+        let registration = match row.try_get::<Option<i64>, _>(at)? {
+            Some(_) => Some(Arc::new(rows::registration(row, at)?)),
+            None => None,
+        };
+        let credential = Arc::new(rows::credential(keys, row)?);
+        snapshots.push(Snapshot { credential, profile, registration });
+    }
+    Ok(snapshots)
+}
+
+/// A credential with its keys sealed.
+pub(super) struct SealedCredential {
+    new: NewCredential,
+    sealed: Option<Vec<u8>>,
+    triple: Option<Vec<u8>>,
+}
+
+/// Seals the keys of all; takes no lock, since it takes time.
+pub(super) fn seal(keys: &Keyring, new: Vec<NewCredential>) -> Result<Vec<SealedCredential>, StoreError> {
+    let mut seen = HashSet::with_capacity(new.len());
+    let mut addresses = HashSet::new();
+    new.into_iter()
+        .map(|new| {
+            let c = &new.credential;
+            if !seen.insert(c.imsi) {
+                return Err(StoreError::Conflict(format!("credential {} is given twice", c.imsi)));
+            }
+            if let Some(address) = c.address.filter(|a| !addresses.insert(*a)) {
+                return Err(StoreError::Conflict(format!("address {address} is given to two credentials")));
+            }
+            let sealed = rows::seal_auth(keys, c.imsi, &c.auth)?;
+            let triple = rows::seal_triple(keys, c.imsi, c.triple.as_ref())?;
+            Ok(SealedCredential { sealed, triple, new })
+        })
+        .collect()
+}
+
+/// Stores all or none.
+pub(super) async fn insert(
+    conn: &mut SqliteConnection,
+    new: &[SealedCredential],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(first) = new.first() else { return Ok(()) };
+    let there: Option<(i64,)> = sqlx::query_as(
+        "SELECT c.imsi FROM json_each(?1) j CROSS JOIN credential c ON c.imsi = j.value LIMIT 1",
+    )
+    .bind(rows::codes(new.iter().map(|n| n.new.credential.imsi)))
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some((imsi,)) = there {
+        return Err(StoreError::Conflict(format!("credential {} is stored already", rows::imsi(imsi)?)));
+    }
+    let mut profiles = HashMap::new();
+    for one in new {
+        let c = &one.new.credential;
+        if !profiles.contains_key(c.profile.as_str()) {
+            let found = profiles::by_name(&mut *conn, &c.profile).await?;
+            let (id, profile) =
+                found.ok_or_else(|| StoreError::NotFound(format!("profile {}", c.profile)))?;
+            profiles.insert(c.profile.as_str(), (id, profile.lifetime));
+        }
+        if let Some(address) = c.address {
+            check_address(&mut *conn, c.imsi, address).await?;
+        }
+    }
+    for rows in new.chunks(ROWS) {
+        insert_rows(&mut *conn, rows, &profiles, now).await?;
+    }
+    for address in new.iter().filter_map(|one| one.new.credential.address) {
+        addresses::assigned(&mut *conn, address).await?;
+    }
+    let reserved: Vec<(i64, u64)> =
+        new.iter().map(|n| (rows::code(n.new.credential.imsi), n.new.next_seq.saturating_sub(1))).collect();
+    sqlx::query(
+        "INSERT INTO sequence (imsi, seq_reserved) SELECT value->>0, value->>1 FROM json_each(?1) WHERE true \
+         ON CONFLICT (imsi) DO UPDATE SET seq_reserved = max(seq_reserved, excluded.seq_reserved)",
+    )
+    .bind(json(&reserved)?)
+    .execute(&mut *conn)
+    .await?;
+    let imsis: Vec<Imsi> = new.iter().map(|n| n.new.credential.imsi).collect();
+    let event = Event {
+        kind: "credentials-added".into(),
+        imsi: (imsis.len() == 1).then_some(first.new.credential.imsi),
+        detail: json!({ "count": imsis.len(), "imsis": imsis }),
+    };
+    queue::tell(conn, &[event], now).await
+}
+
+async fn insert_rows(
+    conn: &mut SqliteConnection,
+    new: &[SealedCredential],
+    profiles: &HashMap<&str, (i64, Option<i64>)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut lines = Vec::with_capacity(new.len());
+    for one in new {
+        let c = &one.new.credential;
+        let Some((profile, lifetime)) = profiles.get(c.profile.as_str()) else {
+            return Err(StoreError::NotFound(format!("profile {}", c.profile)));
+        };
+        let expires = c.expires_at.or(lifetime.map(|seconds| now.plus(seconds))).map(|t| t.0);
+        lines.push((c, one, *profile, expires, rows::word(c.state)?, rows::word(c.mode)?));
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO credential (imsi, sealed, amf, ind_bitlen, state, profile_id, expires_at, attach_budget, \
+         attaches, address, msisdn, mode, batch, created_at, updated_at, version, triple) ",
+    );
+    query.push_values(lines, |mut row, (c, one, profile, expires, state, mode)| {
+        row.push_bind(rows::code(c.imsi))
+            .push_bind(one.sealed.clone())
+            .push_bind(u16::from_be_bytes(c.amf))
+            .push_bind(c.ind_bitlen)
+            .push_bind(state)
+            .push_bind(profile)
+            .push_bind(expires)
+            .push_bind(c.attach_budget)
+            .push("0")
+            .push_bind(c.address.map(rows::address_blob))
+            .push_bind(c.msisdn.clone())
+            .push_bind(mode)
+            .push_bind(c.batch.clone())
+            .push_bind(now.0)
+            .push_bind(now.0)
+            .push("1")
+            .push_bind(one.triple.clone());
+    });
+    query.build().execute(conn).await?;
+    Ok(())
+}
+
+/// Whether somebody else has the address.
+async fn check_address(conn: &mut SqliteConnection, imsi: Imsi, address: IpAddr) -> Result<(), StoreError> {
+    let owner: Option<(i64,)> =
+        sqlx::query_as("SELECT imsi FROM credential WHERE address = ?1 AND imsi <> ?2")
+            .bind(rows::address_blob(address))
+            .bind(rows::code(imsi))
+            .fetch_optional(conn)
+            .await?;
+    match owner {
+        Some((owner,)) => Err(StoreError::Conflict(format!(
+            "address {address} belongs to credential {}",
+            rows::imsi(owner)?
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Those that are there.
+pub(super) async fn existing(pool: &SqlitePool, imsis: &[Imsi]) -> Result<Vec<Imsi>, StoreError> {
+    let (found,): (String,) = sqlx::query_as(
+        "SELECT json_group_array(c.imsi) FROM json_each(?1) j CROSS JOIN credential c ON c.imsi = j.value",
+    )
+    .bind(rows::codes(imsis.iter().copied()))
+    .fetch_one(pool)
+    .await?;
+    let found: Vec<i64> = serde_json::from_str(&found).map_err(super::error::damaged)?;
+    found.into_iter().map(rows::imsi).collect()
+}
+
+/// One.
+pub(super) async fn one(
+    db: impl sqlx::SqliteExecutor<'_>,
+    keys: &Keyring,
+    imsi: Imsi,
+) -> Result<Option<Credential>, StoreError> {
+    let row = sqlx::query(select_credential!(
+        "",
+        "FROM credential c JOIN profile p ON p.id = c.profile_id WHERE c.imsi = ?1"
+    ))
+    .bind(rows::code(imsi))
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| rows::credential(keys, &row)).transpose()
+}
+
+/// A page of them.
+pub(super) async fn list(
+    pool: &SqlitePool,
+    keys: &Keyring,
+    filter: &CredentialFilter,
+    page: &Page,
+) -> Result<Vec<Credential>, StoreError> {
+    let after = super::after_imsi(page)?;
+    let mut all = Vec::new();
+    for (low, high) in ranges(filter)? {
+        let left = page.limit.saturating_sub(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        let low = low.max(after.saturating_add(1));
+        if left == 0 || low > high {
+            continue;
+        }
+        let mut query = QueryBuilder::<Sqlite>::new(select_credential!(
+            "",
+            "FROM credential c JOIN profile p ON p.id = c.profile_id WHERE c.imsi >= "
+        ));
+        restrict(&mut query, low, high, filter)?;
+        query.push(" ORDER BY c.imsi LIMIT ").push_bind(left);
+        for row in query.build().fetch_all(pool).await? {
+            all.push(rows::credential(keys, &row)?);
+        }
+    }
+    Ok(all)
+}
+
+/// How many.
+pub(super) async fn count(pool: &SqlitePool, filter: &CredentialFilter) -> Result<u64, StoreError> {
+    let mut all = 0;
+    for (low, high) in ranges(filter)? {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT count(*) FROM credential c JOIN profile p ON p.id = c.profile_id WHERE c.imsi >= ",
+        );
+        restrict(&mut query, low, high, filter)?;
+        let (count,): (i64,) = query.build_query_as().fetch_one(pool).await?;
+        all += count.cast_unsigned();
+    }
+    Ok(all)
+}
+
+/// The codes of IMSIs that begin with the prefix: a range for each number of digits, ascending.
+fn ranges(filter: &CredentialFilter) -> Result<Vec<(i64, i64)>, StoreError> {
+    let prefix = filter.prefix.as_deref().unwrap_or("");
+    if prefix.len() > Imsi::MAX_DIGITS || !prefix.bytes().all(|c| c.is_ascii_digit()) {
+        return Err(StoreError::Conflict(format!("prefix {prefix:?}: up to {} digits", Imsi::MAX_DIGITS)));
+    }
+    if prefix.is_empty() {
+        return Ok(vec![(0, i64::MAX)]);
+    }
+    let start: i64 = format!("1{prefix}").parse().map_err(super::error::damaged)?;
+    Ok((Imsi::MIN_DIGITS.max(prefix.len())..=Imsi::MAX_DIGITS)
+        .map(|digits| {
+            let scale = 10i64.pow((digits - prefix.len()) as u32);
+            (start * scale, (start + 1) * scale - 1)
+        })
+        .collect())
+}
+
+fn restrict(
+    query: &mut QueryBuilder<Sqlite>,
+    low: i64,
+    high: i64,
+    filter: &CredentialFilter,
+) -> Result<(), StoreError> {
+    query.push_bind(low).push(" AND c.imsi <= ").push_bind(high);
+    if let Some(state) = filter.state {
+        query.push(" AND c.state = ").push_bind(rows::word(state)?);
+    }
+    if let Some(profile) = &filter.profile {
+        query
+            .push(" AND c.profile_id = (SELECT id FROM profile WHERE name = ")
+            .push_bind(profile.clone())
+            .push(")");
+    }
+    if let Some(batch) = &filter.batch {
+        query.push(" AND c.batch = ").push_bind(batch.clone());
+    }
+    Ok(())
+}
+
+async fn for_change(
+    conn: &mut SqliteConnection,
+    keys: &Keyring,
+    imsi: Imsi,
+    version: Option<i64>,
+) -> Result<Credential, StoreError> {
+    let Some(credential) = one(conn, keys, imsi).await? else {
+        return Err(StoreError::NotFound(format!("credential {imsi}")));
+    };
+    match version {
+        Some(version) if version != credential.version => Err(StoreError::Conflict(format!(
+            "credential {imsi} has changed since it was read: it is at version {}, not {version}",
+            credential.version
+        ))),
+        _ => Ok(credential),
+    }
+}
+
+/// Changes one.
+pub(super) async fn update(
+    conn: &mut SqliteConnection,
+    keys: &Keyring,
+    imsi: Imsi,
+    version: Option<i64>,
+    patch: CredentialPatch,
+    send: &[Outgoing],
+    now: Timestamp,
+) -> Result<Credential, StoreError> {
+    let mut c = for_change(&mut *conn, keys, imsi, version).await?;
+    let before = c.address;
+    patch.apply(&mut c);
+    c.version += 1;
+    c.updated_at = now;
+    let Some((profile, _)) = profiles::by_name(&mut *conn, &c.profile).await? else {
+        return Err(StoreError::NotFound(format!("profile {}", c.profile)));
+    };
+    if c.address != before
+        && let Some(address) = c.address
+    {
+        check_address(&mut *conn, imsi, address).await?;
+    }
+    sqlx::query(
+        "UPDATE credential SET state = ?2, profile_id = ?3, expires_at = ?4, attach_budget = ?5, address = ?6, \
+         msisdn = ?7, updated_at = ?8, version = ?9 WHERE imsi = ?1",
+    )
+    .bind(rows::code(imsi))
+    .bind(rows::word(c.state)?)
+    .bind(profile)
+    .bind(c.expires_at.map(|t| t.0))
+    .bind(c.attach_budget)
+    .bind(c.address.map(rows::address_blob))
+    .bind(&c.msisdn)
+    .bind(now.0)
+    .bind(c.version)
+    .execute(&mut *conn)
+    .await?;
+    if c.address != before {
+        if let Some(address) = before {
+            addresses::free(&mut *conn, address).await?;
+        }
+        if let Some(address) = c.address {
+            addresses::assigned(&mut *conn, address).await?;
+        }
+    }
+    subjects::set_revoke_at(&mut *conn, imsi, c.state, c.expires_at).await?;
+    finish(conn, imsi, "credential-changed", send, now).await?;
+    Ok(c)
+}
+
+/// Deletes one; its sequence stays.
+pub(super) async fn delete(
+    conn: &mut SqliteConnection,
+    keys: &Keyring,
+    imsi: Imsi,
+    version: Option<i64>,
+    send: &[Outgoing],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let credential = for_change(&mut *conn, keys, imsi, version).await?;
+    for statement in [
+        "DELETE FROM registration WHERE imsi = ?1",
+        "DELETE FROM vector WHERE imsi = ?1 AND sealed IS NOT NULL",
+        "DELETE FROM credential WHERE imsi = ?1",
+    ] {
+        sqlx::query(statement).bind(rows::code(imsi)).execute(&mut *conn).await?;
+    }
+    if let Some(address) = credential.address {
+        addresses::free(&mut *conn, address).await?;
+    }
+    finish(conn, imsi, "credential-deleted", send, now).await
+}
+
+/// Queues what is to be sent, and tells.
+pub(super) async fn finish(
+    conn: &mut SqliteConnection,
+    imsi: Imsi,
+    kind: &str,
+    send: &[Outgoing],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for one in send {
+        queue::push(&mut *conn, one, now).await?;
+    }
+    let event = Event { kind: kind.to_owned(), imsi: Some(imsi), detail: json!({}) };
+    queue::tell(conn, &[event], now).await
+}

@@ -1,0 +1,136 @@
+//! What is to be sent, and what has happened.
+
+use sqlx::{Row, SqliteConnection, SqlitePool};
+
+use super::{
+    error::{damaged, json},
+    rows,
+};
+use crate::{
+    model::{ServingNode, Timestamp},
+    store::{Event, Outgoing, Queued, StoreError, StoredEvent},
+};
+
+/// Events kept at least; older ones are dropped now and then.
+const EVENTS_KEPT: i64 = 100_000;
+/// How often.
+const EVENTS_SWEEP: i64 = 1024;
+
+/// Queues one; gives its id.
+pub(super) async fn push(
+    conn: &mut SqliteConnection,
+    one: &Outgoing,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO outgoing (imsi, host, realm, message, attempts, due_at) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+    )
+    .bind(rows::code(one.imsi))
+    .bind(&one.node.host)
+    .bind(&one.node.realm)
+    .bind(json(&one.message)?)
+    .bind(now.0)
+    .execute(conn)
+    .await?;
+    Ok(done.last_insert_rowid())
+}
+
+/// Whether there was such a message.
+pub(super) async fn sent(conn: &mut SqliteConnection, id: i64) -> Result<bool, StoreError> {
+    Ok(sqlx::query("DELETE FROM outgoing WHERE id = ?1").bind(id).execute(conn).await?.rows_affected() > 0)
+}
+
+/// Whether there was such a message.
+pub(super) async fn later(conn: &mut SqliteConnection, id: i64, at: Timestamp) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE outgoing SET attempts = attempts + 1, due_at = ?2 WHERE id = ?1")
+        .bind(id)
+        .bind(at.0)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Those due, oldest first.
+pub(super) async fn due(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, imsi, host, realm, message, attempts FROM outgoing WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2",
+    )
+    .bind(now.0)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Queued {
+                id: row.try_get(0)?,
+                attempts: row.try_get(5)?,
+                outgoing: Outgoing {
+                    imsi: rows::imsi(row.try_get(1)?)?,
+                    node: ServingNode { host: row.try_get(2)?, realm: row.try_get(3)? },
+                    message: serde_json::from_str(row.try_get(4)?).map_err(damaged)?,
+                },
+            })
+        })
+        .collect()
+}
+
+/// Appends events.
+pub(super) async fn tell(
+    conn: &mut SqliteConnection,
+    events: &[Event],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<(&str, Option<i64>, String)> =
+        events.iter().map(|e| (e.kind.as_str(), e.imsi.map(rows::code), e.detail.to_string())).collect();
+    let done = sqlx::query(
+        "INSERT INTO event (at, kind, imsi, detail) \
+         SELECT ?1, value->>0, value->>1, value->>2 FROM json_each(?2) ORDER BY key",
+    )
+    .bind(now.0)
+    .bind(json(&lines)?)
+    .execute(&mut *conn)
+    .await?;
+    let (last, added) = (done.last_insert_rowid(), i64::try_from(lines.len()).unwrap_or(i64::MAX));
+    if last / EVENTS_SWEEP != (last - added) / EVENTS_SWEEP {
+        sqlx::query("DELETE FROM event WHERE id <= ?1").bind(last - EVENTS_KEPT).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Events after `id`, oldest first.
+pub(super) async fn events(
+    pool: &SqlitePool,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let rows = sqlx::query("SELECT id, at, kind, imsi, detail FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")
+        .bind(after)
+        .bind(limit)
+        .fetch_all(pool)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(StoredEvent {
+                id: row.try_get(0)?,
+                at: Timestamp(row.try_get(1)?),
+                event: Event {
+                    kind: row.try_get(2)?,
+                    imsi: row.try_get::<Option<i64>, _>(3)?.map(rows::imsi).transpose()?,
+                    detail: serde_json::from_str(row.try_get(4)?).map_err(damaged)?,
+                },
+            })
+        })
+        .collect()
+}
+
+/// Id of the newest event.
+pub(super) async fn last_event(pool: &SqlitePool) -> Result<i64, StoreError> {
+    let (last,): (i64,) =
+        sqlx::query_as("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)")
+            .fetch_one(pool)
+            .await?;
+    Ok(last)
+}
