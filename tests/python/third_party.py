@@ -1,0 +1,69 @@
+"""Writes what was tested against whom: third_party.py third-party.toml TEST-LOG OUTPUT.json, and prints it.
+
+The log is that of `cargo nextest run` or of `cargo test`. A program of others that no test has passed against is a
+failure, unless no test ran at all (the log is /dev/null).
+"""
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+NEXTEST = re.compile(r"^\s*(PASS|FAIL|SIGABRT|SIGSEGV|TIMEOUT)\s+\[[^]]*\]\s+(?:\([^)]*\)\s+)?callhome-tests::system\s+(\S+)")
+CARGO = re.compile(r"^test (\S+) \.\.\. (ok|FAILED)$")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def results(path):
+    """Test name → whether it passed."""
+    found = {}
+    with open(path, encoding="utf-8", errors="replace") as log:
+        for line in log:
+            line = COLOUR.sub("", line.rstrip("\n"))
+            if match := NEXTEST.match(line):
+                found[match[2]] = found.get(match[2], True) and match[1] == "PASS"
+            elif match := CARGO.match(line):
+                found[match[1]] = match[2] == "ok"
+    return found
+
+
+def version(program):
+    if "python" in program:
+        return importlib.metadata.version(program["python"])
+    query = ["dpkg-query", "-W", "-f", "${Version}", program["package"]]
+    debian = subprocess.run(query, check=True, capture_output=True, text=True).stdout
+    # Without epoch and Debian's revision: the version that its authors gave.
+    return re.sub(r"^\d+:", "", debian).rsplit("-", 1)[0].removesuffix("+dfsg")
+
+
+def main():
+    config, log, output = sys.argv[1:4]
+    with open(config, "rb") as file:
+        programs = tomllib.load(file)["program"]
+    ran = results(log)
+    rows = []
+    for program in programs:
+        tests = sorted(name for name in ran if any(name.startswith(prefix) for prefix in program["tests"]))
+        rows.append(
+            {
+                "name": program["name"],
+                "version": version(program),
+                "shows": program["shows"],
+                "passed": [name for name in tests if ran[name]],
+                "failed": [name for name in tests if not ran[name]],
+            }
+        )
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump({"third_parties": rows}, file, indent=2)
+        file.write("\n")
+    print(f"{'tested against':<22}{'version':<14}{'passed':>7}{'failed':>7}")
+    for row in rows:
+        print(f"{row['name']:<22}{row['version']:<14}{len(row['passed']):>7}{len(row['failed']):>7}")
+    if ran and any(not row["passed"] or row["failed"] for row in rows):
+        sys.exit("a program of others was not tested against, or a test against it has failed")
+
+
+if __name__ == "__main__":
+    main()
