@@ -90,6 +90,8 @@ pub(super) struct Connection {
     unflushed: bool,
     /// The last phase is over.
     drained: bool,
+    /// [`Self::leave`] was called.
+    left: bool,
     /// The Origin-Host of the last request, with its hash for [`super::duplicates`].
     last_origin: (Vec<u8>, u64),
     /// Writing has been pending since.
@@ -136,6 +138,7 @@ impl Connection {
             read_is_waiting: false,
             unflushed: false,
             drained: false,
+            left: false,
             last_origin: (Vec::new(), 0),
             stalled: None,
             timer: Box::pin(tokio::time::sleep_until(deadline)),
@@ -274,40 +277,25 @@ impl Connection {
         self.phase = Phase::Flush;
         self.phase_deadline = Some(now + linger);
         self.begun = None;
-        self.watchdog_down(now);
-    }
-
-    /// Ends at once: nobody is there to read.
-    fn cut(&mut self, why: Down, now: Instant) {
-        self.end(why, now);
-        self.out = WriteBuffer::default();
-        self.unflushed = false;
-        self.phase = Phase::Drain;
-        self.drained = true;
-    }
-
-    fn watchdog_down(&mut self, now: Instant) {
+        self.stalled = None;
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.down(now.into_std());
         }
+        self.leave();
     }
-}
 
-/// How long a connection that ends may take to write its last message and to be closed by the peer.
-const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// However the task ends, by itself, aborted or by a panic, the peer's state machine and those who wait are told.
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.link.mailbox.close();
+    /// Tells the peer's state machine, those who wait and the application, once; what is left to do is to let go
+    /// of the transport, which must not keep the peer from coming back.
+    fn leave(&mut self) {
+        if std::mem::replace(&mut self.left, true) {
+            return;
+        }
         self.link.waiting().clear();
-        self.link.counters.set(&self.counters);
         if let Some(slot) = &self.slot {
             // After an orderly end nothing has to be proved next time.
             let orderly = matches!(self.down, Down::Disconnected(_) | Down::Stopped(_));
-            let state =
-                self.was_open.then_some(if orderly { WatchdogState::Initial } else { WatchdogState::Down });
-            slot.gone(&self.link, state);
+            let state = if orderly { WatchdogState::Initial } else { WatchdogState::Down };
+            slot.gone(&self.link, self.was_open.then_some(state));
             self.shared.registry.tidy(slot);
         }
         match self.info.take() {
@@ -320,5 +308,29 @@ impl Drop for Connection {
                     "a connection ended before it was open");
             }
         }
+    }
+
+    /// Ends at once: nobody is there to read.
+    fn cut(&mut self, why: Down, now: Instant) {
+        self.end(why, now);
+        self.out = WriteBuffer::default();
+        self.unflushed = false;
+        self.phase = Phase::Drain;
+        self.drained = true;
+    }
+}
+
+/// How long a connection that ends may take to write its last message and to be closed by the peer.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// However the task ends, by itself, aborted or by a panic, everybody is told.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.link.mailbox.close();
+        self.link.waiting().clear();
+        self.link.counters.set(&self.counters);
+        self.leave();
+        // A request may have been registered since.
+        self.link.waiting().clear();
     }
 }

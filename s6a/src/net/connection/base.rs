@@ -94,8 +94,8 @@ impl Connection {
                 Err(refused) => Down::Refused(refused.why),
             }
         };
-        self.end(why, now);
         slot.event(&self.link, |_| Event::IRcvNonCea);
+        self.end(why, now);
     }
 
     /// RFC 6733 §5.3 knows no CER on an open connection.

@@ -62,17 +62,17 @@ impl Connection {
             Phase::AwaitCer => self.end(Down::TimedOut("no CER came"), now),
             Phase::AwaitDecision => self.end(Down::TimedOut("the election was not decided"), now),
             Phase::AwaitCea => {
-                self.end(Down::TimedOut("no CEA came"), now);
                 if let Some(slot) = self.slot.clone() {
                     self.timeout(&slot);
                 }
+                self.end(Down::TimedOut("no CEA came"), now);
             }
             Phase::Closing => {
-                // Keeps the DPR as the reason.
-                self.end(Down::Closed, now);
                 if let Some(slot) = self.slot.clone() {
                     self.timeout(&slot);
                 }
+                // Keeps the DPR as the reason.
+                self.end(Down::Closed, now);
             }
             Phase::Flush => self.cut(Down::Closed, now),
             Phase::Drain => self.drained = true,
