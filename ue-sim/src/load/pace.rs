@@ -47,18 +47,19 @@ impl Ticker {
     pub(super) fn start(start: Instant, rate: f64, connections: Vec<Arc<Notify>>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let interval = Duration::from_secs_f64((1.0 / rate).clamp(FINEST.as_secs_f64(), 86_400.0));
+        let interval = (1e9 / rate).max(FINEST.as_nanos() as f64);
         std::thread::Builder::new().name("pace".into()).spawn(move || {
-            let mut due = start;
+            // The grid of the schedules, so that being late once does not make all that follows late.
+            let mut tick = 0.0;
             while !stopped.load(Ordering::Relaxed) {
+                let due = start + Duration::from_nanos((tick * interval) as u64);
                 let now = Instant::now();
                 if due > now {
                     std::thread::sleep((due - now).min(LONGEST_SLEEP));
                     continue;
                 }
                 connections.iter().for_each(|connection| connection.notify_one());
-                // What is past needs no waking of its own.
-                due = (due + interval).max(now);
+                tick = ((now - start).as_nanos() as f64 / interval).floor() + 1.0;
             }
         })?;
         Ok(Self { stop })
