@@ -162,30 +162,45 @@ impl<'a> Avps<'a> {
         Self { rest: octets }
     }
 
-    fn read(&mut self) -> Result<Avp<'a>, DecodeError> {
-        let rest = std::mem::take(&mut self.rest);
-        let broken = |what| DecodeError::new(ResultCode::INVALID_AVP_LENGTH, what).with_failed_header(rest);
-        let Some(head) = rest.first_chunk::<8>() else {
-            return Err(broken("an AVP's header is cut off"));
-        };
+    /// The AVP at the start of what is left; `None` if it is broken.
+    #[inline]
+    fn split(&mut self) -> Option<Avp<'a>> {
+        let rest = self.rest;
+        let head = rest.first_chunk::<8>()?;
         let code = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
         let flags = AvpFlags(head[4]);
         let length = u32::from_be_bytes([0, head[5], head[6], head[7]]) as usize;
-        let header = if flags.has(AvpFlags::VENDOR) { 12 } else { 8 };
-        if length < header {
-            return Err(broken("an AVP's length is less than its header"));
-        }
-        if length > rest.len() {
-            return Err(broken("an AVP is longer than what holds it"));
-        }
-        let vendor = match rest.get(8..12) {
-            Some(v) if header == 12 => u32::from_be_bytes([v[0], v[1], v[2], v[3]]),
-            _ => 0,
+        let (header, vendor) = if flags.has(AvpFlags::VENDOR) {
+            let head = rest.first_chunk::<12>()?;
+            (12, u32::from_be_bytes([head[8], head[9], head[10], head[11]]))
+        } else {
+            (8, 0)
         };
+        let data = rest.get(header..length)?;
         // RFC 6733 §4.1 wants padding to four octets; a group's last AVP is accepted without.
-        let padded = length.next_multiple_of(4).min(rest.len());
-        self.rest = &rest[padded..];
-        Ok(Avp { code, flags, vendor, data: &rest[header..length], raw: &rest[..padded] })
+        let (raw, rest) = rest.split_at(length.next_multiple_of(4).min(rest.len()));
+        self.rest = rest;
+        Some(Avp { code, flags, vendor, data, raw })
+    }
+
+    /// Why [`Self::split`] found none; there is nothing to be read any more.
+    #[cold]
+    fn broken(&mut self) -> DecodeError {
+        let rest = std::mem::take(&mut self.rest);
+        let header =
+            if rest.get(4).is_some_and(|flags| AvpFlags(*flags).has(AvpFlags::VENDOR)) { 12 } else { 8 };
+        let what = match rest.first_chunk::<8>() {
+            Some(head) if rest.len() >= header => {
+                let length = u32::from_be_bytes([0, head[5], head[6], head[7]]);
+                if length < header as u32 {
+                    "an AVP's length is less than its header"
+                } else {
+                    "an AVP is longer than what holds it"
+                }
+            }
+            _ => "an AVP's header is cut off",
+        };
+        DecodeError::new(ResultCode::INVALID_AVP_LENGTH, what).with_failed_header(rest)
     }
 }
 
@@ -194,6 +209,12 @@ impl<'a> Iterator for Avps<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() { None } else { Some(self.read()) }
+        if self.rest.is_empty() {
+            return None;
+        }
+        match self.split() {
+            Some(avp) => Some(Ok(avp)),
+            None => Some(Err(self.broken())),
+        }
     }
 }
