@@ -51,9 +51,7 @@ impl StartError {
             ErrorKind::AddrInUse => "another program listens there: stop it or choose another port",
             ErrorKind::AddrNotAvailable => "this machine has no such address: use one of its own, or 0.0.0.0",
             ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another port",
-            _ if sctp => {
-                "this machine's kernel offers no SCTP: load it (modprobe sctp) or use tcp:// or tls:// endpoints"
-            }
+            _ if sctp => "use tcp:// or tls:// endpoints",
             _ => "check the address",
         };
         Self::Listen { endpoint: endpoint.clone(), source, hint }

@@ -1,4 +1,6 @@
-//! SCTP, RFC 6733 §2.1.
+//! The place of SCTP (RFC 6733 §2.1): a [`Connected`] whose stream keeps one message to a message, PPID 46.
+//!
+//! Nothing is here yet: an endpoint `sctp://` is refused with an error that says so.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +12,7 @@ pub(super) struct Listener {
 }
 
 fn unsupported() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this build has no SCTP")
+    io::Error::new(io::ErrorKind::Unsupported, "this build speaks no SCTP")
 }
 
 impl Listener {
