@@ -1,5 +1,12 @@
 //! What every store promises, held against each of them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
+
 #[path = "store/administration.rs"]
 mod administration;
 #[path = "store/fixture.rs"]

@@ -178,7 +178,7 @@ mod tests {
     fn the_newest_key_seals_and_all_open() {
         let (one, two) = (Keyring::generate_line(1).unwrap(), Keyring::generate_line(2).unwrap());
         let old = ring(&one).seal(PLACE, b"secret").unwrap();
-        let both = ring(&format!("{two}{one}"));
+        let both = ring(&format!("{}{}", *two, *one));
         assert_eq!(both.open(PLACE, &old).unwrap().as_slice(), b"secret");
         let new = both.seal(PLACE, b"secret").unwrap();
         assert!(new.starts_with(&both.newest_prefix()) && !old.starts_with(&both.newest_prefix()));

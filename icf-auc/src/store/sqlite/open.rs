@@ -53,6 +53,11 @@ pub(super) struct Opened {
 
 /// Opens or creates the database and brings its schema up to date.
 pub(super) async fn open(url: &str, max_bytes: Option<u64>) -> Result<Opened, StoreError> {
+    if !url.starts_with("sqlite:") {
+        return Err(StoreError::Database(format!(
+            "database.url {url:?}: only SQLite is known; write it as sqlite:///var/lib/callhome/icf.db"
+        )));
+    }
     let parsed = SqliteConnectOptions::from_str(url).map_err(|e| {
         StoreError::Database(format!(
             "database.url {url:?}: {e}; write it as sqlite:///var/lib/callhome/icf.db"
@@ -62,7 +67,7 @@ pub(super) async fn open(url: &str, max_bytes: Option<u64>) -> Result<Opened, St
     let path = file.display().to_string();
     let about = |what: String| StoreError::Database(format!("{path}: {what}"));
     let failed = |error: sqlx::Error| about(explain(&error));
-    if path.is_empty() || path.contains(":memory:") || path.contains("mode=memory") {
+    if path.is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
         return Err(StoreError::Database(format!(
             "database.url {url:?}: a file is needed, nothing lasts in memory"
         )));

@@ -8,6 +8,8 @@ use crate::store::{
     sealed::{Keyring, Place},
 };
 
+type Sealed = Option<Vec<u8>>;
+
 /// How far a pass over the tables has come: a step goes on where the last one ended, so that a pass reads
 /// each row once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,7 +50,7 @@ async fn credentials(
     progress: &mut Progress,
     limit: u32,
 ) -> Result<u64, StoreError> {
-    let found: Vec<(i64, Option<Vec<u8>>, Option<Vec<u8>>)> = sqlx::query_as(
+    let found: Vec<(i64, Sealed, Sealed)> = sqlx::query_as(
         "SELECT imsi, sealed, triple FROM credential WHERE imsi > ?1 \
          AND (substr(sealed, 1, 5) <> ?2 OR substr(triple, 1, 5) <> ?2) ORDER BY imsi LIMIT ?3",
     )
@@ -59,7 +61,7 @@ async fn credentials(
     .await?;
     for (code, sealed, triple) in &found {
         let imsi = rows::imsi(*code)?;
-        let again = |place: Place<'_>, old: &Option<Vec<u8>>| match old {
+        let again = |place: Place<'_>, old: &Sealed| match old {
             Some(old) => Ok::<_, StoreError>(Some(keys.seal(place, &keys.open(place, old)?)?)),
             None => Ok(None),
         };

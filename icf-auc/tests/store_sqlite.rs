@@ -1,0 +1,250 @@
+//! SQLite: opening what can and cannot be opened, old schemas, at-rest keys, a full disk.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
+
+#[path = "store/fixture.rs"]
+mod fixture;
+
+use std::path::Path;
+
+use fixture::*;
+use icf_auc::{
+    model::AuthMaterial,
+    store::{
+        Op, Page, Store, StoreError,
+        sqlite::{OpenOptions, SqliteStore, schema_version},
+    },
+};
+use sqlx::{Connection, Executor, SqliteConnection};
+
+async fn raw(folder: &Path) -> SqliteConnection {
+    SqliteConnection::connect(&format!("{}?mode=rwc", url(folder))).await.unwrap()
+}
+
+async fn refused(folder: &Path, keys: &str) -> String {
+    open(folder, keys).await.expect_err("it is to be refused").to_string()
+}
+
+#[tokio::test]
+async fn a_new_database_has_the_default_profile_with_its_pool() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    assert_eq!(store.profiles().await.unwrap().len(), 1);
+    assert_eq!(store.profile("default").await.unwrap().unwrap().address_pool, Some(POOL.parse().unwrap()));
+    store.delete_profile("default", None).await.unwrap();
+    store.close().await;
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    assert!(store.profiles().await.unwrap().is_empty(), "only a new one gets it");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_may_read_the_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    store.insert(credentials(0..1)).await.unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_which_file_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = refused(&folder.path().join("missing"), KEY_1).await;
+    assert!(error.contains("missing") && error.contains("does not exist"), "{error}");
+    std::fs::create_dir(folder.path().join("icf.db")).unwrap();
+    let error = refused(folder.path(), KEY_1).await;
+    assert!(error.contains("icf.db") && error.contains("folder"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("icf.db"), "this is a text, and not a database\n".repeat(300)).unwrap();
+    let error = refused(folder.path(), KEY_1).await;
+    assert!(error.contains("icf.db") && error.contains("not a SQLite database"), "{error}");
+
+    let options = OpenOptions::default;
+    for url in ["sqlite::memory:", "postgres://localhost/icf"] {
+        let error = SqliteStore::open(url, keyring(KEY_1), options()).await.unwrap_err().to_string();
+        assert!(error.contains("database.url"), "{error}");
+    }
+}
+
+/// Also root cannot write in /proc.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_folder_without_write_permission_is_a_clear_error() {
+    let error = refused(Path::new("/proc"), KEY_1).await;
+    assert!(error.contains("/proc/icf.db") && error.contains("permission"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_something_else_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    raw(folder.path()).await.execute("CREATE TABLE songs (title TEXT)").await.unwrap();
+    let before = std::fs::read(folder.path().join("icf.db")).unwrap();
+    let error = refused(folder.path(), KEY_1).await;
+    assert!(error.contains("icf.db") && error.contains("not one of callhome's"), "{error}");
+    let tables: Vec<(String,)> = sqlx::query_as("SELECT name FROM sqlite_schema")
+        .fetch_all(&mut raw(folder.path()).await)
+        .await
+        .unwrap();
+    assert_eq!(tables, [("songs".to_owned(),)]);
+    assert!(!before.is_empty());
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_schema_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path(), KEY_1).await.unwrap().close().await;
+    let newer = schema_version() + 1;
+    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?1, 'later', 1, x'00', 0)")
+        .bind(newer)
+        .execute(&mut raw(folder.path()).await)
+        .await
+        .unwrap();
+    let error = refused(folder.path(), KEY_1).await;
+    assert!(error.contains("icf.db") && error.contains(&format!("schema version {newer}")), "{error}");
+    assert!(error.contains("run the newer callhome"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_schema_1_is_brought_up_to_date_with_its_data() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        // As a callhome with migration 1 alone has left it: what the sealed columns hold comes from today's.
+        let store = open(folder.path(), KEY_1).await.unwrap();
+        store.insert(credentials(0..3)).await.unwrap();
+        one(&store, register(1, "mme")).await.unwrap();
+        assert_eq!(leased(&store, lease(1, 7)).await, 1..8);
+        store.close().await;
+    }
+    let old = tempfile::tempdir().unwrap();
+    let mut conn = raw(old.path()).await;
+    conn.execute(sqlx::raw_sql(include_str!("../../schemas/migrations/sqlite/0001_request_path.sql")))
+        .await
+        .unwrap();
+    conn.execute(sqlx::AssertSqlSafe(format!("ATTACH '{}' AS new", folder.path().join("icf.db").display())))
+        .await
+        .unwrap();
+    for table in ["at_rest_key", "profile", "credential", "sequence", "registration", "address_pool"] {
+        let copy = format!("INSERT INTO main.{table} SELECT * FROM new.{table}");
+        conn.execute(sqlx::AssertSqlSafe(copy)).await.unwrap();
+    }
+    conn.execute(
+        "CREATE TABLE main._sqlx_migrations AS SELECT * FROM new._sqlx_migrations WHERE version = 1",
+    )
+    .await
+    .unwrap();
+    conn.close().await.unwrap();
+
+    let store = open(old.path(), KEY_1).await.unwrap();
+    for n in 0..3 {
+        let stored = store.credential(imsi(n)).await.unwrap().unwrap();
+        assert_eq!(stored.auth, credential(n).credential.auth);
+    }
+    assert_eq!(store.registration(imsi(1)).await.unwrap()[0].node.host, "mme");
+    assert_eq!(leased(&store, lease(1, 1)).await, 8..9);
+    store.audit("a", "b", "c", "done").await.unwrap();
+    assert_eq!(store.audit_log(&Page { after: None, limit: 9 }).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_or_missing_at_rest_key_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path(), KEY_1).await.unwrap().close().await;
+    let other = KEY_2.replace("2:", "1:");
+    let error = refused(folder.path(), &other).await;
+    assert!(error.contains("icf.db") && error.contains("another key under that id"), "{error}");
+    let error = refused(folder.path(), KEY_2).await;
+    assert!(error.contains("at-rest key 1") && error.contains("put that key's line back"), "{error}");
+    open(folder.path(), KEY_1).await.unwrap();
+}
+
+#[tokio::test]
+async fn rotation_seals_all_anew_and_then_the_old_key_can_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    store.insert(credentials(0..25)).await.unwrap();
+    store.insert(vec![pool_credential(100)]).await.unwrap();
+    store.add_vectors(imsi(100), (1..=3).map(vector).collect()).await.unwrap();
+    assert_eq!(store.rotate(10).await.unwrap(), 0);
+    store.close().await;
+
+    let both = format!("{KEY_1}{KEY_2}");
+    let store = open(folder.path(), &both).await.unwrap();
+    store.insert(credentials(200..201)).await.unwrap();
+    store.close().await;
+    let error = refused(folder.path(), KEY_2).await;
+    assert!(error.contains("at-rest key 1"), "not before it is rotated: {error}");
+    let store = open(folder.path(), &both).await.unwrap();
+    let mut steps = Vec::new();
+    loop {
+        match store.rotate(10).await.unwrap() {
+            0 => break,
+            done => steps.push(done),
+        }
+    }
+    assert_eq!(steps.iter().sum::<u64>(), 28, "{steps:?}");
+    assert!(steps.iter().all(|s| *s <= 10));
+    store.close().await;
+
+    let store = open(folder.path(), KEY_2).await.unwrap();
+    for n in (0..25).chain([200]) {
+        let stored = store.credential(imsi(n)).await.unwrap().unwrap();
+        assert_eq!(stored.auth, credential(n).credential.auth);
+    }
+    let taken = one(&store, Op::TakeVectors { imsi: imsi(100), count: 1 }).await.unwrap();
+    assert_eq!(taken, icf_auc::store::Done::Vectors(vec![vector(1)]));
+}
+
+#[tokio::test]
+async fn keys_are_nowhere_in_the_file_and_do_not_open_in_another_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    store.insert(credentials(1..3)).await.unwrap();
+    let AuthMaterial::Keys { k, opc } = credential(1).credential.auth else { panic!() };
+    store.close().await;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let octets = std::fs::read(file.unwrap().path()).unwrap();
+        for secret in [k.expose(), opc.expose()] {
+            assert!(!octets.windows(16).any(|w| w == secret));
+        }
+    }
+    sqlx::query("UPDATE credential SET sealed = (SELECT max(sealed) FROM credential)")
+        .execute(&mut raw(folder.path()).await)
+        .await
+        .unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    let opened = [store.credential(imsi(1)).await, store.credential(imsi(2)).await];
+    let refused: Vec<_> = opened.into_iter().filter_map(Result::err).collect();
+    assert!(
+        matches!(&refused[..], [StoreError::Sealed(what)] if what.contains("credential/sealed/")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = OpenOptions { pool: None, max_bytes: Some(512 << 10) };
+    let store = SqliteStore::open(&url(folder.path()), keyring(KEY_1), options).await.unwrap();
+    let mut stored = 0;
+    let error = loop {
+        match store.insert(credentials(stored..stored + 500)).await {
+            Ok(()) => stored += 500,
+            Err(error) => break error.to_string(),
+        }
+        assert!(stored < 1_000_000, "the limit has no effect");
+    };
+    assert!(error.contains("the disk is full"), "{error}");
+    assert!(stored >= 500);
+    assert_eq!(store.count(&Default::default()).await.unwrap(), stored, "all or none");
+    assert_eq!(leased(&store, lease(0, 4)).await, 1..5, "what needs no room goes on");
+}
