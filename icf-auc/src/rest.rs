@@ -5,6 +5,8 @@
 //! sent (RFC 9110 §13.1.1); creations take an `Idempotency-Key`. Every write is in the audit log. K, OP and OPc
 //! are taken and never given.
 
+#![allow(clippy::result_large_err, reason = "a problem ends its request: it is made once and sent")]
+
 mod audit;
 mod av_pools;
 mod batches;
@@ -17,6 +19,7 @@ mod extract;
 mod failure;
 mod gate;
 mod idempotency;
+mod import;
 mod openapi;
 mod page;
 mod peers;

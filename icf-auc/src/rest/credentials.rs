@@ -18,7 +18,7 @@ use super::etag::{Preconditions, changed, etag, tagged};
 use super::extract::{Body, ImsiOf};
 use super::failure::OrProblem;
 use super::gate::{Gates, Target, Write};
-use super::{RestState, effects, page};
+use super::{RestState, effects, import, page};
 use crate::store::{CredentialFilter, StoreError};
 
 const PATH: &str = "/v1/credentials";
@@ -33,6 +33,7 @@ pub(super) fn routes(gates: &Gates) -> OpenApiRouter<RestState> {
         .routes(gates.read(read, routes!(show)))
         .routes(gates.write(write, Write::plain("credentials.update"), routes!(update)))
         .routes(gates.write(write, Write::plain("credentials.delete"), routes!(delete)))
+        .merge(import::routes(gates))
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, IntoParams)]

@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use schemas::identity::Imsi;
+use schemas::rest::Object;
 use serde::de::DeserializeOwned;
 use service::problem::{Path, Problem};
 
@@ -32,7 +33,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 /// Reads JSON: 400 for what is none, 422 for a field.
 pub(super) fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(octets);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer(error.path());
         let error = error.into_inner();
         if error.is_data() { failure::field(&pointer, error.to_string()) } else { no_json(&error) }

@@ -201,7 +201,8 @@ fn describe(
                                 .max_length(Some(idempotency::MAX_KEY))
                                 .pattern(Some("^[!-~]+$")),
                         ))
-                        .build(),
+                        .build()
+                        .into(),
                 );
             }
             for (status, text) in problems {

@@ -34,7 +34,7 @@ pub(super) fn preamble() -> OpenApi {
         .components
         .get_or_insert_default()
         .security_schemes
-        .insert("token".to_owned(), SecurityScheme::Http(token));
+        .insert("token".to_owned(), SecurityScheme::Http(token).into());
     let tags = [
         ("credentials", "Provisional credentials: IMSI, keys, state"),
         ("profiles", "What credentials are good for: APNs, rates, lifetime, networks"),

@@ -3,24 +3,36 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::identity::Imsi;
+
 /// Report of an import.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportReport {
-    /// Lines read that hold a credential.
-    pub read: u64,
+    /// Records read.
+    pub records: u64,
     /// Credentials stored.
     pub stored: u64,
-    /// Lines that were not stored.
+    /// Passed over, being there already.
+    pub skipped: u64,
+    /// Not stored, since they or others of their chunk have a problem.
     pub refused: u64,
-    /// Which and why, the first thousand of them.
-    pub errors: Vec<ImportSkip>,
+    /// Problems in all.
+    pub problem_count: u64,
+    /// The first problems.
+    pub problems: Vec<ImportProblem>,
+    /// What was read and has no effect here.
+    pub notes: Vec<String>,
+    /// Why it stopped before the end; `null` if it did not.
+    pub failed: Option<String>,
 }
 
-/// A line that was not stored.
+/// What is wrong with a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ImportSkip {
-    /// Line of the file, from 1.
+pub struct ImportProblem {
+    /// Where it begins, from 1.
     pub line: u64,
-    /// What is wrong with it; never holds a key.
+    /// Whose, if it could be read.
+    pub imsi: Option<Imsi>,
+    /// What is wrong; never holds a key.
     pub reason: String,
 }

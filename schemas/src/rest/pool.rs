@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::object;
 use crate::identity::{Imsi, Plmn};
 
 /// How full a pool is.
@@ -47,6 +48,7 @@ impl fmt::Debug for Vector {
 #[serde(deny_unknown_fields)]
 pub struct NewVectors {
     /// 1 to 1000.
+    #[serde(deserialize_with = "object::many")]
     #[schema(min_items = 1, max_items = 1000)]
     pub vectors: Vec<Vector>,
 }

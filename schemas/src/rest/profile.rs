@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AccessRule, Rat};
+use super::{AccessRule, Rat, object};
 use crate::identity::Plmn;
 
 /// Aggregate Maximum Bit Rate (TS 29.272 §7.3.41).
@@ -59,9 +59,10 @@ pub struct Apn {
     #[schema(minimum = 1, maximum = 255)]
     pub qci: u8,
     /// Allocation and retention priority.
-    #[serde(default = "Apn::default_arp")]
+    #[serde(default = "Apn::default_arp", deserialize_with = "object::one")]
     pub arp: Arp,
     /// APN-AMBR.
+    #[serde(deserialize_with = "object::one")]
     pub ambr: Ambr,
 }
 
@@ -86,9 +87,11 @@ pub struct Profile {
     #[schema(max_length = 64)]
     pub name: String,
     /// The APNs; the first is the default.
+    #[serde(deserialize_with = "object::many")]
     #[schema(min_items = 1, max_items = 4)]
     pub apns: Vec<Apn>,
     /// UE-AMBR.
+    #[serde(deserialize_with = "object::one")]
     pub ambr: Ambr,
     /// A credential of it expires so many seconds after it was stored; `null` for never.
     #[serde(default)]

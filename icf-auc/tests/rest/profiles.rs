@@ -1,0 +1,98 @@
+//! `/v1/profiles`.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Api, profile};
+
+const SLOW: &str = "/v1/profiles/slow";
+
+#[tokio::test]
+async fn a_profile_is_put_shown_listed_and_deleted() {
+    let api = Api::memory();
+    let created = api.put(SLOW, profile("slow")).await.ok(201);
+    assert_eq!(created["name"], "slow");
+    assert_eq!(created["allowed_plmns"], "any");
+    assert_eq!(created["allowed_rats"], json!({"only": ["eutran", "eutran-nb-iot", "lte-m"]}));
+    assert_eq!(created["apns"][0]["arp"]["priority"], 15);
+    assert_eq!(api.get(SLOW).await.ok(200), created);
+    let names: Vec<Value> = api.get("/v1/profiles").await.ok(200)["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|profile| profile["name"].clone())
+        .collect();
+    assert_eq!(names, ["default", "slow"]);
+    let page = api.get("/v1/profiles?limit=1").await.ok(200);
+    assert_eq!(page["next"], "/v1/profiles?limit=1&after=default");
+    api.delete(SLOW).await.ok(204);
+    api.delete(SLOW).await.problem(404);
+    api.get(SLOW).await.problem(404);
+}
+
+#[tokio::test]
+async fn a_profile_in_use_is_not_deleted() {
+    let api = Api::memory();
+    api.credential("999710000000001").await;
+    api.delete("/v1/profiles/default").await.problem(409);
+    api.get("/v1/profiles/default").await.ok(200);
+}
+
+#[tokio::test]
+async fn a_profile_that_no_mme_would_take_gets_422_naming_the_field() {
+    let api = Api::memory();
+    let with = |field: &str, value: Value| {
+        let mut profile = profile("slow");
+        profile[field] = value;
+        profile
+    };
+    let mut priority = profile("slow");
+    priority["apns"][0]["arp"] = json!({"priority": 16});
+    for (body, pointer) in [
+        (with("apns", json!([])), "/apns"),
+        (priority, "/apns"),
+        (profile("not an apn"), "/apns"),
+        (with("lifetime", json!(0)), "/lifetime"),
+        (with("address_pool", json!("fd00::/64")), "/address_pool"),
+        (with("address_pool", json!("10.0.0.0/33")), "/address_pool"),
+        (with("speed", json!(1)), "/speed"),
+        (with("name", json!("fast")), "/name"),
+        (with("allowed_plmns", json!({"only": ["99-971"]})), "/allowed_plmns/only/0"),
+    ] {
+        let answer = api.put(SLOW, body).await;
+        answer.problem(422);
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text());
+    }
+    api.put("/v1/profiles/a%20b", profile("slow")).await.problem(400);
+    api.get(SLOW).await.problem(404);
+}
+
+#[tokio::test]
+async fn a_change_of_ambr_sends_idr_to_all_that_have_the_profile() {
+    let api = Api::memory();
+    api.credential("999710000000001").await;
+    api.credential("999710000000002").await;
+    api.register("999710000000001", "999-71").await;
+    let mut profile = api.get("/v1/profiles/default").await.ok(200);
+    profile["version"] = json!(0);
+    profile["attach_budget"] = json!(5);
+    api.put("/v1/profiles/default", profile.clone()).await.ok(200);
+    assert_eq!(api.queued().await, [""; 0]);
+    profile["ambr"]["uplink"] = json!(64_000);
+    api.put("/v1/profiles/default", profile).await.ok(200);
+    assert_eq!(api.queued().await, ["999710000000001 Insert"]);
+    assert_eq!(api.control.changed.lock().unwrap().last(), Some(&None));
+}
+
+#[tokio::test]
+async fn a_profile_that_no_longer_allows_a_network_sends_clr_there() {
+    let api = Api::memory();
+    for (n, visited) in [(1, "999-71"), (2, "262-01")] {
+        let imsi = format!("99971000000000{n}");
+        api.credential(&imsi).await;
+        api.register(&imsi, visited).await;
+    }
+    let mut profile = api.get("/v1/profiles/default").await.ok(200);
+    profile["allowed_plmns"] = json!({"only": ["999-71"]});
+    api.put("/v1/profiles/default", profile).await.ok(200);
+    assert_eq!(api.queued().await, ["999710000000002 Cancel { cancellation_type: 2, clr_flags: None }"]);
+}
