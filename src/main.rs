@@ -1,3 +1,9 @@
 //! The command line of Callhome.
 
-fn main() {}
+mod cmd;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    cmd::run(cmd::Cli::parse())
+}

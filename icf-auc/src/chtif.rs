@@ -4,4 +4,5 @@
 pub mod fetch;
 pub mod issue;
 pub mod issued;
+pub mod issuer;
 pub mod seal;

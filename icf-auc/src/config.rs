@@ -1,6 +1,10 @@
 //! `icf.toml`: every key of the ICF's configuration. Unknown keys are errors; environment variables override.
 
-use std::{collections::BTreeMap, net::{IpAddr, SocketAddr}, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -192,9 +196,8 @@ pub struct ChtifClient {
     pub url: String,
     /// Bearer token for it.
     pub token: SecretSource,
-    /// Who signs its certificate, PEM; the usual authorities, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca: Option<PathBuf>,
+    /// Who signs its certificate, PEM.
+    pub ca: PathBuf,
     /// Only IMSIs with one of these prefixes are asked for.
     #[serde(default)]
     pub prefixes: Vec<String>,

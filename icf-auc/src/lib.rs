@@ -5,5 +5,12 @@
 //! `icf` joins them on the path of a request.
 
 pub mod auc;
+pub mod chtif;
+pub mod config;
+pub mod icf;
+pub mod import;
 pub mod model;
+pub mod procedure;
+pub mod rest;
+pub mod start;
 pub mod store;

@@ -106,9 +106,16 @@ impl Chtif {
             return Err(fail(format!("url {:?} is not https://", config.url)));
         }
         let token = config.token.read().map_err(|e| fail(e.to_string()))?;
-        let tls = service::tls::client_config(config.ca.as_deref(), None).map_err(|e| fail(e.to_string()))?;
+        let tls = service::tls::ClientTls {
+            ca_file: config.ca.clone(),
+            cert_file: None,
+            key_file: None,
+            min_version: Default::default(),
+        };
+        let tls =
+            service::tls::client_config(&tls, service::tls::HTTP_ALPN).map_err(|e| fail(e.to_string()))?;
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
             .https_only(true)
             .timeout(config.timeout.0)
             .redirect(reqwest::redirect::Policy::none())

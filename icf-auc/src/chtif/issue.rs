@@ -73,7 +73,9 @@ pub enum IssueError {
         what: &'static str,
     },
     /// An IMSI of the range belongs to something else.
-    #[error("IMSI {imsi} of this batch exists already and is not of it; nothing was issued from it on. Choose another range")]
+    #[error(
+        "IMSI {imsi} of this batch exists already and is not of it; nothing was issued from it on. Choose another range"
+    )]
     Collision {
         /// Which.
         imsi: Imsi,
@@ -87,40 +89,61 @@ pub enum IssueError {
     /// The operating system gives no random numbers.
     #[error("no random numbers from the operating system: {0}")]
     Random(getrandom::Error),
-    /// The receiver of the credentials failed.
-    #[error("the credentials could not be handed out: {0}; ask for the same batch again to resume")]
-    Output(String),
 }
 
-/// Issues a batch, chunk by chunk: each chunk is stored, then given to `emit`.
-///
-/// # Errors
-/// Nothing of a chunk is stored or emitted if it fails; chunks before it stay, and are emitted again when
-/// the batch is resumed.
-pub async fn issue<Emit>(store: &dyn Store, request: &BatchRequest, mut emit: Emit) -> Result<Batch, IssueError>
-where
-    Emit: AsyncFnMut(Vec<IssuedCredential>, Progress) -> Result<(), String>,
-{
-    let mut batch = open(store, request).await?;
-    let mut progress = Progress { done: 0, count: request.count, resumed: 0 };
-    let mut from = 0;
-    while from < request.count {
-        let imsis = chunk(request, from)?;
-        let (credentials, resumed) = store_chunk(store, request, &imsis).await?;
-        let issued = credentials.iter().filter_map(IssuedCredential::of).collect();
-        from += imsis.len() as u64;
-        progress.done = from;
-        progress.resumed += resumed;
-        batch.done = batch.done.max(from);
-        store.put_batch(batch.clone()).await?;
-        emit(issued, progress).await.map_err(IssueError::Output)?;
+/// A batch being issued, chunk by chunk.
+pub struct Issuing<'s> {
+    store: &'s dyn Store,
+    request: BatchRequest,
+    batch: Batch,
+    progress: Progress,
+}
+
+impl std::fmt::Debug for Issuing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Issuing({}, {:?})", self.request.id, self.progress)
     }
-    Ok(batch)
+}
+
+impl<'s> Issuing<'s> {
+    /// Begins a batch, or resumes it. Everything that can be refused is refused here.
+    ///
+    /// # Errors
+    /// Why nothing is issued; nothing was stored then.
+    pub async fn begin(store: &'s dyn Store, request: BatchRequest) -> Result<Self, IssueError> {
+        let batch = open(store, &request).await?;
+        let progress = Progress { done: 0, count: request.count, resumed: 0 };
+        Ok(Self { store, request, batch, progress })
+    }
+
+    /// The next chunk, durable when it is returned; `None` when all have been.
+    ///
+    /// # Errors
+    /// Nothing of the chunk is stored then; chunks before it stay, and come again when the batch is resumed.
+    pub async fn next(&mut self) -> Result<Option<Vec<IssuedCredential>>, IssueError> {
+        let imsis = chunk(&self.request, self.progress.done)?;
+        if imsis.is_empty() {
+            return Ok(None);
+        }
+        let (credentials, resumed) = store_chunk(self.store, &self.request, &imsis).await?;
+        self.progress.done += imsis.len() as u64;
+        self.progress.resumed += resumed;
+        self.batch.done = self.batch.done.max(self.progress.done);
+        self.store.put_batch(self.batch.clone()).await?;
+        Ok(Some(credentials.iter().filter_map(IssuedCredential::of).collect()))
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
 }
 
 /// Finds or creates the batch record, and refuses what cannot be issued before anything is stored.
 async fn open(store: &dyn Store, request: &BatchRequest) -> Result<Batch, IssueError> {
-    let range = || IssueError::Range { first: request.first, count: request.count, digits: request.first.digits() };
+    let range =
+        || IssueError::Range { first: request.first, count: request.count, digits: request.first.digits() };
     request.first.checked_add(request.count.saturating_sub(1)).ok_or_else(range)?;
     if store.profile(&request.profile).await?.is_none() {
         return Err(IssueError::NoProfile(request.profile.clone()));

@@ -37,9 +37,10 @@ impl<Request: Send + 'static, Response: Send + 'static> Batcher<Request, Respons
     {
         let (queue, mut waiting) = mpsc::channel(queued);
         tokio::spawn(async move {
-            let mut taken = Vec::with_capacity(most);
+            let mut taken: Vec<(Request, oneshot::Sender<Response>)> = Vec::with_capacity(most);
             while waiting.recv_many(&mut taken, most).await > 0 {
-                let (requests, callers): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
+                let (requests, callers): (Vec<Request>, Vec<oneshot::Sender<Response>>) =
+                    taken.drain(..).unzip();
                 for (response, caller) in run(requests).await.into_iter().zip(callers) {
                     // A caller that went away does not mind.
                     let _ = caller.send(response);

@@ -17,7 +17,7 @@ use crate::{
         functions::PreparedKeys,
         keys::{Amf, SubscriberKeys},
         lease::{LeasePolicy, LeaseSize, SeqAllocator},
-        sqn::Layout,
+        sqn::{Layout, Sqn},
     },
     model::{AuthMaterial, Snapshot},
 };
@@ -45,6 +45,12 @@ pub struct Numbers {
 }
 
 impl Numbers {
+    /// Whether the lease in hand is nearly used up, so that the next should be fetched ahead of time.
+    #[must_use]
+    pub fn is_low(&self) -> bool {
+        self.seqs.left() < u64::from(self.size.last() / 4)
+    }
+
     /// How many SEQs to lease next.
     pub fn next_size(&mut self, policy: LeasePolicy, wanted: u32) -> u32 {
         self.size.next(policy, wanted)
@@ -64,9 +70,7 @@ impl Subscriber {
         let credential = &snapshot.credential;
         let layout = Layout::new(credential.ind_bitlen).ok()?;
         let keys = match &credential.auth {
-            AuthMaterial::Keys { k, opc } => {
-                Some(SubscriberKeys::from_opc(k.clone(), opc.clone()).prepare())
-            }
+            AuthMaterial::Keys { k, opc } => Some(SubscriberKeys::from_opc(k.clone(), opc.clone()).prepare()),
             AuthMaterial::Pool => None,
         };
         let amf = Amf::new(credential.amf);
@@ -85,6 +89,12 @@ impl Subscriber {
     #[must_use]
     pub fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// The SQN of a SEQ for a requesting node's IND, which is cut to the bits that this USIM has for it.
+    #[must_use]
+    pub fn sqn(&self, seq: u64, ind: u8) -> Option<Sqn> {
+        self.layout.sqn(seq, u32::from(ind) & (self.layout.ind_values() - 1))
     }
 
     /// Changes what is known, after the store has done so.

@@ -38,7 +38,7 @@ pub enum Rat {
     Eutran,
     /// 1005.
     EutranNbIot,
-    /// 1006.
+    /// 1007 (1006 is NR).
     LteM,
 }
 
@@ -51,7 +51,7 @@ impl Rat {
             Self::Geran => 1001,
             Self::Eutran => 1004,
             Self::EutranNbIot => 1005,
-            Self::LteM => 1006,
+            Self::LteM => 1007,
         }
     }
 

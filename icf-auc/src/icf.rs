@@ -1,0 +1,14 @@
+//! The running ICF: the path of a request, and what goes on beside it.
+
+pub mod application;
+pub mod batch;
+pub mod control;
+pub mod memory;
+pub mod metrics;
+pub mod nodes;
+pub mod outbox;
+pub mod subscriber;
+pub mod sweeper;
+
+mod air;
+mod location;

@@ -1,0 +1,148 @@
+//! S6a requests as they come from the connections.
+
+use std::{sync::Arc, time::Instant};
+
+use s6a::{
+    app::{AuthenticationInformationRequest, NotifyRequest, PurgeUeRequest, UpdateLocationRequest},
+    base::{Outcome, Refusal},
+    codec::{Message, ResultCode},
+    net::{Answer, Application, Down, Later, PeerInfo},
+};
+use tokio::sync::Notify;
+
+use super::{
+    memory::{Memory, Unavailable},
+    metrics::{Command, Metrics},
+    nodes::{Nodes, RequestingNode},
+};
+use crate::{
+    procedure::{Cause, Causes, Refused},
+    store::StoreError,
+};
+
+/// What serves S6a.
+#[derive(Debug)]
+pub struct Icf {
+    /// Cache and store.
+    pub memory: Arc<Memory>,
+    /// Requesting nodes.
+    pub nodes: Arc<Nodes>,
+    /// What refusals are answered with.
+    pub causes: Causes,
+    /// Our Origin-Host.
+    pub origin_host: String,
+    /// Our Origin-Realm.
+    pub origin_realm: String,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Wakes the outbox.
+    pub wake: Arc<Notify>,
+}
+
+/// [`Icf`] as the application of a Diameter node.
+#[derive(Debug, Clone)]
+pub struct S6a(pub Arc<Icf>);
+
+impl Application for S6a {
+    fn request(&self, _from: &Arc<PeerInfo>, message: &Message<'_>, answer: Answer<'_>) {
+        let begun = Instant::now();
+        match message.header.command {
+            AuthenticationInformationRequest::CODE => self.air(message, answer, begun),
+            UpdateLocationRequest::CODE => self.later(Command::Ulr, answer, begun),
+            PurgeUeRequest::CODE => self.later(Command::Pur, answer, begun),
+            NotifyRequest::CODE => self.later(Command::Nor, answer, begun),
+            // CLR, IDR, DSR and RSR go from the HSS to the MME (TS 29.272 §5.2); here they are unsupported.
+            _ => answer.refuse(ResultCode::COMMAND_UNSUPPORTED),
+        }
+    }
+
+    fn peer_up(&self, peer: &Arc<PeerInfo>) {
+        self.0.metrics.peers_open.inc();
+        tracing::info!(peer = peer.identity, realm = peer.realm, transport = %peer.transport, "peer open");
+        // What was queued for it can go now.
+        self.0.wake.notify_one();
+    }
+
+    fn peer_down(&self, peer: &Arc<PeerInfo>, why: &Down) {
+        self.0.metrics.peers_open.dec();
+        tracing::info!(peer = peer.identity, %why, "peer gone");
+    }
+}
+
+impl S6a {
+    /// Decides on a task of its own: the store has to be asked, or written.
+    pub(super) fn later(&self, command: Command, answer: Answer<'_>, begun: Instant) {
+        let (icf, later) = (self.0.clone(), answer.later());
+        tokio::spawn(async move { icf.serve(command, later, begun).await });
+    }
+}
+
+/// An answer, and the result that it is counted under.
+pub(super) struct Answered {
+    pub bytes: Vec<u8>,
+    pub result: u32,
+}
+
+impl Icf {
+    async fn serve(&self, command: Command, later: Later, begun: Instant) {
+        let message = later.request();
+        let (answered, node) = match command {
+            Command::Air => self.air_from_store(&message).await,
+            Command::Ulr => self.update_location(&message).await,
+            Command::Pur => self.purge(&message).await,
+            Command::Nor => self.notify(&message).await,
+        };
+        let result = match &answered {
+            Ok(answered) => answered.result,
+            Err(refused) => number(refused.outcome),
+        };
+        if let Some(node) = node {
+            node.metrics.request(command);
+            node.metrics.answer(command, result, begun);
+        }
+        match answered {
+            Ok(answered) => later.send(answered.bytes),
+            Err(refused) => later.refuse(Refusal::from(&refused)),
+        }
+    }
+
+    /// The requesting node of a request, new or known.
+    pub(super) async fn meet(&self, origin_host: &str) -> Result<Arc<RequestingNode>, Refused> {
+        self.nodes
+            .meet(&**self.memory.store(), origin_host)
+            .await
+            .map_err(|error| self.unavailable(error.into()))
+    }
+
+    /// What the store's failure is answered with.
+    pub(super) fn unavailable(&self, error: Unavailable) -> Refused {
+        let cause = match &error {
+            Unavailable::Overloaded(_) => {
+                self.metrics.overloaded.inc();
+                Cause::Overloaded
+            }
+            Unavailable::Store(StoreError::SequenceExhausted(_)) => Cause::SequenceExhausted,
+            Unavailable::Store(StoreError::PoolExhausted(pool)) => {
+                tracing::error!(%pool, "the address pool is used up: widen it, or delete expired credentials");
+                Cause::Unavailable
+            }
+            Unavailable::Store(error) => {
+                tracing::error!(%error, "the store failed");
+                Cause::Unavailable
+            }
+            Unavailable::Chtif(error) => {
+                tracing::warn!(%error, "the CHTIF failed");
+                Cause::Unavailable
+            }
+        };
+        self.causes.refuse(cause)
+    }
+}
+
+/// The code of an outcome, for counters.
+pub(super) fn number(outcome: Outcome) -> u32 {
+    match outcome {
+        Outcome::Result(code) => code.0,
+        Outcome::Experimental { code, .. } => code,
+    }
+}

@@ -1,0 +1,173 @@
+//! The path of ULR, PUR and NOR: decided on what is known, made durable, then answered.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use s6a::{
+    app::{
+        NotifyAnswer, NotifyRequest, PurgeUeAnswer, PurgeUeRequest, UpdateLocationAnswer,
+        UpdateLocationRequest,
+    },
+    codec::{Message, ResultCode},
+};
+use schemas::identity::Imsi;
+
+use super::{
+    application::{Answered, Icf},
+    nodes::RequestingNode,
+    subscriber::Subscriber,
+};
+use crate::{
+    model::{Credential, Registration, Timestamp},
+    procedure::{self, Cause, Refused, nor, pur, subscription, ulr},
+    store::{Done, Op},
+};
+
+type Outcome = (Result<Answered, Refused>, Option<Arc<RequestingNode>>);
+
+/// Decodes a request, meets its node, and serves it.
+macro_rules! serve {
+    ($icf:ident, $message:ident, $request:ty, $serve:ident) => {{
+        let request = match <$request>::decode($message) {
+            Ok(request) => request,
+            Err(error) => return (Err(error.into()), None),
+        };
+        match $icf.meet(request.origin_host).await {
+            Ok(node) => ($icf.$serve(&request, $message).await, Some(node)),
+            Err(refused) => (Err(refused), None),
+        }
+    }};
+}
+
+impl Icf {
+    pub(super) async fn update_location(&self, message: &Message<'_>) -> Outcome {
+        serve!(self, message, UpdateLocationRequest<'_>, ulr)
+    }
+
+    pub(super) async fn purge(&self, message: &Message<'_>) -> Outcome {
+        serve!(self, message, PurgeUeRequest<'_>, pur)
+    }
+
+    pub(super) async fn notify(&self, message: &Message<'_>) -> Outcome {
+        serve!(self, message, NotifyRequest<'_>, nor)
+    }
+
+    async fn ulr(
+        &self,
+        request: &UpdateLocationRequest<'_>,
+        message: &Message<'_>,
+    ) -> Result<Answered, Refused> {
+        let subscriber = self.subscriber(request.user_name).await?;
+        let snapshot = subscriber.as_ref().map(|subscriber| subscriber.snapshot());
+        let known = snapshot.as_ref().map(|snapshot| &***snapshot);
+        let update = ulr::decide(request, known, Timestamp::now(), &self.causes)?;
+        drop(snapshot);
+        let Some(subscriber) = subscriber else { return Err(self.causes.refuse(Cause::Unknown)) };
+        let address = self.carry_out(&subscriber, update.ops.clone()).await?;
+        let mut bytes = Vec::with_capacity(1024);
+        subscription::with_data(&subscriber.snapshot(), address, |data| {
+            UpdateLocationAnswer {
+                session_id: request.session_id,
+                origin_host: &self.origin_host,
+                origin_realm: &self.origin_realm,
+                proxy_info: request.proxy_info,
+                ..update.answer(data)
+            }
+            .encode(&mut bytes, &message.header);
+        });
+        Ok(Answered { bytes, result: ResultCode::SUCCESS.0 })
+    }
+
+    async fn pur(&self, request: &PurgeUeRequest<'_>, message: &Message<'_>) -> Result<Answered, Refused> {
+        let subscriber = self.subscriber(request.user_name).await?;
+        let snapshot = subscriber.as_ref().map(|subscriber| subscriber.snapshot());
+        let purge = pur::decide(request, snapshot.as_ref().map(|snapshot| &***snapshot))?;
+        drop(snapshot);
+        if let (Some(subscriber), Some(op)) = (&subscriber, &purge.op) {
+            self.carry_out(subscriber, vec![op.clone()]).await?;
+        }
+        let mut bytes = Vec::with_capacity(256);
+        PurgeUeAnswer {
+            session_id: request.session_id,
+            origin_host: &self.origin_host,
+            origin_realm: &self.origin_realm,
+            proxy_info: request.proxy_info,
+            ..purge.answer()
+        }
+        .encode(&mut bytes, &message.header);
+        Ok(Answered { bytes, result: ResultCode::SUCCESS.0 })
+    }
+
+    async fn nor(&self, request: &NotifyRequest<'_>, message: &Message<'_>) -> Result<Answered, Refused> {
+        let subscriber = self.subscriber(request.user_name).await?;
+        let snapshot = subscriber.as_ref().map(|subscriber| subscriber.snapshot());
+        let known = snapshot.as_ref().map(|snapshot| &***snapshot);
+        let notice = nor::decide(request, known, Timestamp::now())?;
+        drop(snapshot);
+        if let Some(subscriber) = &subscriber {
+            self.carry_out(subscriber, notice.ops.clone()).await?;
+        }
+        let mut bytes = Vec::with_capacity(256);
+        NotifyAnswer {
+            session_id: request.session_id,
+            origin_host: &self.origin_host,
+            origin_realm: &self.origin_realm,
+            proxy_info: request.proxy_info,
+            ..notice.answer()
+        }
+        .encode(&mut bytes, &message.header);
+        Ok(Answered { bytes, result: ResultCode::SUCCESS.0 })
+    }
+
+    async fn subscriber(&self, user_name: &str) -> Result<Option<Arc<Subscriber>>, Refused> {
+        let imsi: Imsi = procedure::imsi(user_name)?;
+        self.memory.subscriber(imsi).await.map_err(|error| self.unavailable(error))
+    }
+
+    /// Makes the operations durable, then lets the memory follow. Gives the address of the registration.
+    async fn carry_out(
+        &self,
+        subscriber: &Subscriber,
+        ops: Vec<Op>,
+    ) -> Result<Option<std::net::IpAddr>, Refused> {
+        // Queued in order before any is waited for: one transaction takes them all.
+        let done = join_all(ops.iter().map(|op| self.memory.commit(op.clone()))).await;
+        let mut address = None;
+        for (op, done) in ops.iter().zip(done) {
+            let done = done.map_err(|error| self.unavailable(error))?;
+            if let Done::Registered { address: assigned, send } = &done {
+                address = *assigned;
+                if send.is_some() {
+                    self.wake.notify_one();
+                }
+            }
+            follow(subscriber, op, &done);
+        }
+        Ok(address)
+    }
+}
+
+/// What the store has done, done to what is in memory.
+fn follow(subscriber: &Subscriber, op: &Op, done: &Done) {
+    match (op, done) {
+        (Op::Register { registration, count_attach, .. }, Done::Registered { address, .. }) => {
+            subscriber.change(|snapshot| {
+                let registration = Registration { address: *address, ..Registration::clone(registration) };
+                snapshot.registration = Some(Arc::new(registration));
+                if *count_attach || snapshot.credential.address != *address {
+                    let mut credential = Credential::clone(&snapshot.credential);
+                    credential.attaches = credential.attaches.saturating_add(u32::from(*count_attach));
+                    credential.address = *address;
+                    snapshot.credential = Arc::new(credential);
+                }
+            });
+        }
+        (Op::Purge { .. }, Done::Changed(true)) => subscriber.change(|snapshot| {
+            if let Some(registration) = &mut snapshot.registration {
+                let purged = Registration { purged: true, ..Registration::clone(registration) };
+                *registration = Arc::new(purged);
+            }
+        }),
+        _ => {}
+    }
+}

@@ -1,0 +1,301 @@
+//! From a configuration to a running ICF.
+
+use std::{collections::HashMap, path::Path, str::FromStr, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use s6a::{
+    base::DisconnectCause,
+    net::{Endpoint, Node, NodeConfig, PeerConfig, TlsConfigs},
+};
+use service::{
+    auth::{Guard, Tokens},
+    config::SecretSource,
+    serve::{HttpLimits, HttpServer},
+    tls::{ClientCertificates, ClientTls, MinVersion, ServerTls},
+};
+use tokio::sync::{Notify, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auc::lease::LeasePolicy,
+    chtif::{fetch::Chtif, issuer::StoreIssuer},
+    config::{IcfConfig, Peer},
+    icf::{
+        application::{Icf, S6a},
+        control::Running,
+        memory::Memory,
+        metrics::Metrics,
+        nodes::Nodes,
+        outbox::Outbox,
+        sweeper::Sweeper,
+    },
+    procedure::refusal::Causes,
+    rest::{RestState, SCOPES, router},
+    store::{
+        Store,
+        sealed::Keyring,
+        sqlite::{OpenOptions, SqliteStore},
+    },
+};
+
+/// Opens the database that the configuration names, creating it if it is not there.
+///
+/// # Errors
+/// Which file, what is wrong with it, and what to do.
+pub async fn open_store(config: &IcfConfig) -> anyhow::Result<Arc<dyn Store>> {
+    let keyring = keyring(&config.keys.at_rest)?;
+    let options = OpenOptions { pool: config.icf.address_pool, ..OpenOptions::default() };
+    let store = SqliteStore::open(&config.database.url, keyring, options)
+        .await
+        .with_context(|| format!("database.url {:?}", config.database.url))?;
+    Ok(Arc::new(store))
+}
+
+fn keyring(source: &SecretSource) -> anyhow::Result<Keyring> {
+    let text = source.read().context("keys.at_rest: `callhome keys generate --out FILE` makes a key file")?;
+    Keyring::parse(text.expose()).with_context(|| format!("keys.at_rest: {source}"))
+}
+
+/// What can be said about a configuration without starting anything.
+///
+/// # Errors
+/// The first thing that would keep the ICF from starting.
+pub fn check(config: &IcfConfig) -> anyhow::Result<()> {
+    node_config(config)?;
+    Causes::configured(&config.causes)?;
+    lease_policy(config)?;
+    if config.rest.listen.is_some() {
+        tokens(config)?;
+        rest_tls(config)?;
+    }
+    keyring(&config.keys.at_rest)?;
+    if let Some(chtif) = &config.icf.chtif {
+        Chtif::new(chtif)?;
+    }
+    Ok(())
+}
+
+/// A running ICF.
+pub struct Started {
+    /// Its Diameter node.
+    pub node: Arc<Node>,
+    /// Its store.
+    pub store: Arc<dyn Store>,
+    /// `http://…` where REST is served, if it is.
+    pub rest_url: Option<String>,
+    origin: (String, String),
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for Started {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Started({})", self.origin.0)
+    }
+}
+
+impl Started {
+    /// Where it listens and how to go on, for the one who has started it.
+    #[must_use]
+    pub fn banner(&self) -> Vec<String> {
+        let mut lines = vec![format!("ICF {} in realm {}", self.origin.0, self.origin.1)];
+        lines.extend(self.node.local_endpoints().iter().map(|endpoint| format!("  S6a   {endpoint}")));
+        if let Some(url) = &self.rest_url {
+            lines.push(format!("  REST  {url}/docs  (metrics: {url}/metrics)"));
+        }
+        lines
+    }
+
+    /// Waits until it was told to stop, then says good-bye to the peers (DPR, RFC 6733 §5.4) and ends.
+    pub async fn wait(self) {
+        self.stop.cancelled().await;
+        self.node.shutdown(DisconnectCause::Rebooting).await;
+        self.tasks.close();
+        if tokio::time::timeout(Duration::from_secs(15), self.tasks.wait()).await.is_err() {
+            tracing::warn!("something did not end in time");
+        }
+    }
+}
+
+/// Starts everything; when it returns, peers can connect and REST answers.
+///
+/// # Errors
+/// What could not be started, and what to do.
+pub async fn start(config: IcfConfig, stop: CancellationToken) -> anyhow::Result<Started> {
+    let store = open_store(&config).await?;
+    start_with(config, store, stop).await
+}
+
+/// As [`start`], on a store that is open already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(
+    config: IcfConfig,
+    store: Arc<dyn Store>,
+    stop: CancellationToken,
+) -> anyhow::Result<Started> {
+    let exposition = service::telemetry::Metrics::new(env!("CARGO_PKG_VERSION"), "icf")?;
+    let metrics = Arc::new(Metrics::register(exposition.registry())?);
+    let chtif = config.icf.chtif.as_ref().map(Chtif::new).transpose()?;
+    let policy = lease_policy(&config)?;
+    let memory = Arc::new(Memory::start(store.clone(), config.icf.cache, policy, chtif, metrics.clone()));
+    let limits = config.diameter.peers.iter();
+    let limits: HashMap<String, u8> =
+        limits.filter_map(|p| Some((p.identity.to_ascii_lowercase(), p.max_vectors?))).collect();
+    let nodes =
+        Arc::new(Nodes::new(config.icf.instance.clone(), limits, config.icf.max_vectors, metrics.clone()));
+    let wake = Arc::new(Notify::new());
+    let icf = Arc::new(S6a(Arc::new(Icf {
+        memory: memory.clone(),
+        nodes: nodes.clone(),
+        causes: Causes::configured(&config.causes)?,
+        origin_host: config.diameter.origin_host.clone(),
+        origin_realm: config.diameter.origin_realm.clone(),
+        metrics: metrics.clone(),
+        wake: wake.clone(),
+    })));
+    let node = Arc::new(Node::start(node_config(&config)?, icf).await?);
+    let tasks = TaskTracker::new();
+    let outbox = Outbox {
+        memory: memory.clone(),
+        node: node.clone(),
+        origin_host: config.diameter.origin_host.clone(),
+        origin_realm: config.diameter.origin_realm.clone(),
+        metrics,
+        wake: wake.clone(),
+    };
+    tasks.spawn(outbox.run(stop.clone()));
+    let (newest, events) = watch::channel(0);
+    let sweeper = Sweeper { memory: memory.clone(), wake: wake.clone(), newest };
+    tasks.spawn(sweeper.run(stop.clone()));
+    let running = Arc::new(Running { memory, node: node.clone(), nodes, wake, newest: events });
+    let rest_url = match config.rest.listen {
+        None => None,
+        Some(listen) => {
+            let guard = Guard::new(tokens(&config)?);
+            let server = HttpServer::bind(listen, rest_tls(&config)?, HttpLimits::default()).await?;
+            let issuer = Arc::new(StoreIssuer::new(store.clone()));
+            let state = RestState::new(store.clone(), running).with_issuer(issuer);
+            // The counters name peers: they need a token, too.
+            let counters = service::health::metrics_router(exposition).layer(guard.require(METRICS));
+            let app = router(state, &guard).merge(probes(&store, &stop)).merge(counters);
+            let url = server.url();
+            tasks.spawn(server.run(app, stop.clone()));
+            Some(url)
+        }
+    };
+    let origin = (config.diameter.origin_host, config.diameter.origin_realm);
+    Ok(Started { node, store, rest_url, origin, stop, tasks })
+}
+
+/// `/healthz` and `/readyz`; they tell nothing and need no token.
+fn probes(store: &Arc<dyn Store>, stop: &CancellationToken) -> axum::Router {
+    let store = store.clone();
+    let check = move || {
+        let store = store.clone();
+        async move { store.ping().await.map_err(|_| "the database does not answer".to_owned()) }
+    };
+    service::health::Health::new(stop.clone()).check("store", check).router()
+}
+
+/// Scope for `/metrics`.
+const METRICS: &str = "metrics:read";
+
+fn tokens(config: &IcfConfig) -> anyhow::Result<Tokens> {
+    let scopes: Vec<&str> = SCOPES.iter().copied().chain([METRICS]).collect();
+    Tokens::new(&config.rest.tokens, &scopes).context("rest.tokens: `callhome keys token` makes one")
+}
+
+fn lease_policy(config: &IcfConfig) -> anyhow::Result<LeasePolicy> {
+    LeasePolicy::new(config.icf.lease_first, config.icf.lease_max).context("icf.lease_first, icf.lease_max")
+}
+
+fn rest_tls(config: &IcfConfig) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    let Some(tls) = &config.rest.tls else { return Ok(None) };
+    let tls = ServerTls {
+        cert_file: tls.cert.clone(),
+        key_file: tls.key.clone(),
+        client_ca_file: None,
+        client_certificates: Some(ClientCertificates::None),
+        min_version: MinVersion::Tls12,
+    };
+    Ok(Some(service::tls::server_config(&tls, service::tls::HTTP_ALPN).context("rest.tls")?))
+}
+
+/// The Diameter node as configured.
+///
+/// # Errors
+/// Which key cannot be.
+pub fn node_config(config: &IcfConfig) -> anyhow::Result<NodeConfig> {
+    let diameter = &config.diameter;
+    let mut node = NodeConfig::new(diameter.origin_host.clone(), diameter.origin_realm.clone());
+    node.host_ip_addresses.clone_from(&diameter.host_ip_addresses);
+    node.accept_unknown_peers = diameter.accept_unknown_peers;
+    let listen = diameter.listen.iter().map(|text| Endpoint::from_str(text));
+    node.listen = listen.collect::<Result<_, _>>().context("diameter.listen")?;
+    node.peers = diameter.peers.iter().map(peer).collect::<Result<_, _>>()?;
+    let tw = diameter.watchdog.0;
+    if tw < Duration::from_secs(6) {
+        bail!("diameter.watchdog: {tw:?} is less than the 6 s that RFC 3539 §3.4.1 allows");
+    }
+    node.timers.watchdog = tw;
+    node.timers.request = diameter.request_timeout.0;
+    if !(1..=5).contains(&config.icf.max_vectors) {
+        bail!("icf.max_vectors: 1 to 5 (TS 29.272 §7.3.17)");
+    }
+    if let Some(tls) = &diameter.tls {
+        node.tls = Some(Arc::new(diameter_tls(&tls.cert, &tls.key, &tls.ca)?));
+    }
+    Ok(node)
+}
+
+fn peer(peer: &Peer) -> anyhow::Result<PeerConfig> {
+    let place = || format!("diameter.peers: {:?}", peer.identity);
+    if peer.max_vectors.is_some_and(|n| !(1..=5).contains(&n)) {
+        bail!("{}: max_vectors: 1 to 5 (TS 29.272 §7.3.17)", place());
+    }
+    let certificate_sha256 = match &peer.certificate_sha256 {
+        None => None,
+        Some(text) => {
+            let mut digest = [0; 32];
+            hex::decode_to_slice(text.replace(':', ""), &mut digest)
+                .with_context(|| format!("{}: certificate_sha256: 64 hexadecimal digits", place()))?;
+            Some(digest)
+        }
+    };
+    let connect = peer.connect.as_deref().map(Endpoint::from_str).transpose().with_context(place)?;
+    Ok(PeerConfig {
+        identity: peer.identity.clone(),
+        realm: peer.realm.clone(),
+        addresses: peer.addresses.clone(),
+        certificate_names: peer.certificate_names.clone(),
+        certificate_sha256,
+        connect,
+        watchdog: None,
+    })
+}
+
+/// Mutual TLS for Diameter (RFC 6733 §13.1).
+///
+/// # Errors
+/// Which file is wrong.
+pub fn diameter_tls(cert: &Path, key: &Path, ca: &Path) -> anyhow::Result<TlsConfigs> {
+    let server = ServerTls {
+        cert_file: cert.to_owned(),
+        key_file: key.to_owned(),
+        client_ca_file: Some(ca.to_owned()),
+        client_certificates: Some(ClientCertificates::Required),
+        min_version: MinVersion::Tls12,
+    };
+    let client = ClientTls {
+        ca_file: ca.to_owned(),
+        cert_file: Some(cert.to_owned()),
+        key_file: Some(key.to_owned()),
+        min_version: MinVersion::Tls12,
+    };
+    Ok(TlsConfigs {
+        server: service::tls::server_config(&server, &[]).context("diameter.tls")?,
+        client: service::tls::client_config(&client, &[]).context("diameter.tls")?,
+    })
+}

@@ -1,0 +1,90 @@
+//! `callhome keys`: at-rest keys and REST tokens.
+
+use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use icf_auc::store::sealed::Keyring;
+use service::auth::Token;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Write a new key file for `[keys] at_rest`, or add a newer key to one.
+    Generate {
+        /// The key file.
+        #[arg(long)]
+        out: PathBuf,
+        /// Add a key to a file that is there, for `keys rotate`.
+        #[arg(long)]
+        add: bool,
+    },
+    /// Encrypt everything in the database with the newest key of the key file.
+    Rotate {
+        /// The ICF's configuration.
+        #[arg(long, short, default_value = "icf.toml", env = "CALLHOME_CONFIG")]
+        config: PathBuf,
+    },
+    /// Make a bearer token for `[rest] tokens`.
+    Token,
+}
+
+/// Does it.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    match args.what {
+        What::Generate { out, add } => generate(&out, add),
+        What::Rotate { config } => rotate(&config).await,
+        What::Token => {
+            let token = Token::generate().context("the system gives no random numbers")?;
+            println!("token  {}", token.expose());
+            println!("hash   {}", token.hash());
+            eprintln!("Give the token to its user; put the hash into [rest] tokens. It is shown only now.");
+            Ok(())
+        }
+    }
+}
+
+/// Writes a new key file, readable by its owner only, or adds a key to it.
+pub fn generate(out: &std::path::Path, add: bool) -> anyhow::Result<()> {
+    let id = if add {
+        Keyring::read(out)?.newest_id() + 1
+    } else if out.exists() {
+        bail!("{} is there already; --add adds a newer key to it, for `callhome keys rotate`", out.display());
+    } else {
+        1
+    };
+    let line = Keyring::generate_line(id)?;
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(!add)
+        .mode(0o600)
+        .open(out)
+        .with_context(|| format!("{} cannot be written", out.display()))?;
+    let line = zeroize::Zeroizing::new(format!("{}\n", line.trim_end()));
+    file.write_all(line.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| out.display().to_string())?;
+    eprintln!("key {id} written to {}; without it the database cannot be read: keep a copy", out.display());
+    Ok(())
+}
+
+async fn rotate(config: &std::path::Path) -> anyhow::Result<()> {
+    let config = super::config::load(config)?;
+    let store = icf_auc::start::open_store(&config).await?;
+    let mut total = 0;
+    loop {
+        let done = store.rotate(1000).await?;
+        if done == 0 {
+            break;
+        }
+        total += done;
+        eprint!("\r{total} re-encrypted");
+    }
+    eprintln!("\r{total} re-encrypted; keys older than the newest may now be removed from the key file");
+    Ok(())
+}
