@@ -54,13 +54,16 @@ async fn measure(store: &SqliteStore, count: u64) -> Result<(), Box<dyn Error>> 
     }
     say("import, chunks of 1000", report.stored, start);
 
-    for size in [1, 64, 256, 1000, 4000] {
+    for size in [1_u64, 64, 256, 1000, 4000] {
         let batches = (200_000 / size).min(2_000);
         let start = Instant::now();
         for batch in 0..batches {
             // Spread over all subscribers.
-            let lease =
-                |n| Op::Lease { imsi: imsi((batch * size + n).wrapping_mul(7919)), count: 32, above: None };
+            let lease = |n: u64| Op::Lease {
+                imsi: imsi((batch * size + n).wrapping_mul(7919)),
+                count: 32,
+                above: None,
+            };
             let ops: Vec<Op> = (0..size).map(lease).collect();
             if store.commit(&ops).await?.iter().any(Result::is_err) {
                 return Err("a lease failed".into());
@@ -81,7 +84,7 @@ async fn measure(store: &SqliteStore, count: u64) -> Result<(), Box<dyn Error>> 
         }
         say(what, batches * 1000, start);
     }
-    for size in [1, 256] {
+    for size in [1_u64, 256] {
         let start = Instant::now();
         let queries = 20_000 / size;
         for query in 0..queries {
