@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::programs::workspace;
 
-/// The path of `callhome`: what `CALLHOME_BIN` names (`tests/run` sets it), or what cargo builds now.
+/// The path of `callhome`: what `TESTED_BIN` names (`tests/run` sets it), or what cargo builds now.
 ///
 /// # Errors
 /// If it cannot be built.
@@ -15,11 +15,11 @@ pub fn binary() -> Result<PathBuf> {
     if let Some(path) = BINARY.get() {
         return Ok(path.clone());
     }
-    let path = match std::env::var_os("CALLHOME_BIN") {
+    let path = match std::env::var_os("TESTED_BIN") {
         Some(path) => PathBuf::from(path),
         None => build()?,
     };
-    ensure!(path.is_file(), "{} is not a program; unset CALLHOME_BIN to have it built", path.display());
+    ensure!(path.is_file(), "{} is not a program; unset TESTED_BIN to have it built", path.display());
     Ok(BINARY.get_or_init(|| path).clone())
 }
 

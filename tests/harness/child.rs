@@ -106,6 +106,14 @@ impl Child {
     /// If it has ended.
     pub fn signal(&mut self, signal: &str) -> Result<()> {
         self.running()?;
+        self.signal_now(signal)
+    }
+
+    /// As [`Child::signal`], for those who share it; whether it still runs is not asked.
+    ///
+    /// # Errors
+    /// If `kill` fails.
+    pub fn signal_now(&self, signal: &str) -> Result<()> {
         // kill(2) needs `unsafe` or another dependency; the program does as well.
         let status = Command::new(crate::programs::find("kill")?)
             .args([OsStr::new("-s"), OsStr::new(signal), OsStr::new(&self.process.id().to_string())])

@@ -123,8 +123,8 @@ impl Icf {
     /// If it does not come up.
     pub fn with(settings: &Settings, subscribers: &[Subscriber]) -> Result<Self> {
         let mut icf = Self::new(settings)?;
-        icf.import(subscribers)?;
         icf.start()?;
+        icf.provision(subscribers)?;
         Ok(icf)
     }
 
@@ -148,6 +148,17 @@ impl Icf {
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("icf.toml")
+    }
+
+    /// Creates credentials over REST; it has to run.
+    ///
+    /// # Errors
+    /// If one is refused.
+    pub fn provision(&self, subscribers: &[Subscriber]) -> Result<()> {
+        for subscriber in subscribers {
+            self.rest_ok("POST", "/v1/credentials", Some(&serde_json::from_str(&subscriber.line())?))?;
+        }
+        Ok(())
     }
 
     /// `callhome credentials import`.
@@ -209,6 +220,14 @@ impl Icf {
         let mut child = self.child.take().context("the ICF is not running")?;
         child.signal("TERM")?;
         child.wait(Duration::from_secs(20))
+    }
+
+    /// SIGKILL while other threads hold it; [`Icf::kill`] is to follow.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn signal_kill(&self) -> Result<()> {
+        self.child.as_ref().context("the ICF is not running")?.signal_now("KILL")
     }
 
     /// SIGKILL.

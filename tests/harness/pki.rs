@@ -1,6 +1,10 @@
 //! Certificates for mutual TLS (RFC 6733 §13.1): one authority, a certificate for each identity.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use rcgen::{
@@ -58,7 +62,14 @@ impl Authority {
             ca: self.folder.join("ca.pem"),
         };
         std::fs::write(&files.cert, params.signed_by(&key, &self.issuer)?.pem())?;
-        std::fs::write(&files.key, key.serialize_pem())?;
+        // The ICF refuses a private key that every user may read.
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&files.key)?
+            .write_all(key.serialize_pem().as_bytes())?;
         Ok(files)
     }
 }

@@ -54,12 +54,12 @@ pub fn target() -> PathBuf {
 /// # Errors
 /// If `tests/run` has not made it.
 pub fn python() -> Result<PathBuf> {
-    let python = std::env::var_os("CALLHOME_PYTHON")
+    let python = std::env::var_os("TESTS_PYTHON")
         .map_or_else(|| target().join("third-party/venv/bin/python"), PathBuf::from);
     if !python.is_file() {
         bail!(
             "{} is not there: run `bash tests/run --prepare` (it makes a virtual environment and installs \
-             tests/python/requirements.txt), or set CALLHOME_PYTHON",
+             tests/python/requirements.txt), or set TESTS_PYTHON",
             python.display()
         );
     }

@@ -2,4 +2,14 @@
 //!
 //! One test binary; a module for each question. Third parties come from `tests/run`.
 
+mod crash;
+mod free_diameter;
+mod mistakes_of_others;
+mod python_diameter;
+mod resync;
 mod rigs;
+mod sequence_numbers;
+mod wireshark;
+
+/// The visited network of most tests: 999-70, which is not the provisional one.
+const PLMN: [u8; 3] = [0x99, 0xf9, 0x07];

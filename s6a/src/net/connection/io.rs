@@ -39,6 +39,8 @@ impl Connection {
                 let n = buffer.filled().len();
                 if n == 0 {
                     self.cut(Down::Closed, now);
+                    // A close_notify is answered with ours (RFC 8446 §6.1); what does not go at once is let go.
+                    let _ = Pin::new(&mut *self.stream).poll_shutdown(cx);
                 } else {
                     self.read.filled(n);
                     self.handle_messages(now);
