@@ -138,25 +138,29 @@ fn messages(log: &str, direction: &str, name: &str) -> usize {
     lines.windows(2).filter(|pair| pair[0].contains(direction) && pair[1].contains(&quoted)).count()
 }
 
-/// Lines in which it is not content: errors, dropped or invalid messages, suspicion (RFC 3539 §3.4).
+/// Lines in which it is not content: errors, dropped or invalid messages, suspicion (RFC 3539 §3.4), up to the DPA; of
+/// what comes after that, when both sides close at once, only a TLS session that was cut off (RFC 8446 §6.1).
 #[must_use]
 pub fn complaints(log: &str) -> Vec<String> {
     // What it says of itself: GnuTLS on a socket that has nothing yet; that it was built without the dictionary of
     // what it relays; that the MME behind it was not there at the first try.
-    // The last is how its reader tells that a TLS session has ended, in order too (a missing close_notify is more).
-    const OWN: &[&str] = &[
-        "Resource temporarily unavailable, try again",
-        "fd_dict_search",
-        "CONNECT FAILED to mme.",
-        "(fd_tls_rcvthr_core(conn, conn->cc_tls_para.session))",
-    ];
+    const OWN: &[&str] =
+        &["Resource temporarily unavailable, try again", "fd_dict_search", "CONNECT FAILED to mme."];
     const WORDS: &[&str] =
         &["ERROR", "INVALID", "DISCARDED", "failed", "SUSPECT", "REOPEN", "unknown AVP", "dropped"];
-    log.lines()
-        .filter(|line| WORDS.iter().any(|word| line.contains(word)))
-        .filter(|line| !OWN.iter().any(|word| line.contains(word)))
-        .map(str::to_owned)
-        .collect()
+    let end = log.find("'Disconnect-Peer-Answer'").unwrap_or(log.len());
+    let mut previous = "";
+    let mut found = Vec::new();
+    for line in log[..end].lines() {
+        if WORDS.iter().any(|word| line.contains(word)) && !OWN.iter().any(|word| line.contains(word)) {
+            found.push(format!("{line}   after {previous}"));
+        }
+        previous = line;
+    }
+    found.extend(
+        log[end..].lines().filter(|line| line.contains("non-properly terminated")).map(str::to_owned),
+    );
+    found
 }
 
 fn connection(name: &str, port: u16, security: Security) -> String {

@@ -40,7 +40,9 @@ impl Mme {
     /// # Errors
     /// If it cannot be started.
     pub fn behind(folder: &Path, port: u16, relay: &str) -> Result<Self> {
-        Self::start(folder, &["--listen", &port.to_string(), "--via", relay])
+        let mut mme = Self::start(folder, &["--listen", &port.to_string(), "--via", relay])?;
+        mme.event("listening", Duration::from_secs(30))?;
+        Ok(mme)
     }
 
     fn start(folder: &Path, how: &[&str]) -> Result<Self> {
@@ -70,6 +72,14 @@ impl Mme {
     /// If it does not.
     pub fn wait_ready(&mut self) -> Result<()> {
         self.event("ready", Duration::from_secs(30)).map(drop)
+    }
+
+    /// Waits until its own log says `text`.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn wait_for(&mut self, text: &str) -> Result<()> {
+        self.child.wait_for(text, Duration::from_secs(20), |log| log.contains(text)).map(drop)
     }
 
     /// Gives an order and waits for the answer that python-diameter decodes.

@@ -116,6 +116,8 @@ class Mme:
 
     def start(self):
         self.node.start()
+        if self.args.listen:
+            say("listening")
         self.app.wait_for_ready(timeout=25)
         say("ready")
 
