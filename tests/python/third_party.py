@@ -11,19 +11,20 @@ import subprocess
 import sys
 import tomllib
 
-NEXTEST = re.compile(r"^\s*(PASS|FAIL|SIGABRT|SIGSEGV|TIMEOUT)\s+\[[^]]*\]\s+(?:\([^)]*\)\s+)?callhome-tests::system\s+(\S+)")
+NEXTEST = re.compile(r"^\s*(PASS|FAIL|SIGABRT|SIGSEGV|TIMEOUT)\s+\[[^]]*\]\s+(?:\([^)]*\)\s+)?(\S+)\s+(\S+)")
 CARGO = re.compile(r"^test (\S+) \.\.\. (ok|FAILED)$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def results(path):
-    """Test name → whether it passed."""
+    """Name → whether it passed. System tests go by their names, others by `crate::binary name`, as nextest has it."""
     found = {}
     with open(path, encoding="utf-8", errors="replace") as log:
         for line in log:
             line = COLOUR.sub("", line.rstrip("\n"))
             if match := NEXTEST.match(line):
-                found[match[2]] = found.get(match[2], True) and match[1] == "PASS"
+                name = match[3] if match[2] == "callhome-tests::system" else f"{match[2]} {match[3]}"
+                found[name] = found.get(name, True) and match[1] == "PASS"
             elif match := CARGO.match(line):
                 found[match[1]] = match[2] == "ok"
     return found
