@@ -60,8 +60,9 @@ async fn list(
 ) -> Result<Response, Problem> {
     let limit = page::limit(which.limit)?;
     let after = page::cursor::<i64>(which.after.as_deref(), "the id of an event")?;
+    let seen = last_event_id(&headers)?;
     if wants_stream(&headers) {
-        let after = match last_event_id(&headers)?.or(after) {
+        let after = match seen.or(after) {
             Some(id) => id,
             None => state.store.last_event().await.or_problem()?,
         };

@@ -22,6 +22,10 @@ pub struct Problem {
     /// Which fields of the request were wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// What became of an import that was not stored whole: an `ImportReport`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::ImportReport>)]
+    pub report: Option<serde_json::Value>,
 }
 
 /// A wrong field of the request.
