@@ -2,9 +2,11 @@
 //!
 //! One test binary; a module for each question. Third parties come from `tests/run`.
 
+mod command_line;
 mod crash;
 mod free_diameter;
 mod mistakes_of_others;
+mod provisioning;
 mod python_diameter;
 mod resync;
 mod rigs;

@@ -1,0 +1,120 @@
+//! `callhome credentials` and its sisters, as people and scripts run them: against a running ICF, and against its
+//! database.
+
+use std::process::{Command, Output};
+
+use anyhow::Result;
+use harness::{
+    aka::Subscriber,
+    callhome,
+    icf::{Icf, Settings},
+};
+use serde_json::Value;
+
+/// Runs a subcommand as a client of `icf`.
+fn client(icf: &Icf, arguments: &[&str]) -> Result<Output> {
+    let url = format!("http://127.0.0.1:{}", icf.rest);
+    Ok(Command::new(callhome::binary()?)
+        .args(arguments)
+        .args(["--url", &url])
+        .env("CALLHOME_TOKEN", &icf.token)
+        .output()?)
+}
+
+/// That it succeeds; the lines of JSON it prints.
+#[track_caller]
+fn json(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// That it fails with this exit code; what it says.
+#[track_caller]
+fn fails(output: &Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.starts_with("error: ") || text.contains("\nerror: "), "{text}");
+    text
+}
+
+fn file(icf: &Icf, subscribers: &[Subscriber]) -> Result<String> {
+    let path = icf.folder().join("lines.ndjson");
+    std::fs::write(&path, subscribers.iter().map(|one| one.line() + "\n").collect::<String>())?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+#[test]
+fn a_credential_is_looked_after_from_the_command_line() -> Result<()> {
+    let (icf, subscriber) = Icf::with_one()?;
+    let imsi = subscriber.imsi.clone();
+    let listed = json(&client(&icf, &["credentials", "list", "--json"])?);
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0]["imsi"], imsi);
+    let table = String::from_utf8(client(&icf, &["credentials", "list"])?.stdout)?;
+    assert!(table.starts_with("IMSI") && table.contains(&imsi), "{table}");
+    assert_eq!(json(&client(&icf, &["credentials", "block", &imsi, "--json"])?)[0]["state"], "blocked");
+    assert_eq!(json(&client(&icf, &["credentials", "unblock", &imsi, "--json"])?)[0]["state"], "active");
+    let set =
+        ["credentials", "set", &imsi, "--attach-budget", "7", "--expires", "2999-01-01T00:00:00Z", "--json"];
+    let changed = &json(&client(&icf, &set)?)[0];
+    assert_eq!(
+        (&changed["attach_budget"], &changed["expires_at"]),
+        (&7.into(), &"2999-01-01T00:00:00Z".into())
+    );
+    // Of a version that was.
+    let stale = ["credentials", "set", &imsi, "--attach-budget", "8", "--if-version", "1"];
+    assert!(fails(&client(&icf, &stale)?, 1).contains("changed"));
+    assert_eq!(json(&client(&icf, &["credentials", "delete", &imsi, "--json"])?).len(), 0);
+    assert!(fails(&client(&icf, &["credentials", "show", &imsi])?, 1).contains(&imsi));
+    let log = json(&client(&icf, &["audit", "--json"])?);
+    assert_eq!(log[0]["action"], "credentials.delete");
+    assert_eq!(log[0]["who"], "tests");
+    for listing in ["peers", "events", "audit"] {
+        json(&client(&icf, &[listing, "--json"])?);
+    }
+    for listing in ["profiles", "batches", "registrations", "av-pools"] {
+        json(&client(&icf, &[listing, "list", "--json"])?);
+    }
+    Ok(())
+}
+
+#[test]
+fn many_credentials_are_imported_over_rest_and_straight_into_the_database() -> Result<()> {
+    let mut icf = Icf::new(&Settings::default())?;
+    let subscribers = (0..1500).map(Subscriber::random).collect::<Result<Vec<_>>>()?;
+    let (first, second) = subscribers.split_at(700);
+    // Before the ICF runs for the first time.
+    icf.import(first)?;
+    icf.start()?;
+    let lines = file(&icf, second)?;
+    let report = &json(&client(&icf, &["credentials", "import", &lines, "--batch", "lot-1", "--json"])?)[0];
+    assert_eq!((&report["stored"], &report["refused"]), (&800.into(), &0.into()));
+    assert_eq!(json(&client(&icf, &["credentials", "list", "--limit", "0", "--json"])?).len(), 1500);
+    assert_eq!(
+        json(&client(&icf, &["credentials", "list", "--batch", "lot-1", "--limit", "0", "--json"])?).len(),
+        800
+    );
+    // What is there is refused, or passed over.
+    fails(&client(&icf, &["credentials", "import", &lines])?, 1);
+    let again = &json(&client(&icf, &["credentials", "import", &lines, "--skip-existing", "--json"])?)[0];
+    assert_eq!((&again["stored"], &again["skipped"]), (&0.into(), &800.into()));
+    Ok(())
+}
+
+#[test]
+fn exit_codes_tell_refusal_usage_and_connection_apart() -> Result<()> {
+    let icf = Icf::new(&Settings::default())?;
+    let unreachable = fails(&client(&icf, &["credentials", "list"])?, 3);
+    assert!(unreachable.contains("--url"), "{unreachable}");
+    let mut icf = icf;
+    icf.start()?;
+    fails(&client(&icf, &["credentials", "show", "999710000000009"])?, 1);
+    fails(&client(&icf, &["credentials", "show", "12ab"])?, 2);
+    let anonymous = Command::new(callhome::binary()?)
+        .args(["credentials", "list", "--url", &format!("http://127.0.0.1:{}", icf.rest)])
+        .env_remove("CALLHOME_TOKEN")
+        .output()?;
+    assert!(fails(&anonymous, 2).contains("--token-file"));
+    Ok(())
+}
