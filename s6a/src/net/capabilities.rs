@@ -15,7 +15,8 @@ use crate::codec::{DecodeError, Header, Message, ResultCode};
 #[derive(Debug, Clone)]
 pub(super) struct End {
     pub(super) kind: TransportKind,
-    pub(super) local: Option<std::net::SocketAddr>,
+    /// Our addresses: one, of an SCTP association all.
+    pub(super) local: Vec<std::net::SocketAddr>,
     pub(super) remote: Option<std::net::SocketAddr>,
     pub(super) certificate: Option<Vec<u8>>,
     pub(super) connection: u64,
@@ -33,9 +34,12 @@ impl Offer {
     fn new(node: &NodeConfig, end: &End) -> Self {
         let mut addresses = node.host_ip_addresses.clone();
         if addresses.is_empty() {
+            // RFC 6733 §5.3.5: over SCTP, every address that may be a source.
+            addresses.extend(end.local.iter().map(|local| local.ip().to_canonical()));
+        }
+        if addresses.is_empty() {
             // In memory there is no address, yet the AVP is required.
-            addresses
-                .push(end.local.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |local| local.ip().to_canonical()));
+            addresses.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
         let mut vendors: Vec<u32> =
             node.applications.iter().map(|a| a.vendor).filter(|vendor| *vendor != 0).collect();

@@ -88,6 +88,6 @@ async fn connect(shared: &Shared, config: &PeerConfig, endpoint: &Endpoint) -> i
                 stream: Box::new(stream),
             })
         }
-        Endpoint::Sctp(addresses) => sctp::connect(addresses).await,
+        Endpoint::Sctp(addresses) => sctp::connect(addresses, shared.config.limits.max_message).await,
     }
 }

@@ -12,7 +12,7 @@ pub enum Endpoint {
     Tcp(SocketAddr),
     /// TLS over TCP from the first octet (RFC 6733 §2.1, port 5868).
     Tls(SocketAddr),
-    /// SCTP (RFC 6733 §2.1), multihomed with several addresses.
+    /// SCTP (RFC 6733 §2.1), multihomed with several addresses. They share one port (RFC 9260 §1.3, Transport Address).
     Sctp(Vec<SocketAddr>),
 }
 
@@ -24,7 +24,7 @@ const PORT_TLS: u16 = 5868;
 /// Text that is no [`Endpoint`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no Diameter endpoint: write tcp://ADDRESS:PORT, tls://ADDRESS:PORT or sctp://ADDRESS:PORT,ADDRESS:PORT with IP addresses"
+    "{text:?} is no Diameter endpoint: write tcp://ADDRESS:PORT, tls://ADDRESS:PORT or sctp://ADDRESS:PORT,ADDRESS:PORT (one port for all) with IP addresses"
 )]
 pub struct BadEndpoint {
     text: String,
@@ -45,7 +45,12 @@ impl FromStr for Endpoint {
             "tcp" => Ok(Self::Tcp(address(rest, PORT)?)),
             "tls" => Ok(Self::Tls(address(rest, PORT_TLS)?)),
             "sctp" => {
-                Ok(Self::Sctp(rest.split(',').map(|part| address(part, PORT)).collect::<Result<_, _>>()?))
+                let addresses = rest.split(',').map(|part| address(part, PORT));
+                let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+                if addresses.iter().any(|other| other.port() != addresses[0].port()) {
+                    return Err(bad());
+                }
+                Ok(Self::Sctp(addresses))
             }
             _ => Err(bad()),
         }
@@ -91,6 +96,7 @@ mod tests {
             "udp://127.0.0.1:1",
             "tcp://localhost:3868",
             "sctp://",
+            "sctp://10.0.0.1:3868,10.0.1.1:3869",
             "tcp://1.2.3.4:99999",
         ] {
             let error = text.parse::<Endpoint>().unwrap_err().to_string();

@@ -23,6 +23,14 @@ pub enum StartError {
         /// Which.
         endpoint: Endpoint,
     },
+    /// An endpoint is `sctp://` and the kernel has no SCTP.
+    #[error(
+        "{endpoint} cannot be: this machine's kernel offers no SCTP: load it (modprobe sctp) or use tcp:// or tls://"
+    )]
+    NoSctp {
+        /// Which.
+        endpoint: Endpoint,
+    },
     /// Our own identity cannot be used.
     #[error(
         "{what} {value:?} is no DiameterIdentity: use a fully qualified domain name such as hss.example.org"
@@ -46,12 +54,10 @@ pub enum StartError {
 impl StartError {
     pub(super) fn listen(endpoint: &Endpoint, source: std::io::Error) -> Self {
         use std::io::ErrorKind;
-        let sctp = matches!(endpoint, Endpoint::Sctp(_));
         let hint = match source.kind() {
             ErrorKind::AddrInUse => "another program listens there: stop it or choose another port",
             ErrorKind::AddrNotAvailable => "this machine has no such address: use one of its own, or 0.0.0.0",
             ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another port",
-            _ if sctp => "use tcp:// or tls:// endpoints",
             _ => "check the address",
         };
         Self::Listen { endpoint: endpoint.clone(), source, hint }

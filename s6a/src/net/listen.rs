@@ -28,7 +28,7 @@ impl Listener {
         Ok(match self {
             Self::Tcp(listener) => Endpoint::Tcp(listener.local_addr()?),
             Self::Tls(listener) => Endpoint::Tls(listener.local_addr()?),
-            Self::Sctp(listener) => Endpoint::Sctp(listener.addresses()),
+            Self::Sctp(listener) => Endpoint::Sctp(listener.addresses()?),
         })
     }
 }
@@ -63,7 +63,7 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: Listener) {
 enum Accepted {
     Tcp(TcpStream, SocketAddr),
     Tls(TcpStream, SocketAddr),
-    Sctp(Connected),
+    Sctp(sctp::Accepted),
 }
 
 async fn one(listener: &Listener) -> io::Result<Accepted> {
@@ -108,7 +108,7 @@ async fn serve(shared: Arc<Shared>, accepted: Accepted, permits: Vec<OwnedSemaph
                 }
             }
         }
-        Accepted::Sctp(connected) => connected,
+        Accepted::Sctp(accepted) => accepted.connected(shared.config.limits.max_message),
     };
     let link = shared.link(Side::Responder);
     Connection::new(Arc::clone(&shared), connected, link, None, permits).run().await;
@@ -121,7 +121,7 @@ pub(super) fn tcp(stream: TcpStream, remote: SocketAddr) -> Connected {
     }
     Connected {
         kind: TransportKind::Tcp,
-        local: stream.local_addr().ok(),
+        local: stream.local_addr().into_iter().collect(),
         remote: Some(remote),
         certificate: None,
         stream: Box::new(stream),

@@ -19,7 +19,7 @@ use super::slot::Link;
 use super::transport::Connected;
 use super::{
     Destination, Endpoint, NodeConfig, OwnedMessage, PeerStatus, RequestError, StartError, Stream,
-    TransportKind, connector, listen, request,
+    TransportKind, connector, listen, request, sctp,
 };
 use crate::base::DisconnectCause;
 use crate::peer::{Jitter, Side};
@@ -99,9 +99,11 @@ impl Node {
     /// Listens and begins to connect.
     ///
     /// # Errors
-    /// An address that cannot be listened on, a TLS endpoint without certificates, identities that cannot be.
+    /// An address that cannot be listened on, a TLS endpoint without certificates, an SCTP endpoint on a machine
+    /// without SCTP, identities that cannot be.
     pub async fn start(config: NodeConfig, app: Arc<dyn Application>) -> Result<Self, StartError> {
         check(&config)?;
+        sctp_is_offered(&config)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let seeds = RandomState::new();
         // RFC 6733 §3: the high 12 bits from the time, the low 20 bits random.
@@ -175,7 +177,7 @@ impl Node {
         let connected = Connected {
             stream: Box::new(stream),
             kind: TransportKind::Memory,
-            local: None,
+            local: Vec::new(),
             remote: None,
             certificate: None,
         };
@@ -226,6 +228,15 @@ fn check(config: &NodeConfig) -> Result<(), StartError> {
         return Err(StartError::NoTls { endpoint: endpoint.clone() });
     }
     Ok(())
+}
+
+/// Said at the start: a peer over SCTP that can never be reached would only show as one that is down.
+fn sctp_is_offered(config: &NodeConfig) -> Result<(), StartError> {
+    let to = config.peers.iter().filter_map(|peer| peer.connect.as_ref());
+    match config.listen.iter().chain(to).find(|endpoint| matches!(endpoint, Endpoint::Sctp(_))) {
+        Some(endpoint) if !sctp::is_offered() => Err(StartError::NoSctp { endpoint: endpoint.clone() }),
+        _ => Ok(()),
+    }
 }
 
 /// A DiameterIdentity is a host name or realm, RFC 6733 §4.3.1.

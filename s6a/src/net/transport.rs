@@ -38,7 +38,8 @@ impl fmt::Display for TransportKind {
 pub(super) struct Connected {
     pub(super) stream: Box<dyn Stream>,
     pub(super) kind: TransportKind,
-    pub(super) local: Option<SocketAddr>,
+    /// Our addresses: one, of an SCTP association all.
+    pub(super) local: Vec<SocketAddr>,
     pub(super) remote: Option<SocketAddr>,
     /// The peer's certificate (DER), over TLS.
     pub(super) certificate: Option<Vec<u8>>,

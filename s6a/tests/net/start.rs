@@ -20,9 +20,6 @@ async fn a_port_that_is_taken_is_named() {
 async fn settings_that_cannot_be_are_named() {
     let tls = NodeConfig { listen: vec!["tls://127.0.0.1:0".parse().unwrap()], ..hss() };
     assert!(error(tls).await.contains("certificate"));
-    let sctp = NodeConfig { listen: vec!["sctp://127.0.0.1:0".parse().unwrap()], ..hss() };
-    let message = error(sctp).await;
-    assert!(message.contains("no SCTP") && message.contains("tcp://"), "{message}");
     let twice =
         NodeConfig { peers: vec![PeerConfig::new("a.example"), PeerConfig::new("A.example")], ..hss() };
     assert!(error(twice).await.contains("twice"));
