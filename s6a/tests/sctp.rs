@@ -217,12 +217,20 @@ async fn many_requests_at_once_are_all_answered_once() {
     let mme = NodeConfig { timers, ..mme(&hss.local_endpoints()[0]) };
     let mme = start(mme, client.clone()).await.unwrap();
     up(&client, 1).await;
+    // As long as real ones: a burst of shorter ones overruns the peer's buffer, and comes again after a second.
+    let long = |ids| {
+        request(MME, ids, CommandFlags(0), |w| {
+            w.str(&DESTINATION_REALM, HOME);
+            w.str(&ERROR_MESSAGE, &"x".repeat(200));
+        })
+    };
     let mut asked = tokio::task::JoinSet::new();
     for _ in 0..2000 {
         let mme = mme.clone();
         asked.spawn(async move {
             let to_hss = Destination { host: Some(HSS), realm: HOME };
-            mme.request(to_hss, |out, hop_by_hop, end_to_end| out.extend(air((hop_by_hop, end_to_end)))).await
+            mme.request(to_hss, |out, hop_by_hop, end_to_end| out.extend(long((hop_by_hop, end_to_end))))
+                .await
         });
     }
     while let Some(answer) = asked.join_next().await {

@@ -26,6 +26,11 @@ const PPID_DTLS: u32 = 47;
 /// Associations that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// Octets of each of a socket's buffers, as far as the system allows (net.core.rmem_max, wmem_max). Linux counts some
+/// 230 octets for each received message besides its own, but tells the peer of free octets alone: of messages shorter
+/// than that, a burst that fills the buffer is dropped in part and comes again after a second.
+const BUFFER: usize = 1 << 20;
+
 /// Messages that one system call sends or receives.
 const BATCH: usize = 64;
 
@@ -40,7 +45,8 @@ pub(super) fn is_offered() -> bool {
     )
 }
 
-/// A socket for addresses of these families, that sends small messages without waiting for others.
+/// A socket for addresses of these families, that sends small messages without waiting for others. An accepted one
+/// has what is set here too.
 fn socket(addresses: &[SocketAddr]) -> io::Result<Socket> {
     let socket = if addresses.iter().any(SocketAddr::is_ipv6) {
         Socket::new_v6(SocketToAssociation::OneToOne)
@@ -48,6 +54,8 @@ fn socket(addresses: &[SocketAddr]) -> io::Result<Socket> {
         Socket::new_v4(SocketToAssociation::OneToOne)
     }?;
     socket.options().set_nodelay(true)?;
+    socket.options().set_recv_buffer_size(BUFFER)?;
+    socket.options().set_send_buffer_size(BUFFER)?;
     Ok(socket)
 }
 
