@@ -1,10 +1,20 @@
 //! The subcommands, a file each.
 
+mod audit;
+mod av_pools;
+mod batches;
+mod bench;
+mod client;
 mod config;
+mod credentials;
+mod events;
 mod icf;
 mod keys;
 mod lab;
 mod load;
+mod peers;
+mod profiles;
+mod registrations;
 
 use std::process::ExitCode;
 
@@ -27,6 +37,24 @@ enum Command {
     Lab(lab::Args),
     /// Run thousands of simulated devices against an S6a server.
     Load(load::Args),
+    /// Measure how many AIRs a second the ICF answers, beside a responder that does nothing.
+    Bench(bench::Args),
+    /// Provisional credentials: list, show, create, import, change.
+    Credentials(credentials::Args),
+    /// Batches of credentials: list, show, issue.
+    Batches(batches::Args),
+    /// Profiles: what credentials are good for.
+    Profiles(profiles::Args),
+    /// Where devices are registered; cancel (CLR).
+    Registrations(registrations::Args),
+    /// The Diameter peers.
+    Peers(peers::Args),
+    /// Pools of ready authentication vectors.
+    AvPools(av_pools::Args),
+    /// What happens, as it happens.
+    Events(events::Args),
+    /// Who has changed what.
+    Audit(audit::Args),
     /// Print or check a configuration.
     Config(config::Args),
     /// Make and rotate the keys that the database is encrypted with; make REST tokens.
@@ -47,7 +75,16 @@ pub fn run(cli: Cli) -> ExitCode {
         match cli.command {
             Command::Icf(args) => icf::run(args, on_signal()?).await,
             Command::Lab(args) => lab::run(args, on_signal()?).await,
+            Command::Bench(args) => bench::run(args, on_signal()?).await,
             Command::Load(args) => load::run(args, on_signal()?).await,
+            Command::Credentials(args) => credentials::run(args).await,
+            Command::Batches(args) => batches::run(args).await,
+            Command::Profiles(args) => profiles::run(args).await,
+            Command::Registrations(args) => registrations::run(args).await,
+            Command::Peers(args) => peers::run(args).await,
+            Command::AvPools(args) => av_pools::run(args).await,
+            Command::Events(args) => events::run(args).await,
+            Command::Audit(args) => audit::run(args).await,
             Command::Config(args) => config::run(&args),
             Command::Keys(args) => keys::run(args).await,
         }
@@ -58,7 +95,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(1)
+            let failure = error.chain().find_map(|cause| cause.downcast_ref::<client::Failure>());
+            ExitCode::from(failure.map_or(1, client::Failure::exit_code))
         }
     }
 }

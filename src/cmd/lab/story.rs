@@ -95,13 +95,24 @@ impl Story {
         let url = icf.rest_url.as_deref().unwrap_or("no REST");
         self.line("");
         self.line("The lab stays up; Ctrl-C ends it. Try:");
-        self.line(&format!("  callhome credentials list --url {url} --token-file {}", lab.token.display()));
+        let us = program();
+        self.line(&format!("  {us} credentials list --url {url} --token-file {}", lab.token.display()));
         self.line(&format!(
-            "  callhome load --credentials {} --realm epc.mnc071.mcc999.3gppnetwork.org --procedure attach",
+            "  {us} load --credentials {} --realm epc.mnc071.mcc999.3gppnetwork.org --procedure attach",
             lab.credentials.display()
         ));
         self.line(&format!("  {url}/docs"));
     }
+}
+
+/// How this program is called from here.
+fn program() -> String {
+    let shown = || {
+        let path = std::env::current_exe().ok()?;
+        let here = std::env::current_dir().ok()?;
+        Some(path.strip_prefix(here).unwrap_or(&path).display().to_string())
+    };
+    shown().unwrap_or_else(|| "callhome".into())
 }
 
 fn avps(list: &[AvpSummary], indent: usize) {
