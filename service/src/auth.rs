@@ -165,7 +165,7 @@ pub enum AuthError {
     /// The list is empty.
     #[error(
         "no tokens are configured, and this server is never open to everybody; \
-         make one with `callhome token new` and add {{ name, hash, scopes }} to the tokens"
+         make one with `callhome keys token` and add {{ name, hash, scopes }} to the tokens"
     )]
     NoTokens,
     /// A token without a name.

@@ -6,7 +6,7 @@ use super::Endpoint;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is taken, foreign, or not allowed.
-    #[error("cannot listen on {endpoint}: {source}; {hint}")]
+    #[error("cannot listen on {endpoint}: {hint}")]
     Listen {
         /// Where.
         endpoint: Endpoint,

@@ -84,7 +84,7 @@ async fn a_handler_left_outside_the_guard_refuses() {
 #[test]
 fn without_tokens_there_is_no_server() {
     let error = Tokens::new(&[], SCOPES).unwrap_err().to_string();
-    assert!(error.contains("no tokens are configured") && error.contains("callhome token new"), "{error}");
+    assert!(error.contains("no tokens are configured") && error.contains("callhome keys token"), "{error}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl fmt::Debug for Token {
 
 /// A text is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a token has 32 to 512 visible ASCII characters; make one with `callhome token new`")]
+#[error("a token has 32 to 512 visible ASCII characters; make one with `callhome keys token`")]
 pub struct NoToken;
 
 /// SHA-256 of a token. A plain digest is enough: a token has 256 random bits, there is nothing to guess.
@@ -119,7 +119,7 @@ impl Serialize for TokenHash {
 impl<'de> Deserialize<'de> for TokenHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The text is not repeated: it may be the token itself in the wrong place.
-        let advice = "a token's hash is `sha256:` and 64 hexadecimal digits; `callhome token new` shows it";
+        let advice = "a token's hash is `sha256:` and 64 hexadecimal digits; `callhome keys token` shows it";
         Self::parse(&String::deserialize(deserializer)?).ok_or_else(|| de::Error::custom(advice))
     }
 }

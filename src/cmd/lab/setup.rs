@@ -18,7 +18,7 @@ pub const MME_REALM: &str = "epc.mnc070.mcc999.3gppnetwork.org";
 /// Origin-Host of the ICF.
 const ICF: &str = "icf.epc.mnc071.mcc999.3gppnetwork.org";
 /// Origin-Realm of the ICF: the realm that an MME derives from the PCIDs' PLMN 999-71 (TS 23.003 §19.2).
-const REALM: &str = "epc.mnc071.mcc999.3gppnetwork.org";
+pub const REALM: &str = "epc.mnc071.mcc999.3gppnetwork.org";
 
 /// Where things are.
 #[derive(Debug)]

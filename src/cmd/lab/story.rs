@@ -97,9 +97,12 @@ impl Story {
         self.line("The lab stays up; Ctrl-C ends it. Try:");
         let us = program();
         self.line(&format!("  {us} credentials list --url {url} --token-file {}", lab.token.display()));
+        let at = icf.node.local_endpoints().first().map(ToString::to_string).unwrap_or_default();
+        let at = at.trim_start_matches("tcp://");
         self.line(&format!(
-            "  {us} load --credentials {} --realm epc.mnc071.mcc999.3gppnetwork.org --procedure attach",
-            lab.credentials.display()
+            "  {us} load --credentials {} --connect {at} --realm {} --procedure attach",
+            lab.credentials.display(),
+            super::setup::REALM
         ));
         self.line(&format!("  {url}/docs"));
     }
