@@ -1,6 +1,8 @@
 //! `callhome credentials` and its sisters, as people and scripts run them: against a running ICF, and against its
 //! database.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::{Command, Output};
 
 use anyhow::Result;

@@ -117,6 +117,9 @@ async fn take(
 
 fn answer(report: Report) -> Result<Json<ImportReport>, Problem> {
     let complete = report.is_complete();
+    if complete && report.records == 0 {
+        return Err(Problem::unprocessable("the body holds no credential"));
+    }
     let report = ImportReport {
         records: report.records,
         stored: report.stored,

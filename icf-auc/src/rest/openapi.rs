@@ -58,7 +58,10 @@ pub fn document(state: &super::RestState, guard: &Guard) -> OpenApi {
 /// `/openapi.json` and `/docs`.
 pub(super) fn pages(document: &OpenApi) -> Router {
     // It holds no value that JSON cannot: serialising fails never.
-    let json = Bytes::from(serde_json::to_vec(document).unwrap_or_default());
+    let json = serde_json::to_string(document).unwrap_or_default();
+    // utoipa 6.0 writes `u-int32` for what the registry of formats calls `uint32`; in a text the quotes would be
+    // escaped.
+    let json = Bytes::from(json.replace("\"format\":\"u-int", "\"format\":\"uint"));
     let json = move || {
         let json = json.clone();
         async move { ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], json) }

@@ -68,9 +68,10 @@ async fn a_body_that_breaks_off_says_what_is_stored() {
 }
 
 #[tokio::test]
-async fn another_media_type_gets_415() {
+async fn another_media_type_gets_415_and_nothing_to_import_422() {
     let api = Api::memory();
     api.post_as(PATH, "image/png", "x").await.problem(415);
+    api.post_as(PATH, "text/csv", "imsi,k,opc\n").await.problem(422);
     api.post_as(&format!("{PATH}?format=xml"), "text/csv", "x").await.problem(400);
     api.post_as(&format!("{PATH}?batch=a%20b"), "text/csv", "x").await.problem(400);
 }
