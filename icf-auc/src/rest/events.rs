@@ -83,7 +83,7 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let text = headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default());
+    let text = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
     match text {
         // A browser that has had no event yet sends none, or an empty one.
         None | Some("") => Ok(None),
