@@ -89,6 +89,8 @@ pub enum Op {
         /// How many at most.
         count: u32,
     },
+    /// Something to be sent, at least once, besides what [`Op::Register`] brings.
+    Send(Box<Outgoing>),
     /// The outgoing message was answered.
     Sent(i64),
     /// The outgoing message failed; try again later.
@@ -144,6 +146,11 @@ pub enum OutgoingMessage {
     },
     /// Insert-Subscriber-Data-Request with the profile as it is when sent.
     Insert,
+    /// Delete-Subscriber-Data-Request with these DSR-Flags (TS 29.272 §7.3.25): what an IDR cannot take away.
+    Delete {
+        /// DSR-Flags.
+        dsr_flags: u32,
+    },
 }
 
 /// An outgoing message with its place in the queue.
@@ -336,6 +343,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Outgoing messages that are due, oldest first.
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError>;
+
+    /// Nodes that something is due for, with the oldest due first. What waits for a node that does not answer is
+    /// not in the way of what waits for others.
+    async fn due_nodes(&self, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError>;
+
+    /// Outgoing messages that are due for one node, oldest first.
+    async fn due_for(&self, host: &str, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError>;
 
     /// Registrations that have lapsed, to be cancelled.
     async fn lapsed(&self, now: Timestamp, limit: u32) -> Result<Vec<Registration>, StoreError>;

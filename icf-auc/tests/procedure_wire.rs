@@ -56,7 +56,7 @@ fn subscriber() -> Snapshot {
         version: 1,
     };
     let profile = Profile::provisioning("default", None);
-    Snapshot { credential: Arc::new(credential), profile: Arc::new(profile), registration: None }
+    Snapshot { credential: Arc::new(credential), profile: Arc::new(profile), registration: None, sgsn: None }
 }
 
 /// An AIR as octets, with Re-Synchronization-Info as given, whatever its length.

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use schemas::{identity::Imsi, secret::Key128};
 use serde::{Deserialize, Serialize};
 
-use super::{Profile, Registration, Timestamp};
+use super::{NodeKind, Profile, Registration, Timestamp};
 
 /// What vectors are made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,11 +109,35 @@ pub struct Snapshot {
     pub credential: Arc<Credential>,
     /// Its profile.
     pub profile: Arc<Profile>,
-    /// Its registration with a serving node, if there is one that has not expired or been purged.
+    /// Its registration with an MME, if there is one that has not expired or been purged.
     pub registration: Option<Arc<Registration>>,
+    /// The same with an SGSN: the two are kept apart (TS 29.272 §5.2.1.1.3).
+    pub sgsn: Option<Arc<Registration>>,
 }
 
 impl Snapshot {
+    /// Its registration with a node of this kind.
+    #[must_use]
+    pub fn registered(&self, kind: NodeKind) -> Option<&Arc<Registration>> {
+        match kind {
+            NodeKind::Mme => self.registration.as_ref(),
+            NodeKind::Sgsn => self.sgsn.as_ref(),
+        }
+    }
+
+    /// The place of its registration with a node of this kind.
+    pub fn registered_mut(&mut self, kind: NodeKind) -> &mut Option<Arc<Registration>> {
+        match kind {
+            NodeKind::Mme => &mut self.registration,
+            NodeKind::Sgsn => &mut self.sgsn,
+        }
+    }
+
+    /// Its registrations with a node of this name: a combined MME/SGSN has both.
+    pub fn registered_with(&self, host: &str) -> impl Iterator<Item = &Arc<Registration>> {
+        [&self.registration, &self.sgsn].into_iter().flatten().filter(move |it| it.node.is(host))
+    }
+
     /// The attaches it is good for in all: its own budget, else the profile's; `None` for no limit.
     #[must_use]
     pub fn attach_budget(&self) -> Option<u32> {

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn cancellation_types_are_those_of_29_272() {
         let mme = registered(NodeKind::Mme, "mme.example").registration.unwrap();
-        let sgsn = registered(NodeKind::Sgsn, "sgsn.example").registration.unwrap();
+        let sgsn = registered(NodeKind::Sgsn, "sgsn.example").sgsn.unwrap();
         assert_eq!(sent(taken_over(&mme)), ("mme.example".into(), 0, None));
         assert_eq!(sent(taken_over(&sgsn)), ("sgsn.example".into(), 1, None));
         assert_eq!(sent(initial_attach(&sgsn)), ("sgsn.example".into(), 4, None));

@@ -43,13 +43,13 @@ pub(super) fn subscriber_with(change: impl FnOnce(&mut Credential, &mut Profile)
     };
     let mut profile = Profile::provisioning("default", Some("10.45.0.0/16".parse().unwrap()));
     change(&mut credential, &mut profile);
-    Snapshot { credential: Arc::new(credential), profile: Arc::new(profile), registration: None }
+    Snapshot { credential: Arc::new(credential), profile: Arc::new(profile), registration: None, sgsn: None }
 }
 
 /// The same, registered an hour ago.
 pub(super) fn registered(kind: NodeKind, host: &str) -> Snapshot {
     let mut snapshot = subscriber();
-    snapshot.registration = Some(Arc::new(Registration {
+    *snapshot.registered_mut(kind) = Some(Arc::new(Registration {
         imsi: snapshot.credential.imsi,
         kind,
         node: ServingNode { host: host.into(), realm: "visited.example".into() },

@@ -46,7 +46,7 @@ pub fn decide(
     let Some(subscriber) = subscriber else {
         return Err(Refused::new(Experimental::USER_UNKNOWN.into(), "the IMSI is not known here"));
     };
-    let serving = subscriber.registration.as_ref().filter(|it| it.node.is(request.origin_host));
+    let serving = subscriber.registered_with(request.origin_host).next();
     let Some(serving) = serving else {
         return Err(Refused::new(
             Experimental::UNKNOWN_SERVING_NODE.into(),

@@ -45,21 +45,19 @@ pub fn decide(request: &PurgeUeRequest<'_>, subscriber: Option<&Snapshot>) -> Re
     let Some(subscriber) = subscriber else {
         return Err(Refused::new(Experimental::USER_UNKNOWN.into(), "the IMSI is not known here"));
     };
-    let nothing = Purge { flags: PuaFlags::default(), op: None };
-    let Some(registration) = &subscriber.registration else { return Ok(nothing) };
-    if !registration.node.is(request.origin_host) {
-        return Ok(nothing);
+    let mut purge = Purge { flags: PuaFlags::default(), op: None };
+    for registration in subscriber.registered_with(request.origin_host) {
+        // A combined MME/SGSN says in which of its parts the UE was purged (§7.3.149).
+        let (part, flag) = match registration.kind {
+            NodeKind::Mme => (PurFlags::PURGED_IN_MME, PuaFlags::FREEZE_M_TMSI),
+            NodeKind::Sgsn => (PurFlags::PURGED_IN_SGSN, PuaFlags::FREEZE_P_TMSI),
+        };
+        if request.pur_flags.is_none_or(|purged| purged.has(part)) {
+            purge.flags.0 |= flag.0;
+            purge.op = Some(Op::Purge { imsi: registration.imsi, host: registration.node.host.clone() });
+        }
     }
-    // A combined MME/SGSN says in which of its parts the UE was purged (§7.3.149).
-    let (part, flags) = match registration.kind {
-        NodeKind::Mme => (PurFlags::PURGED_IN_MME, PuaFlags::FREEZE_M_TMSI),
-        NodeKind::Sgsn => (PurFlags::PURGED_IN_SGSN, PuaFlags::FREEZE_P_TMSI),
-    };
-    if request.pur_flags.is_some_and(|purged| !purged.has(part)) {
-        return Ok(nothing);
-    }
-    let op = Op::Purge { imsi: registration.imsi, host: registration.node.host.clone() };
-    Ok(Purge { flags, op: Some(op) })
+    Ok(purge)
 }
 
 #[cfg(test)]

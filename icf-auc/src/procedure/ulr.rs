@@ -67,8 +67,8 @@ pub fn decide(
 
     let kind = if request.ulr_flags.has(UlrFlags::S6A) { NodeKind::Mme } else { NodeKind::Sgsn };
     let (credential, profile) = (&*subscriber.credential, &*subscriber.profile);
-    let previous = subscriber.registration.as_deref();
-    let renewed = previous.filter(|it| it.kind == kind && it.node.is(request.origin_host));
+    let previous = subscriber.registered(kind).map(|it| &**it);
+    let renewed = previous.filter(|it| it.node.is(request.origin_host));
     let told = request.terminal_information.as_ref().and_then(imei);
     let registration = Registration {
         imsi: credential.imsi,
@@ -84,22 +84,20 @@ pub fn decide(
     };
 
     let alone = request.ulr_flags.has(UlrFlags::SINGLE_REGISTRATION);
-    let other = previous.filter(|it| it.kind != kind && (attach || alone));
-    let send = match (previous, other) {
-        (_, Some(other)) if attach => Some(clr::initial_attach(other)),
-        (_, Some(other)) => Some(clr::taken_over(other)),
-        (Some(previous), None) if previous.kind == kind && renewed.is_none() => {
-            Some(clr::taken_over(previous))
-        }
-        _ => None,
-    };
+    let send = previous.filter(|_| renewed.is_none()).map(clr::taken_over);
     let mut ops = vec![Op::Register {
         registration: Box::new(registration),
         count_attach: attach,
         pool: profile.address_pool.filter(|_| credential.address.is_none()),
         send: send.map(Box::new),
     }];
-    if let Some(other) = other {
+    let other = match kind {
+        NodeKind::Mme => NodeKind::Sgsn,
+        NodeKind::Sgsn => NodeKind::Mme,
+    };
+    if let Some(other) = subscriber.registered(other).filter(|_| attach || alone) {
+        let cancel = if attach { clr::initial_attach(other) } else { clr::taken_over(other) };
+        ops.push(Op::Send(Box::new(cancel)));
         ops.push(Op::Deregister { imsi: other.imsi, kind: other.kind, host: other.node.host.clone() });
     }
     let skip = request.ulr_flags.has(UlrFlags::SKIP_SUBSCRIBER_DATA);

@@ -68,6 +68,25 @@ impl Store for MemoryStore {
         Ok(due.into_iter().take(limit as usize).map(|(_, one)| one.clone()).collect())
     }
 
+    async fn due_nodes(&self, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
+        let mut nodes = Vec::new();
+        for one in self.due(now, u32::MAX).await? {
+            let host = one.outgoing.node.host;
+            let new = !nodes.iter().any(|known: &String| known.eq_ignore_ascii_case(&host));
+            if nodes.len() < limit as usize && new {
+                nodes.push(host);
+            }
+        }
+        Ok(nodes)
+    }
+
+    async fn due_for(&self, host: &str, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        let mut due = self.due(now, u32::MAX).await?;
+        due.retain(|one| one.outgoing.node.is(host));
+        due.truncate(limit as usize);
+        Ok(due)
+    }
+
     async fn lapsed(&self, now: Timestamp, limit: u32) -> Result<Vec<Registration>, StoreError> {
         let state = self.state();
         let mut found: Vec<_> = state.all_registrations().filter(|r| r.expires_at <= now).cloned().collect();

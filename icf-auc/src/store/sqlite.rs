@@ -154,6 +154,14 @@ impl Store for SqliteStore {
         queue::due(&self.readers, now, limit).await
     }
 
+    async fn due_nodes(&self, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
+        queue::due_nodes(&self.readers, now, limit).await
+    }
+
+    async fn due_for(&self, host: &str, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        queue::due_for(&self.readers, host, now, limit).await
+    }
+
     async fn lapsed(&self, now: Timestamp, limit: u32) -> Result<Vec<Registration>, StoreError> {
         let found =
             sqlx::query(select_registration!("WHERE r.expires_at <= ?1 ORDER BY r.expires_at LIMIT ?2"))

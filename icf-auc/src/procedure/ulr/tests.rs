@@ -46,10 +46,21 @@ fn register(update: &Update) -> (&Registration, bool, Option<&Outgoing>) {
 #[track_caller]
 fn clr(update: &Update) -> Option<(&str, u32)> {
     let (_, _, send) = register(update);
-    send.map(|outgoing| match &outgoing.message {
+    send.map(cancelled)
+}
+
+fn cancelled(outgoing: &crate::store::Outgoing) -> (&str, u32) {
+    match &outgoing.message {
         OutgoingMessage::Cancel { cancellation_type, .. } => (&*outgoing.node.host, *cancellation_type),
         other => panic!("{other:?}"),
-    })
+    }
+}
+
+fn other_clr(update: &Update) -> Option<(&str, u32)> {
+    match update.ops.get(1) {
+        Some(Op::Send(outgoing)) => Some(cancelled(outgoing)),
+        _ => None,
+    }
 }
 
 #[test]
@@ -114,19 +125,31 @@ fn ulr_without_terminal_information_keeps_the_imei_of_the_same_node() {
 fn an_initial_attach_at_an_mme_cancels_the_sgsn_with_type_4() {
     let sgsn = registered(NodeKind::Sgsn, "sgsn.example");
     let update = update(&ulr("mme.example", OPEN5GS), &sgsn).unwrap();
-    assert_eq!(clr(&update), Some(("sgsn.example", 4)));
+    assert_eq!((clr(&update), other_clr(&update)), (None, Some(("sgsn.example", 4))));
     let host = "sgsn.example".to_owned();
-    assert_eq!(update.ops[1], Op::Deregister { imsi: sgsn.credential.imsi, kind: NodeKind::Sgsn, host });
+    assert_eq!(update.ops[2], Op::Deregister { imsi: sgsn.credential.imsi, kind: NodeKind::Sgsn, host });
 }
 
 #[test]
 fn an_mme_that_serves_alone_cancels_the_sgsn_with_type_1() {
     let sgsn = registered(NodeKind::Sgsn, "sgsn.example");
     let flags = UlrFlags::S6A.with(UlrFlags::SINGLE_REGISTRATION);
-    assert_eq!(clr(&update(&ulr("mme.example", flags), &sgsn).unwrap()), Some(("sgsn.example", 1)));
+    assert_eq!(other_clr(&update(&ulr("mme.example", flags), &sgsn).unwrap()), Some(("sgsn.example", 1)));
     // Without either, both serve: ISR (TS 23.401 §4.3.5.6).
     let both = update(&ulr("mme.example", UlrFlags::S6A), &sgsn).unwrap();
     assert_eq!((clr(&both), both.ops.len()), (None, 1));
+}
+
+#[test]
+fn registrations_of_mme_and_sgsn_are_kept_apart() {
+    let mut both = registered(NodeKind::Mme, "old.example");
+    both.sgsn = registered(NodeKind::Sgsn, "sgsn.example").sgsn;
+    let update = update(&ulr("mme.example", OPEN5GS), &both).unwrap();
+    assert_eq!((clr(&update), other_clr(&update)), (Some(("old.example", 0)), Some(("sgsn.example", 4))));
+    let sgsn = UpdateLocationRequest { rat_type: RatType::UTRAN, ..ulr("new-sgsn.example", UlrFlags(0)) };
+    both.profile = subscriber_with(|_, profile| profile.allowed_rats = AccessRule::Any).profile;
+    let update = super::decide(&sgsn, Some(&both), NOW, &Causes::default()).unwrap();
+    assert_eq!((clr(&update), update.ops.len()), (Some(("sgsn.example", 1)), 1));
 }
 
 #[test]

@@ -58,6 +58,10 @@ impl State {
                     slots.filter_map(|(_, vector)| vector.take()).take(*count as usize).collect(),
                 ))
             }
+            Op::Send(one) => {
+                self.push_outgoing(Outgoing::clone(one), now);
+                Ok(Done::Changed(true))
+            }
             Op::Sent(id) => Ok(Done::Changed(self.outgoing.remove(id).is_some())),
             Op::SendLater { id, at } => Ok(Done::Changed(match self.outgoing.get_mut(id) {
                 Some((due, one)) => {

@@ -12,7 +12,7 @@ use crate::{
     model::{AuthMaterial, Credential, NodeKind, Profile, Registration, Snapshot, Timestamp},
     store::{
         AuditEntry, Batch, CredentialFilter, CredentialPatch, Event, KeptAnswer, NewCredential, Outgoing,
-        PooledVector, Queued, StoreError, StoredEvent,
+        OutgoingMessage, PooledVector, Queued, StoreError, StoredEvent,
     },
 };
 
@@ -43,12 +43,16 @@ impl State {
     pub(super) fn snapshot(&self, imsi: Imsi, now: Timestamp) -> Option<Snapshot> {
         let credential = self.credentials.get(&imsi)?;
         let profile = self.profiles.get(&credential.profile)?;
-        let live = |r: &&Registration| r.kind == NodeKind::Mme && !r.purged && r.expires_at > now;
-        let registration = self.registrations.get(&imsi).and_then(|all| all.iter().find(live));
+        let of = |kind| {
+            let live = |r: &&Registration| r.kind == kind && !r.purged && r.expires_at > now;
+            let found = self.registrations.get(&imsi).and_then(|all| all.iter().find(live));
+            found.cloned().map(Arc::new)
+        };
         Some(Snapshot {
             credential: Arc::new(credential.clone()),
             profile: Arc::new(profile.clone()),
-            registration: registration.cloned().map(Arc::new),
+            registration: of(NodeKind::Mme),
+            sgsn: of(NodeKind::Sgsn),
         })
     }
 
@@ -66,6 +70,16 @@ impl State {
         let id = self.last_outgoing;
         self.outgoing.insert(id, (now, Queued { id, attempts: 0, outgoing }));
         id
+    }
+
+    /// With a CLR, the registration there is over.
+    fn push_effect(&mut self, one: Outgoing, now: Timestamp) {
+        if matches!(one.message, OutgoingMessage::Cancel { .. })
+            && let Some(all) = self.registrations.get_mut(&one.imsi)
+        {
+            all.retain(|r| r.node != one.node);
+        }
+        self.push_outgoing(one, now);
     }
 
     pub(super) fn filtered(
@@ -180,7 +194,7 @@ impl State {
 
     fn finish(&mut self, imsi: Imsi, kind: &str, send: Vec<Outgoing>, now: Timestamp) {
         for one in send {
-            self.push_outgoing(one, now);
+            self.push_effect(one, now);
         }
         self.tell(kind, Some(imsi), json!({}), now);
     }
@@ -198,7 +212,7 @@ impl State {
         profile.version = known.unwrap_or(0) + 1;
         self.profiles.insert(name.clone(), profile.clone());
         for one in send {
-            self.push_outgoing(one, now);
+            self.push_effect(one, now);
         }
         self.tell("profile-changed", None, json!({ "profile": name }), now);
         Ok(profile)

@@ -74,6 +74,10 @@ impl Work {
                 Err(error @ StoreError::Sealed(_)) => Err(error),
                 other => Ok(Done::Vectors(other?)),
             },
+            Op::Send(one) => {
+                queue::push(conn, one, self.now).await?;
+                Ok(Done::Changed(true))
+            }
             Op::Sent(id) => Ok(Done::Changed(queue::sent(conn, *id).await?)),
             Op::SendLater { id, at } => Ok(Done::Changed(queue::later(conn, *id, *at).await?)),
             Op::Tell(event) => {

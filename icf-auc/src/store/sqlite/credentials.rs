@@ -14,11 +14,11 @@ use super::{
     addresses,
     error::json,
     profiles, queue,
-    rows::{self, CREDENTIAL_COLUMNS, select_credential},
+    rows::{self, CREDENTIAL_COLUMNS, select_credential, select_registration},
     subjects,
 };
 use crate::{
-    model::{Credential, Snapshot, Timestamp},
+    model::{Credential, NodeKind, Snapshot, Timestamp},
     store::{
         CredentialFilter, CredentialPatch, Event, NewCredential, Outgoing, Page, StoreError, sealed::Keyring,
     },
@@ -35,17 +35,27 @@ pub(super) async fn snapshots(
     imsis: &[Imsi],
     now: Timestamp,
 ) -> Result<Vec<Snapshot>, StoreError> {
+    let codes = rows::codes(imsis.iter().copied());
     let found = sqlx::query(select_credential!(
-        ", p.id, p.version, r.imsi, r.kind, r.host, r.realm, r.visited_plmn, r.rat, r.address, r.imei, \
-         r.registered_at, r.expires_at, r.purged",
+        ", p.id, p.version",
         "FROM json_each(?1) j CROSS JOIN credential c ON c.imsi = j.value \
-         CROSS JOIN profile p ON p.id = c.profile_id \
-         LEFT JOIN registration r ON r.imsi = c.imsi AND r.kind = 'mme' AND NOT r.purged AND r.expires_at > ?2"
+         CROSS JOIN profile p ON p.id = c.profile_id"
     ))
-    .bind(rows::codes(imsis.iter().copied()))
+    .bind(&codes)
+    .fetch_all(pool)
+    .await?;
+    let serving = sqlx::query(select_registration!(
+        "WHERE r.imsi IN (SELECT value FROM json_each(?1)) AND NOT r.purged AND r.expires_at > ?2"
+    ))
+    .bind(&codes)
     .bind(now.0)
     .fetch_all(pool)
     .await?;
+    let mut registered = HashMap::with_capacity(serving.len());
+    for row in &serving {
+        let registration = rows::registration(row, 0)?;
+        registered.insert((registration.imsi, registration.kind), Arc::new(registration));
+    }
     let mut snapshots = Vec::with_capacity(found.len());
     for row in &found {
         let (id, version) = (row.try_get(CREDENTIAL_COLUMNS)?, row.try_get(CREDENTIAL_COLUMNS + 1)?);
@@ -57,13 +67,10 @@ pub(super) async fn snapshots(
                 profile
             }
         };
-        let at = CREDENTIAL_COLUMNS + 2;
-        let registration = match row.try_get::<Option<i64>, _>(at)? {
-            Some(_) => Some(Arc::new(rows::registration(row, at)?)),
-            None => None,
-        };
         let credential = Arc::new(rows::credential(keys, row)?);
-        snapshots.push(Snapshot { credential, profile, registration });
+        let mut of = |kind| registered.remove(&(credential.imsi, kind));
+        let (registration, sgsn) = (of(NodeKind::Mme), of(NodeKind::Sgsn));
+        snapshots.push(Snapshot { credential, profile, registration, sgsn });
     }
     Ok(snapshots)
 }
@@ -418,7 +425,7 @@ pub(super) async fn finish(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for one in send {
-        queue::push(&mut *conn, one, now).await?;
+        queue::push_effect(&mut *conn, one, now).await?;
     }
     let event = Event { kind: kind.to_owned(), imsi: Some(imsi), detail: json!({}) };
     queue::tell(conn, &[event], now).await

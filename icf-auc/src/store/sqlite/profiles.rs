@@ -95,7 +95,7 @@ pub(super) async fn put(
     .execute(&mut *conn)
     .await?;
     for one in send {
-        queue::push(&mut *conn, one, now).await?;
+        queue::push_effect(&mut *conn, one, now).await?;
     }
     tell(conn, "profile-changed", &name, now).await?;
     Ok(profile)

@@ -1,6 +1,6 @@
 //! What is to be sent, and what has happened.
 
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 use super::{
     error::{damaged, json},
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     model::{ServingNode, Timestamp},
-    store::{Event, Outgoing, Queued, StoreError, StoredEvent},
+    store::{Event, Outgoing, OutgoingMessage, Queued, StoreError, StoredEvent},
 };
 
 /// Events kept at least; older ones are dropped now and then.
@@ -35,6 +35,24 @@ pub(super) async fn push(
     Ok(done.last_insert_rowid())
 }
 
+/// Queues what a change of credential or profile means to a serving node; with a CLR, the registration there is
+/// over.
+pub(super) async fn push_effect(
+    conn: &mut SqliteConnection,
+    one: &Outgoing,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if matches!(one.message, OutgoingMessage::Cancel { .. }) {
+        sqlx::query("DELETE FROM registration WHERE imsi = ?1 AND host = ?2")
+            .bind(rows::code(one.imsi))
+            .bind(&one.node.host)
+            .execute(&mut *conn)
+            .await?;
+    }
+    push(conn, one, now).await?;
+    Ok(())
+}
+
 /// Whether there was such a message.
 pub(super) async fn sent(conn: &mut SqliteConnection, id: i64) -> Result<bool, StoreError> {
     Ok(sqlx::query("DELETE FROM outgoing WHERE id = ?1").bind(id).execute(conn).await?.rows_affected() > 0)
@@ -59,6 +77,44 @@ pub(super) async fn due(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result
     .bind(limit)
     .fetch_all(pool)
     .await?;
+    read(&rows)
+}
+
+/// Nodes that something is due for, the oldest due first.
+pub(super) async fn due_nodes(
+    pool: &SqlitePool,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT host FROM outgoing WHERE due_at <= ?1 GROUP BY host COLLATE NOCASE ORDER BY min(due_at), min(id) LIMIT ?2",
+    )
+    .bind(now.0)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?)
+}
+
+/// Those due for one node, oldest first.
+pub(super) async fn due_for(
+    pool: &SqlitePool,
+    host: &str,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Queued>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, imsi, host, realm, message, attempts FROM outgoing WHERE due_at <= ?1 AND host = ?3 COLLATE NOCASE \
+         ORDER BY due_at, id LIMIT ?2",
+    )
+    .bind(now.0)
+    .bind(limit)
+    .bind(host)
+    .fetch_all(pool)
+    .await?;
+    read(&rows)
+}
+
+fn read(rows: &[SqliteRow]) -> Result<Vec<Queued>, StoreError> {
     rows.iter()
         .map(|row| {
             Ok(Queued {
