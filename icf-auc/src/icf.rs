@@ -9,6 +9,8 @@ pub mod nodes;
 pub mod outbox;
 pub mod subscriber;
 pub mod sweeper;
+pub mod turns;
+pub mod wake;
 
 mod air;
 mod location;

@@ -13,7 +13,7 @@ use service::{
     serve::{HttpLimits, HttpServer},
     tls::{ClientCertificates, ClientTls, MinVersion, ServerTls},
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -21,13 +21,14 @@ use crate::{
     chtif::{fetch::Chtif, issuer::StoreIssuer},
     config::{IcfConfig, Peer},
     icf::{
-        application::{Icf, S6a},
+        application::{Icf, PLACES, S6a},
         control::Running,
         memory::Memory,
         metrics::Metrics,
         nodes::Nodes,
         outbox::Outbox,
         sweeper::Sweeper,
+        wake::Wake,
     },
     procedure::refusal::Causes,
     rest::{RestState, SCOPES, router},
@@ -140,12 +141,12 @@ pub async fn start_with(
     let chtif = config.icf.chtif.as_ref().map(Chtif::new).transpose()?;
     let policy = lease_policy(&config)?;
     let memory = Arc::new(Memory::start(store.clone(), config.icf.cache, policy, chtif, metrics.clone()));
-    let limits = config.diameter.peers.iter();
-    let limits: HashMap<String, u8> =
-        limits.filter_map(|p| Some((p.identity.to_ascii_lowercase(), p.max_vectors?))).collect();
+    let peers = config.diameter.peers.iter();
+    let peers: HashMap<String, Option<u8>> =
+        peers.map(|p| (p.identity.to_ascii_lowercase(), p.max_vectors)).collect();
     let nodes =
-        Arc::new(Nodes::new(config.icf.instance.clone(), limits, config.icf.max_vectors, metrics.clone()));
-    let wake = Arc::new(Notify::new());
+        Arc::new(Nodes::new(config.icf.instance.clone(), peers, config.icf.max_vectors, metrics.clone()));
+    let wake = Arc::new(Wake::default());
     let icf = Arc::new(S6a(Arc::new(Icf {
         memory: memory.clone(),
         nodes: nodes.clone(),
@@ -154,6 +155,7 @@ pub async fn start_with(
         origin_realm: config.diameter.origin_realm.clone(),
         metrics: metrics.clone(),
         wake: wake.clone(),
+        places: Arc::new(Semaphore::new(PLACES)),
     })));
     let node = Arc::new(Node::start(node_config(&config)?, icf).await?);
     let tasks = TaskTracker::new();
@@ -167,7 +169,7 @@ pub async fn start_with(
     };
     tasks.spawn(outbox.run(stop.clone()));
     let (newest, events) = watch::channel(0);
-    let sweeper = Sweeper { memory: memory.clone(), wake: wake.clone(), newest };
+    let sweeper = Sweeper { memory: memory.clone(), wake: wake.clone(), changed: Notify::new(), newest };
     tasks.spawn(sweeper.run(stop.clone()));
     let running = Arc::new(Running { memory, node: node.clone(), nodes, wake, newest: events });
     let rest_url = match config.rest.listen {

@@ -11,6 +11,7 @@ use s6a::{
 
 use super::{
     application::{Answered, Icf, S6a, number},
+    memory::Unavailable,
     metrics::Command,
     nodes::RequestingNode,
     subscriber::Subscriber,
@@ -81,7 +82,11 @@ impl S6a {
                 node.metrics.request(Command::Air);
                 node.metrics.answer(Command::Air, ResultCode::SUCCESS.0, begun);
             }
-            Err(refused) => answer.refuse(Refusal::from(&refused)),
+            Err(refused) => {
+                answer.refuse(Refusal::from(&refused));
+                node.metrics.request(Command::Air);
+                node.metrics.answer(Command::Air, number(refused.outcome), begun);
+            }
         }
         if low && subscriber.leasing.try_lock().is_ok() {
             let memory = icf.memory.clone();
@@ -246,7 +251,17 @@ impl Icf {
             self.causes.refuse(Cause::ResyncFailed)
         })?;
         let done = self.memory.resynchronise(imsi, subscriber, sqn_ms, plan.seqs()).await;
-        let (taken, decided) = done.map_err(|e| self.unavailable(e))?;
+        let (taken, decided) = done.map_err(|error| {
+            if let Unavailable::Resync(decided) = error {
+                self.metrics.resyncs.with_label_values(&["impossible"]).inc();
+                tracing::error!(
+                    %imsi, ?decided,
+                    "the USIM's sequence number cannot be followed: give the device another credential \
+                     (was this one's database restored from a backup, or imported with a wrong SQN?)"
+                );
+            }
+            self.unavailable(error)
+        })?;
         let outcome = if decided == resync::Resync::Keep { "not needed" } else { "raised" };
         self.metrics.resyncs.with_label_values(&[outcome]).inc();
         tracing::info!(%imsi, outcome, "resynchronised");

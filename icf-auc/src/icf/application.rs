@@ -1,6 +1,10 @@
 //! S6a requests as they come from the connections.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use s6a::{
     app::{AuthenticationInformationRequest, NotifyRequest, PurgeUeRequest, UpdateLocationRequest},
@@ -8,17 +12,26 @@ use s6a::{
     codec::{Message, ResultCode},
     net::{Answer, Application, Down, Later, PeerInfo},
 };
-use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
 use super::{
+    batch::Overloaded,
     memory::{Memory, Unavailable},
     metrics::{Command, Metrics},
     nodes::{Nodes, RequestingNode},
+    wake::Wake,
 };
 use crate::{
+    chtif::fetch::FetchError,
     procedure::{Cause, Causes, Refused},
     store::StoreError,
 };
+
+/// Requests that may wait for the store at once; above, the node is busy.
+pub const PLACES: usize = 65_536;
+/// A request that waits longer than this for the store is answered that we are too busy: its sender has given it
+/// up soon after.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 /// What serves S6a.
 #[derive(Debug)]
@@ -36,7 +49,9 @@ pub struct Icf {
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Wakes the outbox.
-    pub wake: Arc<Notify>,
+    pub wake: Arc<Wake>,
+    /// Places for requests that wait for the store.
+    pub places: Arc<Semaphore>,
 }
 
 /// [`Icf`] as the application of a Diameter node.
@@ -59,8 +74,7 @@ impl Application for S6a {
     fn peer_up(&self, peer: &Arc<PeerInfo>) {
         self.0.metrics.peers_open.inc();
         tracing::info!(peer = peer.identity, realm = peer.realm, transport = %peer.transport, "peer open");
-        // What was queued for it can go now.
-        self.0.wake.notify_one();
+        self.0.wake.peer_up(&peer.identity);
     }
 
     fn peer_down(&self, peer: &Arc<PeerInfo>, why: &Down) {
@@ -72,8 +86,14 @@ impl Application for S6a {
 impl S6a {
     /// Decides on a task of its own: the store has to be asked, or written.
     pub(super) fn later(&self, command: Command, answer: Answer<'_>, begun: Instant) {
+        let Ok(place) = self.0.places.clone().try_acquire_owned() else {
+            return answer.refuse(Refusal::from(&self.0.unavailable(Overloaded.into())));
+        };
         let (icf, later) = (self.0.clone(), answer.later());
-        tokio::spawn(async move { icf.serve(command, later, begun).await });
+        tokio::spawn(async move {
+            icf.serve(command, later, begun).await;
+            drop(place);
+        });
     }
 }
 
@@ -85,12 +105,14 @@ pub(super) struct Answered {
 
 impl Icf {
     async fn serve(&self, command: Command, later: Later, begun: Instant) {
-        let message = later.request();
-        let (answered, node) = match command {
-            Command::Air => self.air_from_store(&message).await,
-            Command::Ulr => self.update_location(&message).await,
-            Command::Pur => self.purge(&message).await,
-            Command::Nor => self.notify(&message).await,
+        let octets: Box<[u8]> = later.request().octets().into();
+        let Ok(message) = Message::parse(&octets) else { return };
+        let mut work = pin!(self.work(command, &message));
+        let Ok((answered, node)) = tokio::time::timeout(ANSWER_WITHIN, &mut work).await else {
+            later.refuse(Refusal::from(&self.unavailable(Overloaded.into())));
+            // It is brought to its end all the same: what the store does, the memory has to follow.
+            let _ = work.await;
+            return;
         };
         let result = match &answered {
             Ok(answered) => answered.result,
@@ -106,6 +128,19 @@ impl Icf {
         }
     }
 
+    async fn work(
+        &self,
+        command: Command,
+        message: &Message<'_>,
+    ) -> (Result<Answered, Refused>, Option<Arc<RequestingNode>>) {
+        match command {
+            Command::Air => self.air_from_store(message).await,
+            Command::Ulr => self.update_location(message).await,
+            Command::Pur => self.purge(message).await,
+            Command::Nor => self.notify(message).await,
+        }
+    }
+
     /// The requesting node of a request, new or known.
     pub(super) async fn meet(&self, origin_host: &str) -> Result<Arc<RequestingNode>, Refused> {
         self.nodes
@@ -117,11 +152,14 @@ impl Icf {
     /// What the store's failure is answered with.
     pub(super) fn unavailable(&self, error: Unavailable) -> Refused {
         let cause = match &error {
-            Unavailable::Overloaded(_) => {
+            Unavailable::Overloaded(_) | Unavailable::Chtif(FetchError::Busy) => {
                 self.metrics.overloaded.inc();
                 Cause::Overloaded
             }
             Unavailable::Store(StoreError::SequenceExhausted(_)) => Cause::SequenceExhausted,
+            Unavailable::Resync(_) => Cause::ResyncImpossible,
+            // It was deleted while the request was under way.
+            Unavailable::Store(StoreError::NotFound(_)) => Cause::Unknown,
             Unavailable::Store(StoreError::PoolExhausted(pool)) => {
                 tracing::error!(%pool, "the address pool is used up: widen it, or delete expired credentials");
                 Cause::Unavailable

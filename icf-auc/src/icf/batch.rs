@@ -33,7 +33,7 @@ impl<Request: Send + 'static, Response: Send + 'static> Batcher<Request, Respons
     pub fn start<Run, Running>(most: usize, queued: usize, mut run: Run) -> Self
     where
         Run: FnMut(Vec<Request>) -> Running + Send + 'static,
-        Running: Future<Output = Vec<Response>> + Send,
+        Running: Future<Output = Vec<Response>> + Send + 'static,
     {
         let (queue, mut waiting) = mpsc::channel(queued);
         tokio::spawn(async move {
@@ -41,7 +41,12 @@ impl<Request: Send + 'static, Response: Send + 'static> Batcher<Request, Respons
             while waiting.recv_many(&mut taken, most).await > 0 {
                 let (requests, callers): (Vec<Request>, Vec<oneshot::Sender<Response>>) =
                     taken.drain(..).unzip();
-                for (response, caller) in run(requests).await.into_iter().zip(callers) {
+                // On a task of its own: if it panics these callers are told, and those who come later served.
+                let Ok(responses) = tokio::spawn(run(requests)).await else {
+                    tracing::error!("a batch was not finished");
+                    continue;
+                };
+                for (response, caller) in responses.into_iter().zip(callers) {
                     // A caller that went away does not mind.
                     let _ = caller.send(response);
                 }
@@ -58,12 +63,6 @@ impl<Request: Send + 'static, Response: Send + 'static> Batcher<Request, Respons
         let (reply, response) = oneshot::channel();
         self.queue.try_send((request, reply)).map_err(|_| Overloaded)?;
         response.await.map_err(|_| Overloaded)
-    }
-
-    /// Places left in the queue.
-    #[must_use]
-    pub fn free(&self) -> usize {
-        self.queue.capacity()
     }
 }
 
@@ -110,5 +109,15 @@ mod tests {
             refused += usize::from(matches!(call.await.unwrap(), Ok(Err(Overloaded))));
         }
         assert!(refused >= 1);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_panics_is_refused_and_the_next_is_served() {
+        let batcher = Batcher::start(8, 8, |requests: Vec<u32>| async move {
+            assert_ne!(requests, [13], "unlucky");
+            requests
+        });
+        assert_eq!(batcher.call(13).await, Err(Overloaded));
+        assert_eq!(batcher.call(14).await, Ok(14));
     }
 }

@@ -9,9 +9,9 @@ use schemas::{
     rest::{Peer, PeerState},
 };
 use time::OffsetDateTime;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
-use super::{memory::Memory, nodes::Nodes};
+use super::{memory::Memory, nodes::Nodes, wake::Wake};
 use crate::{
     auc::{
         random::{OsRand, RandSource},
@@ -31,7 +31,7 @@ pub struct Running {
     /// Requesting nodes and their INDs.
     pub nodes: Arc<Nodes>,
     /// Wakes the outbox.
-    pub wake: Arc<Notify>,
+    pub wake: Arc<Wake>,
     /// Id of the newest event.
     pub newest: watch::Receiver<i64>,
 }
@@ -47,7 +47,7 @@ impl Control for Running {
             Some(imsi) => self.memory.subscribers().invalidate(imsi),
             None => self.memory.subscribers().invalidate_all(),
         }
-        self.wake.notify_one();
+        self.wake.queued();
     }
 
     fn peers(&self) -> Vec<Peer> {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
 use s6a::{
     app::{
         NotifyAnswer, NotifyRequest, PurgeUeAnswer, PurgeUeRequest, UpdateLocationAnswer,
@@ -10,7 +9,6 @@ use s6a::{
     },
     codec::{Message, ResultCode},
 };
-use schemas::identity::Imsi;
 
 use super::{
     application::{Answered, Icf},
@@ -57,7 +55,9 @@ impl Icf {
         request: &UpdateLocationRequest<'_>,
         message: &Message<'_>,
     ) -> Result<Answered, Refused> {
-        let subscriber = self.subscriber(request.user_name).await?;
+        let imsi = procedure::imsi(request.user_name)?;
+        let _turn = self.memory.turn(imsi).await;
+        let subscriber = self.memory.subscriber(imsi).await.map_err(|error| self.unavailable(error))?;
         let snapshot = subscriber.as_ref().map(|subscriber| subscriber.snapshot());
         let known = snapshot.as_ref().map(|snapshot| &***snapshot);
         let update = ulr::decide(request, known, Timestamp::now(), &self.causes)?;
@@ -79,7 +79,9 @@ impl Icf {
     }
 
     async fn pur(&self, request: &PurgeUeRequest<'_>, message: &Message<'_>) -> Result<Answered, Refused> {
-        let subscriber = self.subscriber(request.user_name).await?;
+        let imsi = procedure::imsi(request.user_name)?;
+        let _turn = self.memory.turn(imsi).await;
+        let subscriber = self.memory.known(imsi).await.map_err(|error| self.unavailable(error))?;
         let snapshot = subscriber.as_ref().map(|subscriber| subscriber.snapshot());
         let purge = pur::decide(request, snapshot.as_ref().map(|snapshot| &***snapshot))?;
         drop(snapshot);
@@ -99,7 +101,9 @@ impl Icf {
     }
 
     async fn nor(&self, request: &NotifyRequest<'_>, message: &Message<'_>) -> Result<Answered, Refused> {
-        let subscriber = self.subscriber(request.user_name).await?;
+        let imsi = procedure::imsi(request.user_name)?;
+        let _turn = self.memory.turn(imsi).await;
+        let subscriber = self.memory.known(imsi).await.map_err(|error| self.unavailable(error))?;
         let snapshot = subscriber.as_ref().map(|subscriber| subscriber.snapshot());
         let known = snapshot.as_ref().map(|snapshot| &***snapshot);
         let notice = nor::decide(request, known, Timestamp::now())?;
@@ -119,27 +123,25 @@ impl Icf {
         Ok(Answered { bytes, result: ResultCode::SUCCESS.0 })
     }
 
-    async fn subscriber(&self, user_name: &str) -> Result<Option<Arc<Subscriber>>, Refused> {
-        let imsi: Imsi = procedure::imsi(user_name)?;
-        self.memory.subscriber(imsi).await.map_err(|error| self.unavailable(error))
-    }
-
     /// Makes the operations durable, then lets the memory follow. Gives the address of the registration.
     async fn carry_out(
         &self,
-        subscriber: &Subscriber,
+        subscriber: &Arc<Subscriber>,
         ops: Vec<Op>,
     ) -> Result<Option<std::net::IpAddr>, Refused> {
-        // Queued in order before any is waited for: one transaction takes them all.
-        let done = join_all(ops.iter().map(|op| self.memory.commit(op.clone()))).await;
+        let done = self.memory.commit_all(ops.clone()).await.map_err(|error| self.unavailable(error))?;
         let mut address = None;
         for (op, done) in ops.iter().zip(done) {
-            let done = done.map_err(|error| self.unavailable(error))?;
+            let done = done.map_err(|error| self.unavailable(error.into()))?;
+            self.memory.subscribers().changed(subscriber.snapshot().credential.imsi, subscriber);
             if let Done::Registered { address: assigned, send } = &done {
                 address = *assigned;
                 if send.is_some() {
-                    self.wake.notify_one();
+                    self.wake.queued();
                 }
+            }
+            if matches!(op, Op::Send(_)) {
+                self.wake.queued();
             }
             follow(subscriber, op, &done);
         }
@@ -152,8 +154,8 @@ fn follow(subscriber: &Subscriber, op: &Op, done: &Done) {
     match (op, done) {
         (Op::Register { registration, count_attach, .. }, Done::Registered { address, .. }) => {
             subscriber.change(|snapshot| {
-                let registration = Registration { address: *address, ..Registration::clone(registration) };
-                snapshot.registration = Some(Arc::new(registration));
+                let stored = Registration { address: *address, ..Registration::clone(registration) };
+                *snapshot.registered_mut(registration.kind) = Some(Arc::new(stored));
                 if *count_attach || snapshot.credential.address != *address {
                     let mut credential = Credential::clone(&snapshot.credential);
                     credential.attaches = credential.attaches.saturating_add(u32::from(*count_attach));
@@ -162,10 +164,18 @@ fn follow(subscriber: &Subscriber, op: &Op, done: &Done) {
                 }
             });
         }
-        (Op::Purge { .. }, Done::Changed(true)) => subscriber.change(|snapshot| {
-            if let Some(registration) = &mut snapshot.registration {
-                let purged = Registration { purged: true, ..Registration::clone(registration) };
-                *registration = Arc::new(purged);
+        // What is purged is not in a snapshot read from the store either.
+        (Op::Purge { host, .. }, Done::Changed(true)) => subscriber.change(|snapshot| {
+            for place in [&mut snapshot.registration, &mut snapshot.sgsn] {
+                if place.as_ref().is_some_and(|it| it.node.is(host)) {
+                    *place = None;
+                }
+            }
+        }),
+        (Op::Deregister { kind, host, .. }, Done::Changed(true)) => subscriber.change(|snapshot| {
+            let place = snapshot.registered_mut(*kind);
+            if place.as_ref().is_some_and(|it| it.node.is(host)) {
+                *place = None;
             }
         }),
         _ => {}

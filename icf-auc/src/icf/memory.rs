@@ -9,15 +9,16 @@ use super::{
     batch::{Batcher, Overloaded},
     metrics::Metrics,
     subscriber::{Subscriber, Subscribers},
+    turns::Turns,
 };
 use crate::{
     auc::{
-        lease::{Lease, LeasePolicy, Taken},
+        lease::{GrantError, Lease, LeasePolicy, Taken},
         resync::{self, Resync},
         sqn::Sqn,
     },
     chtif::fetch::{Chtif, FetchError},
-    store::{Done, Op, Store, StoreError},
+    store::{Done, Event, Op, Store, StoreError},
 };
 
 /// Subscribers looked up in one query.
@@ -26,6 +27,9 @@ const MOST_LOADED: usize = 500;
 const MOST_COMMITTED: usize = 4096;
 /// Requests that may wait for the store; above, the node is busy.
 const MOST_WAITING: usize = 65_536;
+
+/// Kind of the event that leases of a subscriber are void.
+pub const RESYNCHRONISED: &str = "resynchronised";
 
 /// Why something cannot be had from the store now.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -39,6 +43,9 @@ pub enum Unavailable {
     /// The CHTIF elsewhere fails.
     #[error(transparent)]
     Chtif(#[from] FetchError),
+    /// The USIM's SEQ_MS cannot be followed.
+    #[error("SEQ_MS cannot be followed ({0:?}): replace the credential")]
+    Resync(Resync),
 }
 
 type Loaded = Result<Option<Arc<Subscriber>>, StoreError>;
@@ -49,9 +56,10 @@ pub struct Memory {
     store: Arc<dyn Store>,
     subscribers: Arc<Subscribers>,
     loader: Batcher<Imsi, Loaded>,
-    committer: Batcher<Op, Committed>,
+    committer: Batcher<Vec<Op>, Vec<Committed>>,
     policy: LeasePolicy,
     chtif: Option<Chtif>,
+    turns: Turns,
     metrics: Arc<Metrics>,
 }
 
@@ -86,7 +94,7 @@ impl Memory {
                 async move { commit(&*store, &metrics, ops).await }
             })
         };
-        Self { store, subscribers, loader, committer, policy, chtif, metrics }
+        Self { store, subscribers, loader, committer, policy, chtif, turns: Turns::default(), metrics }
     }
 
     /// The store itself, for what is not on the request path.
@@ -106,10 +114,7 @@ impl Memory {
     /// # Errors
     /// If it cannot be said now.
     pub async fn subscriber(&self, imsi: Imsi) -> Result<Option<Arc<Subscriber>>, Unavailable> {
-        if let Some(subscriber) = self.subscribers.get(imsi) {
-            return Ok(Some(subscriber));
-        }
-        if let Some(subscriber) = self.loader.call(imsi).await?? {
+        if let Some(subscriber) = self.known(imsi).await? {
             return Ok(Some(subscriber));
         }
         let Some(chtif) = &self.chtif else { return Ok(None) };
@@ -117,10 +122,37 @@ impl Memory {
         match self.store.insert(vec![crate::store::NewCredential::clone(&fetched)]).await {
             // Another of those that waited for it was first.
             Ok(()) | Err(StoreError::Conflict(_)) => {}
+            Err(StoreError::NotFound(what)) => {
+                return Err(FetchError::Config(format!(
+                    "{what} of the credential {imsi} that was fetched does not exist here; create it"
+                ))
+                .into());
+            }
             Err(error) => return Err(error.into()),
         }
         tracing::info!(%imsi, "credential fetched from the CHTIF");
         Ok(self.loader.call(imsi).await??)
+    }
+
+    /// As [`Memory::subscriber`], but nothing is fetched from elsewhere.
+    ///
+    /// # Errors
+    /// If it cannot be said now.
+    pub async fn known(&self, imsi: Imsi) -> Result<Option<Arc<Subscriber>>, Unavailable> {
+        match self.subscribers.get(imsi) {
+            Some(subscriber) => Ok(Some(subscriber)),
+            None => Ok(self.loader.call(imsi).await??),
+        }
+    }
+
+    /// The subscriber's turn: whoever changes its registration has it while deciding and until that is done.
+    pub async fn turn(&self, imsi: Imsi) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turns.of(imsi).await
+    }
+
+    /// Notes how many subscribers are in memory.
+    pub fn observe(&self) {
+        self.metrics.cache_size.set(i64::try_from(self.subscribers.len()).unwrap_or(i64::MAX));
     }
 
     /// Carries out one operation, in one transaction with all others that wait; when it returns it is
@@ -129,7 +161,18 @@ impl Memory {
     /// # Errors
     /// If it was not done.
     pub async fn commit(&self, op: Op) -> Result<Done, Unavailable> {
-        Ok(self.committer.call(op).await??)
+        match self.commit_all(vec![op]).await?.pop() {
+            Some(done) => Ok(done?),
+            None => Err(StoreError::Database("an operation has no result".into()).into()),
+        }
+    }
+
+    /// As [`Memory::commit`], several in one transaction; a result for each.
+    ///
+    /// # Errors
+    /// If there was no room for them; the transaction's failure is in each result.
+    pub async fn commit_all(&self, ops: Vec<Op>) -> Result<Vec<Result<Done, StoreError>>, Unavailable> {
+        Ok(self.committer.call(ops).await?)
     }
 
     /// `n` SEQs of a subscriber, from the lease in hand or from a new one.
@@ -145,7 +188,7 @@ impl Memory {
                 if let Some(taken) = numbers.seqs.take(n) {
                     return Ok(taken);
                 }
-                numbers.next_size(self.policy, n)
+                numbers.next_size(self.policy, n).max(n)
             };
             self.lease(imsi, subscriber, count, None).await?;
         }
@@ -187,20 +230,20 @@ impl Memory {
                 }
                 let above = match decided {
                     Some(Resync::Raise { seq_ms }) if next.is_none_or(|next| next <= seq_ms) => {
-                        numbers.seqs.void();
+                        // No lease that starts at SEQ_MS or below may come in after this.
+                        numbers.seqs.void_through(seq_ms);
                         Some(seq_ms)
                     }
                     // What §6.3.5 would do with `Lower` hands numbers out again: never here.
-                    Some(Resync::Lower { .. } | Resync::NearEnd { .. }) => {
-                        tracing::error!(%imsi, ?decided, "SQN_MS cannot be followed: replace the credential");
-                        return Err(StoreError::SequenceExhausted(imsi).into());
+                    Some(decided @ (Resync::Lower { .. } | Resync::NearEnd { .. })) => {
+                        return Err(Unavailable::Resync(decided));
                     }
                     _ => None,
                 };
                 if let Some(taken) = numbers.seqs.take(n) {
                     return Ok((taken, decided.unwrap_or(Resync::Keep)));
                 }
-                (numbers.next_size(self.policy, n), above)
+                (numbers.next_size(self.policy, n).max(n), above)
             };
             self.lease(imsi, subscriber, count, above).await?;
         }
@@ -213,19 +256,33 @@ impl Memory {
         count: u32,
         above: Option<u64>,
     ) -> Result<(), Unavailable> {
-        let done = self.commit(Op::Lease { imsi, count, above }).await?;
+        let mut ops = vec![Op::Lease { imsi, count, above }];
+        if above.is_some() {
+            // Leases of other instances, and of this subscriber read anew meanwhile, are void as well.
+            ops.push(Op::Tell(Event {
+                kind: RESYNCHRONISED.into(),
+                imsi: Some(imsi),
+                detail: serde_json::json!({}),
+            }));
+        }
+        let done = self.commit_all(ops).await?.into_iter().next().transpose()?;
         let range = match done {
-            Done::Lease(range) => range,
+            Some(Done::Lease(range)) => range,
             other => return Err(StoreError::Database(format!("a lease was answered with {other:?}")).into()),
         };
         self.metrics.leases.inc();
         self.metrics.leased_seqs.inc_by(range.end.saturating_sub(range.start));
-        let lease = Lease::new(range).ok_or(StoreError::SequenceExhausted(imsi))?;
-        subscriber
-            .numbers()
-            .seqs
-            .grant(lease)
-            .map_err(|error| StoreError::Database(format!("lease of {imsi}: {error}")).into())
+        let lease = || Lease::new(range.clone()).ok_or(StoreError::SequenceExhausted(imsi));
+        let mut numbers = subscriber.numbers();
+        let granted = match numbers.seqs.grant(lease()?) {
+            // Two remainders of leases between which others have taken some: what is left of them is skipped.
+            Err(GrantError::Full) => {
+                numbers.seqs.void();
+                numbers.seqs.grant(lease()?)
+            }
+            granted => granted,
+        };
+        granted.map_err(|error| StoreError::Database(format!("lease of {imsi}: {error}")).into())
     }
 }
 
@@ -252,17 +309,22 @@ async fn load(store: &dyn Store, subscribers: &Subscribers, imsis: Vec<Imsi>) ->
     }
 }
 
-async fn commit(store: &dyn Store, metrics: &Metrics, ops: Vec<Op>) -> Vec<Committed> {
+async fn commit(store: &dyn Store, metrics: &Metrics, groups: Vec<Vec<Op>>) -> Vec<Vec<Committed>> {
+    let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+    let ops: Vec<Op> = groups.into_iter().flatten().collect();
     let begun = Instant::now();
     metrics.commit_size.observe(ops.len() as f64);
     let done = store.commit(&ops).await;
     metrics.commit_time.observe(begun.elapsed().as_secs_f64());
     match done {
-        Ok(done) => done,
+        Ok(done) => {
+            let mut done = done.into_iter();
+            sizes.into_iter().map(|size| done.by_ref().take(size).collect()).collect()
+        }
         Err(error) => {
             metrics.store_errors.inc();
             tracing::error!(%error, operations = ops.len(), "a transaction failed; nothing of it was done");
-            ops.iter().map(|_| Err(error.clone())).collect()
+            sizes.into_iter().map(|size| vec![Err(error.clone()); size]).collect()
         }
     }
 }

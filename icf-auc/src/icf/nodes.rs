@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use sha2::{Digest, Sha256};
 
 use super::metrics::{Metrics, PeerMetrics};
 use crate::store::{Store, StoreError};
@@ -22,10 +23,12 @@ pub struct RequestingNode {
     pub metrics: PeerMetrics,
 }
 
-/// Nodes that get counters of their own; a peer that relays for more shares those of "other".
-const MOST_COUNTED: usize = 1000;
-/// Nodes kept in memory.
-const MOST_KEPT: usize = 100_000;
+/// Nodes that are not configured as peers, as those behind a relay, that get an IND and counters of their own.
+/// Any peer can make up Origin-Hosts: those above this number share counters, and an IND by their name.
+const MOST_OTHERS: usize = 1000;
+
+/// INDs of five bits.
+const INDS: u8 = 32;
 
 type Map = HashMap<Box<str>, Arc<RequestingNode>>;
 
@@ -34,8 +37,10 @@ pub struct Nodes {
     known: ArcSwap<Map>,
     adding: Mutex<()>,
     instance: String,
-    limits: HashMap<String, u8>,
+    peers: HashMap<String, Option<u8>>,
     limit: u8,
+    /// For those above the number, by IND.
+    shared: Vec<Arc<RequestingNode>>,
     metrics: Arc<Metrics>,
 }
 
@@ -46,11 +51,20 @@ impl fmt::Debug for Nodes {
 }
 
 impl Nodes {
-    /// `limits` are the vectors in one answer for single nodes (lower-case Origin-Host), `limit` for all
-    /// others.
+    /// `peers` are those that are configured (lower-case Origin-Host), with the vectors in one answer to them;
+    /// `limit` holds for all others.
     #[must_use]
-    pub fn new(instance: String, limits: HashMap<String, u8>, limit: u8, metrics: Arc<Metrics>) -> Self {
-        Self { known: ArcSwap::default(), adding: Mutex::default(), instance, limits, limit, metrics }
+    pub fn new(
+        instance: String,
+        peers: HashMap<String, Option<u8>>,
+        limit: u8,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let counters = metrics.peer("other");
+        let shared =
+            (0..INDS).map(|ind| RequestingNode { ind, max_vectors: limit, metrics: counters.clone() });
+        let shared = shared.map(Arc::new).collect();
+        Self { known: ArcSwap::default(), adding: Mutex::default(), instance, peers, limit, shared, metrics }
     }
 
     /// The node, if it was met before.
@@ -80,23 +94,27 @@ impl Nodes {
             return Ok(node);
         }
         let name = origin_host.to_ascii_lowercase();
+        if !self.peers.contains_key(&name) && self.known.load().len() >= MOST_OTHERS + self.peers.len() {
+            // The same name has the same IND, today and after a restart (TS 33.102 §C.1.2).
+            let ind = Sha256::digest(name.as_bytes()).first().copied().unwrap_or_default() % INDS;
+            if let Some(node) = self.shared.get(usize::from(ind)) {
+                return Ok(node.clone());
+            }
+        }
         let ind = store.ind(&self.instance, &name).await?;
         let _one = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.known.load();
         if let Some(node) = known.get(name.as_str()) {
             return Ok(node.clone());
         }
-        let label = if known.len() < MOST_COUNTED { name.as_str() } else { "other" };
         let node = Arc::new(RequestingNode {
             ind,
-            max_vectors: self.limits.get(&name).copied().unwrap_or(self.limit),
-            metrics: self.metrics.peer(label),
+            max_vectors: self.peers.get(&name).copied().flatten().unwrap_or(self.limit),
+            metrics: self.metrics.peer(&name),
         });
-        if known.len() < MOST_KEPT {
-            let mut more = Map::clone(&known);
-            more.insert(name.into(), node.clone());
-            self.known.store(Arc::new(more));
-        }
+        let mut more = Map::clone(&known);
+        more.insert(name.into(), node.clone());
+        self.known.store(Arc::new(more));
         Ok(node)
     }
 }

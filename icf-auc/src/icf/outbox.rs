@@ -1,28 +1,39 @@
 //! Requests of ours to serving nodes: CLR and IDR, sent until they are answered (TS 29.272 §5.2.1.2,
-//! §5.2.2.1). They are queued in the transaction that made them necessary, so a crash loses none.
+//! §5.2.2.1). They are queued in the transaction that made them necessary, so a crash loses none. Each node is
+//! served by itself: one that does not answer keeps nobody else waiting.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use futures_util::future::join_all;
 use s6a::{
-    app::{Answer, CancelLocationRequest, InsertSubscriberDataRequest},
+    app::{
+        Answer, CancelLocationRequest, CancellationType, DeleteSubscriberDataRequest, DsrFlags,
+        InsertSubscriberDataRequest,
+    },
     base::Outcome,
     codec::HEADER_LEN,
     net::{Destination, Node, RequestError},
 };
-use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{memory::Memory, metrics::Metrics};
+use super::{memory::Memory, metrics::Metrics, wake::Wake};
 use crate::{
     model::Timestamp,
-    procedure::{clr, idr},
-    store::{Op, OutgoingMessage, Queued},
+    procedure::{clr, dsr, idr},
+    store::{Op, Outgoing, OutgoingMessage, Queued, StoreError},
 };
 
 /// Between two looks at the queue without being woken.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Sent at once.
-const AT_ONCE: u32 = 256;
+/// Sent to one node at once.
+const AT_ONCE: u32 = 64;
+/// Nodes looked at in one round.
+const NODES: u32 = 1000;
 /// Longest wait between two tries, seconds.
 const LONGEST_WAIT: i64 = 300;
 /// After so many tries without the node ever taking it, it is given up: the registration has lapsed by then.
@@ -41,7 +52,7 @@ pub struct Outbox {
     /// Counts what is sent.
     pub metrics: Arc<Metrics>,
     /// Wakes it when something was queued.
-    pub wake: Arc<Notify>,
+    pub wake: Arc<Wake>,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -51,44 +62,77 @@ impl std::fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Runs until `stop`.
+    /// Runs until `stop`, and until what is on its way then has been answered or given up.
     pub async fn run(self, stop: CancellationToken) {
+        let outbox = Arc::new(self);
+        let served = Arc::new(Served::default());
+        let mut workers = JoinSet::new();
+        let mut up = HashSet::new();
         while !stop.is_cancelled() {
-            let busy = self.round().await;
-            if busy {
-                continue;
+            let now = Timestamp::now();
+            up.extend(outbox.wake.take_up());
+            let due = outbox.memory.store().due_nodes(now, NODES).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "the queue of outgoing requests cannot be read");
+                Vec::new()
+            });
+            // A peer that has just come gets what waits for its next try, too.
+            let later = now.plus(LONGEST_WAIT);
+            let come = up.iter().map(|host| (host.clone(), later));
+            let due = due.into_iter().map(|host| (host.to_ascii_lowercase(), now));
+            for (host, until) in come.chain(due).collect::<Vec<_>>() {
+                if let Some(place) = Served::place(&served, &host) {
+                    up.remove(&host);
+                    let outbox = outbox.clone();
+                    workers.spawn(async move { outbox.serve(place, until).await });
+                }
             }
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.wake.notified() => {}
+                () = stop.cancelled() => {}
+                () = outbox.wake.rung() => {}
+                Some(_) = workers.join_next() => {}
                 () = tokio::time::sleep(INTERVAL) => {}
+            }
+        }
+        while workers.join_next().await.is_some() {}
+    }
+
+    /// Sends one node what is due for it until nothing is, or until it does not answer.
+    async fn serve(&self, place: Place, until: Timestamp) {
+        loop {
+            let due = match self.memory.store().due_for(&place.host, until, AT_ONCE).await {
+                Ok(due) => due,
+                Err(error) => {
+                    tracing::error!(%error, "the queue of outgoing requests cannot be read");
+                    return;
+                }
+            };
+            if due.is_empty() {
+                return;
+            }
+            let tried = due.len();
+            let sent = join_all(due.into_iter().map(|queued| self.deliver(queued))).await;
+            let failed = sent.iter().filter(|sent| !**sent).count();
+            if failed > 0 {
+                tracing::warn!(node = place.host, failed, tried, "not delivered, will be tried again");
+                return;
             }
         }
     }
 
-    /// Sends what is due; whether there may be more.
-    async fn round(&self) -> bool {
-        let due = match self.memory.store().due(Timestamp::now(), AT_ONCE).await {
-            Ok(due) => due,
-            Err(error) => {
-                tracing::error!(%error, "the queue of outgoing requests cannot be read");
-                return false;
-            }
-        };
-        let more = due.len() == AT_ONCE as usize;
-        futures_util::future::join_all(due.into_iter().map(|queued| self.deliver(queued))).await;
-        more
-    }
-
-    async fn deliver(&self, queued: Queued) {
+    /// Whether it need not be sent again.
+    async fn deliver(&self, queued: Queued) -> bool {
         let Queued { id, attempts, outgoing } = queued;
         let (command, imsi) = (label(&outgoing.message), outgoing.imsi);
         let node = outgoing.node.host.clone();
         let op = match self.send(&outgoing, id).await {
             Ok(outcome) => {
-                self.metrics.sent.with_label_values(&[command, &outcome.to_string()]).inc();
+                self.metrics.sent.with_label_values(&[command, class(outcome)]).inc();
                 tracing::info!(command, %imsi, node, %outcome, "answered");
                 if retryable(outcome) && attempts < MOST_TRIES { later(id, attempts) } else { Op::Sent(id) }
+            }
+            Err(SendError::Obsolete) => {
+                tracing::info!(command, %imsi, node, "not sent: the UE is registered there again");
+                Op::Sent(id)
             }
             Err(error) if attempts >= MOST_TRIES => {
                 self.metrics.sent.with_label_values(&[command, "given up"]).inc();
@@ -97,23 +141,33 @@ impl Outbox {
             }
             Err(error) => {
                 self.metrics.sent.with_label_values(&[command, "not delivered"]).inc();
-                tracing::warn!(command, %imsi, node, %error, attempts, "not delivered, will be tried again");
+                tracing::debug!(command, %imsi, node, %error, attempts, "not delivered");
                 later(id, attempts)
             }
         };
-        if let Err(error) = self.memory.commit(op).await {
-            // It is due still, and will be sent once more: both commands are idempotent.
-            tracing::error!(%error, "the queue of outgoing requests cannot be written");
+        let done = matches!(op, Op::Sent(_));
+        match self.memory.commit(op).await {
+            Ok(_) => done,
+            Err(error) => {
+                // It is due still, and will be sent once more: both commands are idempotent.
+                tracing::error!(%error, "the queue of outgoing requests cannot be written");
+                false
+            }
         }
     }
 
-    async fn send(&self, outgoing: &crate::store::Outgoing, id: i64) -> Result<Outcome, SendError> {
+    async fn send(&self, outgoing: &Outgoing, id: i64) -> Result<Outcome, SendError> {
         let session_id = format!("{};{};{id};icf", self.origin_host, Timestamp::now().0);
         let to = Destination { host: Some(&outgoing.node.host), realm: &outgoing.node.realm };
         let imsi = outgoing.imsi.to_string();
         let (ours, realm) = (self.origin_host.as_str(), self.origin_realm.as_str());
         let answer = match &outgoing.message {
             OutgoingMessage::Cancel { cancellation_type, clr_flags } => {
+                if *cancellation_type != CancellationType::SubscriptionWithdrawal as u32
+                    && self.is_back(outgoing).await?
+                {
+                    return Err(SendError::Obsolete);
+                }
                 let request = CancelLocationRequest {
                     session_id: &session_id,
                     origin_host: ours,
@@ -125,16 +179,25 @@ impl Outbox {
                 };
                 self.node.request(to, |out, hbh, ete| request.encode(out, hbh, ete)).await?
             }
+            OutgoingMessage::Delete { dsr_flags } => {
+                let request = DeleteSubscriberDataRequest {
+                    session_id: &session_id,
+                    origin_host: ours,
+                    origin_realm: realm,
+                    destination_host: &outgoing.node.host,
+                    destination_realm: &outgoing.node.realm,
+                    user_name: &imsi,
+                    ..dsr::request(DsrFlags(*dsr_flags))
+                };
+                self.node.request(to, |out, hbh, ete| request.encode(out, hbh, ete)).await?
+            }
             OutgoingMessage::Insert => {
-                let subscriber = self
-                    .memory
-                    .subscriber(outgoing.imsi)
-                    .await
-                    .map_err(|e| SendError::Store(e.to_string()))?;
+                // From the store: memory may not have heard yet of the change that is to be told.
+                let found = self.memory.store().snapshots(&[outgoing.imsi]).await?;
                 // Deleted meanwhile: a CLR is queued behind this.
-                let Some(subscriber) = subscriber else { return Ok(Outcome::SUCCESS) };
+                let Some(snapshot) = found.first() else { return Ok(Outcome::SUCCESS) };
                 let mut encoded = Vec::with_capacity(1024);
-                idr::with_request(&subscriber.snapshot(), |request| {
+                idr::with_request(snapshot, |request| {
                     InsertSubscriberDataRequest {
                         session_id: &session_id,
                         origin_host: ours,
@@ -158,6 +221,35 @@ impl Outbox {
         Ok(Answer::decode(&answer.message())
             .map_or_else(|error| error.code.into(), |answer| answer.outcome()))
     }
+
+    /// Whether the UE has returned to the node that was to be told that it had gone elsewhere: the CLR would
+    /// take it from where it is.
+    async fn is_back(&self, outgoing: &Outgoing) -> Result<bool, SendError> {
+        let registered = self.memory.store().registration(outgoing.imsi).await?;
+        Ok(registered.iter().any(|it| it.node.is(&outgoing.node.host)))
+    }
+}
+
+/// Nodes that are being served, each by one worker.
+#[derive(Debug, Default)]
+struct Served(Mutex<HashSet<String>>);
+
+impl Served {
+    fn place(served: &Arc<Self>, host: &str) -> Option<Place> {
+        let new = served.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned());
+        new.then(|| Place { served: served.clone(), host: host.to_owned() })
+    }
+}
+
+struct Place {
+    served: Arc<Served>,
+    host: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.served.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.host);
+    }
 }
 
 /// Why a request was not answered.
@@ -165,8 +257,19 @@ impl Outbox {
 enum SendError {
     #[error(transparent)]
     Request(#[from] RequestError),
-    #[error("{0}")]
-    Store(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the UE is registered there again")]
+    Obsolete,
+}
+
+/// The outcome as a label: codes are the peer's to choose, and it could choose very many.
+fn class(outcome: Outcome) -> &'static str {
+    match outcome {
+        success if success.is_success() => "success",
+        transient if retryable(transient) => "try again",
+        _ => "refused",
+    }
 }
 
 /// Whether the node may answer better later (RFC 6733 §7.1.3, §7.1.4: 3002, 3004, 4xxx).
@@ -187,5 +290,6 @@ fn label(message: &OutgoingMessage) -> &'static str {
     match message {
         OutgoingMessage::Cancel { .. } => "CLR",
         OutgoingMessage::Insert => "IDR",
+        OutgoingMessage::Delete { .. } => "DSR",
     }
 }

@@ -164,6 +164,14 @@ impl Subscribers {
         self.cache.remove(&imsi);
     }
 
+    /// A change was made to `subscriber` after the store: should another stand for the IMSI by now, or be on
+    /// its way from the store, it may lack that change and is forgotten.
+    pub fn changed(&self, imsi: Imsi, subscriber: &Arc<Subscriber>) {
+        if !self.cache.get(&imsi).is_some_and(|kept| Arc::ptr_eq(&kept, subscriber)) {
+            self.invalidate(imsi);
+        }
+    }
+
     /// Forgets all: a profile has changed.
     pub fn invalidate_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);

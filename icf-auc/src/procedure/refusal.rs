@@ -98,8 +98,11 @@ causes! {
     RatNotAllowed = "rat-not-allowed", RatNotAllowed, "the radio access technology is not allowed";
     /// Its vectors come from a pool that is dry, or cannot give what was asked for.
     NoVectors = "no-vectors", AuthenticationDataUnavailable, "there is no vector for the IMSI";
-    /// Its sequence numbers are used up, or its USIM's are near the end (TS 33.102 §C.2.1).
+    /// Its sequence numbers are used up (TS 33.102 §C.2.1).
     SequenceExhausted = "sequence-exhausted", UnableToComply, "the IMSI has no sequence number left";
+    /// The AUTS verifies, but its SEQ_MS cannot be followed without handing numbers out again, or wearing
+    /// the credential out ([`Resync`](crate::auc::resync::Resync)): only another credential helps.
+    ResyncImpossible = "resync-impossible", UnableToComply, "the USIM's sequence number cannot be followed";
     /// The AUTS does not verify (TS 33.102 §6.3.5).
     ResyncFailed = "resync-failed", AuthenticationDataUnavailable, "the AUTS does not verify";
     /// More is asked for than can be answered in time.
