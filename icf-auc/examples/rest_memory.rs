@@ -16,7 +16,7 @@ use icf_auc::rest::{Control, NoVectors, RestState, SCOPES, router};
 use icf_auc::store::memory::MemoryStore;
 use icf_auc::store::{Done, Op, PooledVector, Store, StoreError};
 use schemas::identity::{Imsi, Plmn};
-use schemas::rest::Peer;
+use schemas::rest::{Peer, ResetResult};
 use service::auth::{Guard, Scope, Token, TokenConfig, Tokens};
 use service::serve::{HttpLimits, HttpServer};
 use tokio::sync::watch;
@@ -55,6 +55,10 @@ impl Control for Bare {
             Ok(PooledVector { rand, xres: vector.xres.to_vec(), autn: vector.autn, kasme: vector.kasme })
         })
         .collect()
+    }
+
+    async fn reset(&self, _: &[String]) -> Vec<ResetResult> {
+        Vec::new()
     }
 
     fn events_notify(&self) -> watch::Receiver<i64> {

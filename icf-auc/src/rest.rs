@@ -34,7 +34,7 @@ use axum::extract::DefaultBodyLimit;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use schemas::identity::{Imsi, Plmn};
-use schemas::rest::{IssueRequest, Peer};
+use schemas::rest::{IssueRequest, Peer, ResetResult};
 use service::auth::Guard;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
@@ -63,6 +63,10 @@ pub trait Control: Send + Sync + 'static {
     /// # Errors
     /// Why there are none.
     async fn vectors(&self, imsi: Imsi, visited: Plmn, count: u32) -> Result<Vec<PooledVector>, NoVectors>;
+
+    /// Asks every open peer to send ULR again for the subscribers whose IMSIs begin with one of `user_ids`, for
+    /// all if there is none (RSR, TS 29.272 §5.2.4.1), and waits for the answers.
+    async fn reset(&self, user_ids: &[String]) -> Vec<ResetResult>;
 
     /// Id of the newest event, changing with every new one.
     fn events_notify(&self) -> watch::Receiver<i64>;

@@ -26,7 +26,7 @@ pub use event::Event;
 pub use import::{ImportProblem, ImportReport};
 pub use object::Object;
 pub use page::Page;
-pub use peer::{Peer, PeerState};
+pub use peer::{Peer, PeerState, ResetRequest, ResetResult};
 pub use pool::{AvPool, GenerateVectors, NewVectors, Vector, Vectors, VectorsAdded};
 pub use problem::{FieldError, Problem};
 pub use profile::{Ambr, Apn, Arp, PdnType, Profile};

@@ -50,6 +50,9 @@ struct Issue {
     /// Supplier that embeds them.
     #[arg(long)]
     party: Option<String>,
+    /// Call-home URL (https): every credential gets a triple of URL, user name and password beside it.
+    #[arg(long)]
+    triple_url: Option<String>,
     /// age public key of the recipient (age1…); `age-keygen` makes one, `age --decrypt` opens the file.
     #[arg(long)]
     recipient: String,
@@ -72,8 +75,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn issue(client: &Client, what: Issue) -> anyhow::Result<()> {
-    let Issue { id, first, count, profile, party, recipient, out } = what;
-    let request = IssueRequest { id: id.clone(), first, count, profile, party, recipient };
+    let Issue { id, first, count, profile, party, triple_url, recipient, out } = what;
+    let request = IssueRequest { id: id.clone(), first, count, profile, party, triple_url, recipient };
     let request = with_json(client.request(Method::POST, &["batches"])?, &request)?;
     let mut answer = client.send(request).await?;
     let part = out.with_extension("part");

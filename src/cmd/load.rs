@@ -19,7 +19,7 @@ pub struct Args {
     /// Where the S6a server listens (TCP); several are used in turn.
     #[arg(long, default_value = "127.0.0.1:3868", value_delimiter = ',')]
     connect: Vec<SocketAddr>,
-    /// Our Origin-Host; "{n}" in it becomes the number of the connection.
+    /// Our Origin-Host; an n in braces becomes the number of the connection.
     #[arg(long, default_value = "mme.localdomain")]
     origin_host: String,
     /// Our Origin-Realm.

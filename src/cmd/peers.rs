@@ -1,25 +1,59 @@
 //! `callhome peers`: the Diameter peers and how they are.
 
-use schemas::rest::{Page, Peer, PeerState};
+use clap::Subcommand;
+use reqwest::Method;
+use schemas::rest::{Page, Peer, PeerState, ResetRequest, ResetResult};
 
-use super::client::{Server, Shown, Table, day, or_dash};
+use super::client::{Client, Server, Shown, Table, day, or_dash, with_json};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     server: Server,
+    #[command(subcommand)]
+    what: Option<What>,
 }
 
-/// Lists them.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List them; the same as nothing.
+    List,
+    /// Ask those that are connected to send Update-Location again (RSR), after registrations were lost.
+    Reset {
+        /// Only for IMSIs that begin with these digits.
+        #[arg(long = "user-id", value_delimiter = ',')]
+        user_ids: Vec<String>,
+    },
+}
+
+/// Lists or resets them.
 ///
 /// # Errors
 /// Why not, and what to do.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
-    let page: Page<Peer> = client.get(&["peers"]).await?;
-    let mut table = Table::new(Peer::HEADERS, client.json);
-    page.items.iter().try_for_each(|peer| table.add(peer))?;
+    match args.what {
+        None | Some(What::List) => show(&client, client.get::<Page<Peer>>(&["peers"]).await?),
+        Some(What::Reset { user_ids }) => {
+            let request = client.request(Method::POST, &["resets"])?;
+            let request = with_json(request, &ResetRequest { user_ids })?;
+            show(&client, client.json::<Page<ResetResult>>(request).await?)
+        }
+    }
+}
+
+fn show<T: Shown>(client: &Client, page: Page<T>) -> anyhow::Result<()> {
+    let mut table = Table::new(T::HEADERS, client.json);
+    page.items.iter().try_for_each(|item| table.add(item))?;
     table.end()
+}
+
+impl Shown for ResetResult {
+    const HEADERS: &'static [&'static str] = &["peer", "outcome"];
+
+    fn row(&self) -> Vec<String> {
+        vec![self.peer.clone(), self.outcome.clone()]
+    }
 }
 
 impl Shown for Peer {

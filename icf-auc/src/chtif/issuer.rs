@@ -47,6 +47,10 @@ impl Issuer for StoreIssuer {
     async fn issue(&self, who: &str, request: IssueRequest) -> Result<Issued, NotIssued> {
         let recipients = Recipients::parse(request.recipient.split_ascii_whitespace())
             .map_err(|e| NotIssued::Field { field: "recipient", detail: e.to_string() })?;
+        if request.triple_url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+            let detail = "a device calls home over https; give an https:// URL".to_owned();
+            return Err(NotIssued::Field { field: "triple_url", detail });
+        }
         let batch = BatchRequest {
             id: request.id,
             first: request.first,
@@ -55,7 +59,7 @@ impl Issuer for StoreIssuer {
             party: request.party,
             op: None,
             amf: [0x80, 0],
-            triple_url: None,
+            triple_url: request.triple_url,
         };
         tracing::info!(who, batch = batch.id, count = batch.count, "issuing");
         let (pieces, mut receiver) = mpsc::channel::<Result<Bytes, NotIssued>>(PIECES);

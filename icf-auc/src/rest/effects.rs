@@ -2,6 +2,7 @@
 //! (TS 29.272 §5.2.1.2, §5.2.2.1).
 
 use crate::model::{Credential, CredentialState, NodeKind, Profile, Registration, Timestamp};
+use crate::procedure::{dsr, subscription};
 use crate::store::{CredentialPatch, Outgoing, OutgoingMessage};
 
 /// Cancellation-Type SUBSCRIPTION_WITHDRAWAL, TS 29.272 §7.3.24.
@@ -51,13 +52,14 @@ pub(super) fn of_profile(before: &Profile, after: &Profile, registrations: &[Reg
     let (stay, go): (Vec<_>, Vec<_>) = registrations.iter().cloned().partition(|r| {
         after.eps && after.allowed_plmns.allows(&r.visited_plmn) && after.allowed_rats.allows(&r.rat)
     });
-    let told = before.apns != after.apns
-        || before.ambr != after.ambr
-        || before.periodic_tau != after.periodic_tau
-        || before.allowed_rats != after.allowed_rats;
+    let told = subscription::differs(before, after);
     let mut send = cancel(&go, false);
     if told {
         send.extend(insert(&stay));
+    }
+    if let Some(flags) = dsr::withdrawn(before, after) {
+        let served = stay.iter().filter(|r| !r.purged);
+        send.extend(served.map(|r| to(r, OutgoingMessage::Delete { dsr_flags: flags.0 })));
     }
     send
 }

@@ -28,6 +28,7 @@ pub const SCOPES: &[&str] = &[
     "registrations:read",
     "registrations:cancel",
     "peers:read",
+    "peers:reset",
     "av-pools:read",
     "av-pools:write",
     "av-pools:export",

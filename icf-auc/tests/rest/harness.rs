@@ -14,7 +14,7 @@ use icf_auc::store::sealed::Keyring;
 use icf_auc::store::sqlite::{OpenOptions, SqliteStore};
 use icf_auc::store::{Op, PooledVector, Store};
 use schemas::identity::{Imsi, Plmn};
-use schemas::rest::{Peer, PeerState};
+use schemas::rest::{Peer, PeerState, ResetResult};
 use serde_json::{Value, json};
 use service::auth::{Guard, Scope, Token, TokenConfig, Tokens};
 use tokio::sync::watch;
@@ -55,6 +55,10 @@ impl Control for Recorder {
             9 => Err(NoVectors::NotAllowed("it is blocked".to_owned())),
             _ => Ok((0..count).map(|n| vector(n as u8)).collect()),
         }
+    }
+
+    async fn reset(&self, user_ids: &[String]) -> Vec<ResetResult> {
+        vec![ResetResult { peer: "mme.localdomain".to_owned(), outcome: format!("reset of {user_ids:?}") }]
     }
 
     fn events_notify(&self) -> watch::Receiver<i64> {

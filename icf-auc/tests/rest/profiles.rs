@@ -96,3 +96,19 @@ async fn a_profile_that_no_longer_allows_a_network_sends_clr_there() {
     api.put("/v1/profiles/default", profile).await.ok(200);
     assert_eq!(api.queued().await, ["999710000000002 Cancel { cancellation_type: 2, clr_flags: None }"]);
 }
+
+#[tokio::test]
+async fn a_timer_that_the_profile_loses_is_withdrawn_by_dsr() {
+    let api = Api::memory();
+    api.credential("999710000000001").await;
+    let mut profile = api.get("/v1/profiles/default").await.ok(200);
+    profile["periodic_tau"] = json!(3600);
+    profile["version"] = json!(0);
+    api.put("/v1/profiles/default", profile.clone()).await.ok(200);
+    api.register("999710000000001", "999-71").await;
+    profile["periodic_tau"] = json!(null);
+    api.put("/v1/profiles/default", profile).await.ok(200);
+    let queued = api.queued().await;
+    // The IDR tells what is, the DSR takes away what is no more: bit 14 of DSR-Flags (TS 29.272 §7.3.25).
+    assert_eq!(queued, ["999710000000001 Insert", "999710000000001 Delete { dsr_flags: 16384 }"]);
+}

@@ -96,3 +96,15 @@ async fn a_batch_that_cannot_be_issued_is_refused_before_anything_is_stored() {
     api.post("/v1/batches", good).await.problem(409);
     assert_eq!(api.get("/v1/credentials?total=true").await.ok(200)["total"], 1);
 }
+
+#[tokio::test]
+async fn a_reset_names_leading_digits_and_tells_what_each_peer_answers() {
+    let api = Api::memory();
+    let body = serde_json::json!({ "user_ids": ["99971"] });
+    let results = api.post("/v1/resets", body).await.ok(200);
+    assert_eq!(results["items"][0]["outcome"], "reset of [\"99971\"]");
+    for wrong in ["", "9997a", "9997100000000012"] {
+        let body = serde_json::json!({ "user_ids": [wrong] });
+        api.post("/v1/resets", body).await.problem(422);
+    }
+}

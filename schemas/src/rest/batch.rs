@@ -58,6 +58,10 @@ pub struct IssueRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200)]
     pub party: Option<String>,
+    /// Call-home URL, https: with it, every credential gets a call-home triple of URL, user name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2000)]
+    pub triple_url: Option<String>,
     /// Public key of the recipient, to whom the answer is encrypted.
     #[schema(max_length = 16_384)]
     pub recipient: String,

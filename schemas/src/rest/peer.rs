@@ -35,3 +35,22 @@ pub struct Peer {
     #[serde(with = "time::serde::rfc3339::option")]
     pub since: Option<OffsetDateTime>,
 }
+
+/// A reset: serving nodes are asked to send ULR again (TS 29.272 §5.2.4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetRequest {
+    /// Leading digits of the IMSIs it is about (User-Id, TS 29.272 §7.3.50); empty: all.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    pub user_ids: Vec<String>,
+}
+
+/// What became of a reset at one peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ResetResult {
+    /// The peer.
+    pub peer: String,
+    /// The result of its RSA, or why there is none.
+    pub outcome: String,
+}
