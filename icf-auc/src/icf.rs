@@ -7,6 +7,7 @@ pub mod memory;
 pub mod metrics;
 pub mod nodes;
 pub mod outbox;
+pub mod reset;
 pub mod subscriber;
 pub mod sweeper;
 pub mod turns;

@@ -171,7 +171,9 @@ pub async fn start_with(
     let (newest, events) = watch::channel(0);
     let sweeper = Sweeper { memory: memory.clone(), wake: wake.clone(), changed: Notify::new(), newest };
     tasks.spawn(sweeper.run(stop.clone()));
-    let running = Arc::new(Running { memory, node: node.clone(), nodes, wake, newest: events });
+    let origin = (config.diameter.origin_host.clone(), config.diameter.origin_realm.clone());
+    let running = Running { memory, node: node.clone(), nodes, wake, origin: origin.clone(), newest: events };
+    let running = Arc::new(running);
     let rest_url = match config.rest.listen {
         None => None,
         Some(listen) => {
@@ -187,7 +189,6 @@ pub async fn start_with(
             Some(url)
         }
     };
-    let origin = (config.diameter.origin_host, config.diameter.origin_realm);
     Ok(Started { node, store, rest_url, origin, stop, tasks })
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use s6a::{net::Node, peer::State};
 use schemas::{
     identity::{Imsi, Plmn},
-    rest::{Peer, PeerState},
+    rest::{Peer, PeerState, ResetResult},
 };
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -32,6 +32,8 @@ pub struct Running {
     pub nodes: Arc<Nodes>,
     /// Wakes the outbox.
     pub wake: Arc<Wake>,
+    /// Our Origin-Host and Origin-Realm.
+    pub origin: (String, String),
     /// Id of the newest event.
     pub newest: watch::Receiver<i64>,
 }
@@ -98,6 +100,10 @@ impl Control for Running {
             })
         })
         .collect()
+    }
+
+    async fn reset(&self, user_ids: &[String]) -> Vec<ResetResult> {
+        super::reset::reset(&self.node, &self.origin, user_ids).await
     }
 
     fn events_notify(&self) -> watch::Receiver<i64> {
