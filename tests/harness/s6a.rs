@@ -14,6 +14,10 @@ pub const CLR: u32 = 317;
 pub const IDR: u32 = 319;
 /// Purge-UE (§7.2.13).
 pub const PUR: u32 = 321;
+/// Delete-Subscriber-Data.
+pub const DSR: u32 = 320;
+/// Reset.
+pub const RSR: u32 = 322;
 /// Notify (§7.2.17).
 pub const NOR: u32 = 323;
 

@@ -7,7 +7,7 @@ use harness::{
     aka::{self, Subscriber},
     capture::{Capture, Dissected},
     icf::{Icf, MME, Settings},
-    s6a::{AIR, CLR, IDR, NOR, PUR, ULR},
+    s6a::{AIR, CLR, DSR, IDR, NOR, PUR, RSR, ULR},
     wire::{Avp, SUCCESS},
 };
 use serde_json::json;
@@ -53,6 +53,31 @@ fn every_command_is_read_without_a_malformed_or_unknown_avp() -> Result<()> {
     let idr = peer.request(Duration::from_secs(15))?;
     ensure!(idr.command == IDR, "{idr:?}");
     peer.answer(&idr, 2001)?;
+    // A profile that gains a timer sends IDR; one that loses it IDR and DSR, in this order.
+    let mut profile: serde_json::Value =
+        serde_json::from_str(&icf.rest_ok("GET", "/v1/profiles/default", None)?.body)?;
+    profile["version"] = json!(0);
+    for (timer, sent) in [(json!(3600), &[IDR][..]), (json!(null), &[IDR, DSR])] {
+        profile["periodic_tau"] = timer;
+        icf.rest_ok("PUT", "/v1/profiles/default", Some(&profile))?;
+        let mut commands = BTreeSet::new();
+        for _ in sent {
+            let request = peer.request(Duration::from_secs(15))?;
+            commands.insert(request.command);
+            peer.answer(&request, 2001)?;
+        }
+        ensure!(commands.iter().eq(sent), "{commands:?}");
+    }
+    // RSR, whose RSA the REST call waits for.
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| icf.rest_ok("POST", "/v1/resets", Some(&json!({"user_ids": ["99971"]}))));
+        let rsr = peer.request(Duration::from_secs(15))?;
+        ensure!(rsr.command == RSR, "{rsr:?}");
+        peer.answer(&rsr, 2001)?;
+        let told = call.join().map_err(|_| anyhow::anyhow!("the REST call panicked"))??;
+        ensure!(told.body.contains("2001 DIAMETER_SUCCESS"), "{}", told.body);
+        anyhow::Ok(())
+    })?;
     ensure!(peer.pur(imsi)?.result()? == SUCCESS);
     ensure!(peer.ulr(imsi, PLMN)?.result()? == SUCCESS);
     icf.rest_ok("DELETE", &format!("/v1/registrations/{imsi}?reattach=true"), None)?;
@@ -74,7 +99,7 @@ fn every_command_is_read_without_a_malformed_or_unknown_avp() -> Result<()> {
     ensure!(complaints.is_empty(), "Wireshark remarks:\n{complaints}\nin\n{}", captured.words()?);
     let seen: BTreeSet<(u32, bool)> =
         captured.messages()?.into_iter().map(|Dissected { command, request }| (command, request)).collect();
-    for command in [257, 280, 282, AIR, ULR, NOR, PUR, IDR, CLR] {
+    for command in [257, 280, 282, AIR, ULR, NOR, PUR, IDR, CLR, DSR, RSR] {
         for request in [true, false] {
             ensure!(
                 seen.contains(&(command, request)),
