@@ -63,6 +63,7 @@ impl S6a {
         let plan = match plan {
             Ok(plan) => plan,
             Err(refused) => {
+                super::application::refused(Command::Air, message, &refused);
                 node.metrics.request(Command::Air);
                 answer.refuse(Refusal::from(&refused));
                 return node.metrics.answer(Command::Air, number(refused.outcome), begun);

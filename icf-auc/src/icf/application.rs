@@ -9,10 +9,11 @@ use std::{
 use s6a::{
     app::{AuthenticationInformationRequest, NotifyRequest, PurgeUeRequest, UpdateLocationRequest},
     base::{Outcome, Refusal},
-    codec::{Message, ResultCode},
+    codec::{Message, ResultCode, dictionary::base::SESSION_ID},
     net::{Answer, Application, Down, Later, PeerInfo},
 };
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use super::{
     batch::Overloaded,
@@ -90,11 +91,35 @@ impl S6a {
             return answer.refuse(Refusal::from(&self.0.unavailable(Overloaded.into())));
         };
         let (icf, later) = (self.0.clone(), answer.later());
-        tokio::spawn(async move {
+        let span = thread_of(command, &later.request());
+        let work = async move {
             icf.serve(command, later, begun).await;
             drop(place);
-        });
+        };
+        tokio::spawn(work.instrument(span));
     }
+}
+
+/// What every line of the log about a request is threaded on: its Session-Id (RFC 6733 §8.8).
+fn thread_of(command: Command, request: &Message<'_>) -> tracing::Span {
+    let span = tracing::info_span!("s6a", command = command.label(), session = tracing::field::Empty);
+    if !span.is_disabled()
+        && let Some(session) = request.find(&SESSION_ID)
+    {
+        span.record("session", String::from_utf8_lossy(session.data).as_ref());
+    }
+    span
+}
+
+/// Says in the log why a request is refused, on the thread of its session.
+pub(super) fn refused(command: Command, request: &Message<'_>, refused: &Refused) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    thread_of(command, request).in_scope(|| {
+        let cause = refused.cause.map(|cause| cause.name());
+        tracing::debug!(outcome = %refused.outcome, cause, why = refused.what, "refused");
+    });
 }
 
 /// An answer, and the result that it is counted under.
@@ -116,7 +141,10 @@ impl Icf {
         };
         let result = match &answered {
             Ok(answered) => answered.result,
-            Err(refused) => number(refused.outcome),
+            Err(refused) => {
+                self::refused(command, &message, refused);
+                number(refused.outcome)
+            }
         };
         if let Some(node) = node {
             node.metrics.request(command);

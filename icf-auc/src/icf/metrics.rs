@@ -27,7 +27,9 @@ pub enum Command {
 impl Command {
     const ALL: [Self; 4] = [Self::Air, Self::Ulr, Self::Pur, Self::Nor];
 
-    fn label(self) -> &'static str {
+    /// As engineers write it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
         match self {
             Self::Air => "AIR",
             Self::Ulr => "ULR",
