@@ -6,3 +6,5 @@ pub mod issue;
 pub mod issued;
 pub mod issuer;
 pub mod seal;
+pub mod serve;
+mod unknown;

@@ -2,7 +2,7 @@
 //!
 //! Over HTTPS with a bearer token; the keys travel sealed to a key pair that this process made at start
 //! ([`super::seal`]), so that neither a proxy nor the other side's log has them in the clear. However many
-//! requests wait for a PCID, it is asked for once; that it is unknown there is remembered for a while.
+//! requests wait for a PCID, it is asked for and stored once; that it is unknown there is remembered for a while.
 
 use std::{
     collections::HashMap,
@@ -16,11 +16,12 @@ use schemas::identity::Imsi;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{issued::IssuedCredential, seal::Identity};
+use super::{issued::IssuedCredential, seal::Identity, unknown::Unknown};
 use crate::{
+    auc::sqn::Layout,
     config::ChtifClient,
     model::{AuthMaterial, CallHomeTriple, Credential, CredentialState, IssuingMode, Timestamp},
-    store::NewCredential,
+    store::{NewCredential, Store, StoreError},
 };
 
 /// Path of the request below the base URL.
@@ -42,7 +43,7 @@ pub struct FetchRequest {
 pub struct FetchAnswer {
     /// The credential, age-encrypted, base64.
     pub sealed: String,
-    /// First SEQ that has not been used with it.
+    /// First SEQ to use it with, at least 1: all that were promised to anybody before are lower.
     pub next_seq: u64,
 }
 
@@ -60,6 +61,14 @@ pub enum FetchError {
         /// In words.
         why: String,
     },
+    /// It was fetched, but this ICF's own store does not take it.
+    #[error("the credential {imsi} was fetched and cannot be stored: {why}")]
+    NotStored {
+        /// Which.
+        imsi: Imsi,
+        /// In words, with what to do.
+        why: String,
+    },
     /// Too many are being fetched.
     #[error("too many credentials are being fetched at once")]
     Busy,
@@ -71,15 +80,22 @@ const MOST_AT_ONCE: usize = 256;
 const UNKNOWN_FOR: Duration = Duration::from_secs(60);
 /// PCIDs remembered as unknown.
 const MOST_UNKNOWN: usize = 100_000;
+/// Octets of an answer: a sealed credential has about a thousand.
+const MOST_OCTETS: usize = 64 * 1024;
 
-type Fetching = Shared<BoxFuture<'static, Result<Option<Arc<NewCredential>>, FetchError>>>;
+type Fetching = Shared<BoxFuture<'static, Result<bool, FetchError>>>;
 
 /// A CHTIF elsewhere.
 pub struct Chtif {
-    shared: Arc<Connection>,
+    connection: Arc<Connection>,
     prefixes: Vec<String>,
-    fetching: Arc<Mutex<HashMap<Imsi, Fetching>>>,
-    unknown: Mutex<HashMap<Imsi, Instant>>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// What is being asked for, and what was in vain.
+struct Asked {
+    fetching: HashMap<Imsi, Fetching>,
+    unknown: Unknown,
 }
 
 struct Connection {
@@ -91,7 +107,7 @@ struct Connection {
 
 impl std::fmt::Debug for Chtif {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Chtif({})", self.shared.url)
+        write!(f, "Chtif({})", self.connection.url)
     }
 }
 
@@ -123,80 +139,109 @@ impl Chtif {
             .map_err(|e| fail(e.to_string()))?;
         let url = config.url.trim_end_matches('/').to_owned();
         Ok(Self {
-            shared: Arc::new(Connection { http, url, token, identity: Identity::generate() }),
+            connection: Arc::new(Connection { http, url, token, identity: Identity::generate() }),
             prefixes: config.prefixes.clone(),
-            fetching: Arc::default(),
-            unknown: Mutex::default(),
+            asked: Arc::new(Mutex::new(Asked {
+                fetching: HashMap::new(),
+                unknown: Unknown::new(UNKNOWN_FOR, MOST_UNKNOWN),
+            })),
         })
     }
 
-    /// Asks for a credential, or joins those that wait for it already. `None` if it is unknown there, or
-    /// not one that is to be asked for.
+    /// Asks for a credential that `store` lacks and stores it there, or joins those that wait for it already.
+    /// `false` if it is unknown there, or not one that is to be asked for.
     ///
     /// # Errors
-    /// If the CHTIF cannot be reached or gives nonsense.
-    pub async fn fetch(&self, imsi: Imsi) -> Result<Option<Arc<NewCredential>>, FetchError> {
+    /// If the CHTIF cannot be reached or gives nonsense, or what it gives cannot be stored.
+    pub async fn fetch(&self, imsi: Imsi, store: &Arc<dyn Store>) -> Result<bool, FetchError> {
         if !self.prefixes.is_empty() && !self.prefixes.iter().any(|p| imsi.has_prefix(p)) {
-            return Ok(None);
+            return Ok(false);
         }
-        if self.is_unknown(imsi) {
-            return Ok(None);
-        }
-        let fetching = self.join(imsi)?;
-        let fetched = fetching.await;
-        if matches!(fetched, Ok(None)) {
-            let mut unknown = lock(&self.unknown);
-            if unknown.len() >= MOST_UNKNOWN {
-                unknown.clear();
-            }
-            unknown.insert(imsi, Instant::now());
-        }
-        fetched
-    }
-
-    fn is_unknown(&self, imsi: Imsi) -> bool {
-        let mut unknown = lock(&self.unknown);
-        let since = unknown.get(&imsi).copied();
-        match since {
-            Some(since) if since.elapsed() < UNKNOWN_FOR => true,
-            Some(_) => {
-                unknown.remove(&imsi);
-                false
-            }
-            None => false,
+        match self.join(imsi, store)? {
+            Some(fetching) => fetching.await,
+            None => Ok(false),
         }
     }
 
-    fn join(&self, imsi: Imsi) -> Result<Fetching, FetchError> {
-        let mut fetching = lock(&self.fetching);
-        if let Some(joined) = fetching.get(&imsi) {
-            return Ok(joined.clone());
+    /// The fetch under way, or a new one; `None` if it would be in vain.
+    fn join(&self, imsi: Imsi, store: &Arc<dyn Store>) -> Result<Option<Fetching>, FetchError> {
+        let mut asked = lock(&self.asked);
+        if let Some(joined) = asked.fetching.get(&imsi) {
+            return Ok(Some(joined.clone()));
         }
-        if fetching.len() >= MOST_AT_ONCE {
+        if asked.unknown.contains(imsi, Instant::now()) {
+            return Ok(None);
+        }
+        if asked.fetching.len() >= MOST_AT_ONCE {
             return Err(FetchError::Busy);
         }
-        let (shared, others) = (self.shared.clone(), self.fetching.clone());
-        let started = async move {
-            // In a task of its own: it goes on when the one that began it has gone away.
-            let asked = tokio::spawn(async move { shared.ask(imsi).await.map(|c| c.map(Arc::new)) });
-            let result = asked
-                .await
-                .unwrap_or_else(|e| Err(FetchError::Unavailable { url: String::new(), why: e.to_string() }));
-            lock(&others).remove(&imsi);
+        let flight = Flight { imsi, asked: self.asked.clone() };
+        let (connection, store) = (self.connection.clone(), store.clone());
+        // In a task of its own: it goes on, and is cleared away, also when all that wait for it have gone.
+        let task = tokio::spawn(async move {
+            let result = connection.bring(imsi, &*store).await;
+            flight.land(&result);
             result
+        });
+        let url = self.connection.url.clone();
+        let fetching = async move {
+            task.await.unwrap_or_else(|e| Err(FetchError::Unavailable { url, why: e.to_string() }))
+        };
+        let fetching = fetching.boxed().shared();
+        asked.fetching.insert(imsi, fetching.clone());
+        Ok(Some(fetching))
+    }
+}
+
+/// One fetch under way. However it ends, it is not under way any more.
+struct Flight {
+    imsi: Imsi,
+    asked: Arc<Mutex<Asked>>,
+}
+
+impl Flight {
+    /// Notes what came of it, before it is taken away: nobody comes between.
+    fn land(self, result: &Result<bool, FetchError>) {
+        if matches!(result, Ok(false)) {
+            lock(&self.asked).unknown.insert(self.imsi, Instant::now());
         }
-        .boxed()
-        .shared();
-        fetching.insert(imsi, started.clone());
-        Ok(started)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        lock(&self.asked).fetching.remove(&self.imsi);
     }
 }
 
 impl Connection {
+    /// Asks and stores; whether it is in the store now.
+    async fn bring(&self, imsi: Imsi, store: &dyn Store) -> Result<bool, FetchError> {
+        let not_stored = |error: StoreError| FetchError::NotStored {
+            imsi,
+            why: match error {
+                StoreError::NotFound(what) => format!("{what} does not exist here; create it"),
+                other => other.to_string(),
+            },
+        };
+        // The fetch before this one may have ended after our caller had looked.
+        if !store.existing(&[imsi]).await.map_err(not_stored)?.is_empty() {
+            return Ok(true);
+        }
+        let Some(fetched) = self.ask(imsi).await? else { return Ok(false) };
+        match store.insert(vec![fetched]).await {
+            Ok(()) => tracing::info!(%imsi, "credential fetched from the CHTIF"),
+            // Somebody has provisioned it meanwhile.
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(not_stored(error)),
+        }
+        Ok(true)
+    }
+
     async fn ask(&self, imsi: Imsi) -> Result<Option<NewCredential>, FetchError> {
         let bad = |why: String| FetchError::Unavailable { url: self.url.clone(), why };
         let body = FetchRequest { imsi, recipient: self.identity.public() };
-        let answer = self
+        let mut answer = self
             .http
             .post(format!("{}{PATH}", self.url))
             .bearer_auth(self.token.expose())
@@ -210,7 +255,15 @@ impl Connection {
             reqwest::StatusCode::NOT_FOUND => return Ok(None),
             status => return Err(bad(format!("status {status}"))),
         }
-        let answer: FetchAnswer = answer.json().await.map_err(|e| bad(e.without_url().to_string()))?;
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(|e| bad(e.without_url().to_string()))? {
+            if body.len() + piece.len() > MOST_OCTETS {
+                return Err(bad(format!("the answer has more than {MOST_OCTETS} octets")));
+            }
+            body.extend_from_slice(&piece);
+        }
+        let answer: FetchAnswer =
+            serde_json::from_slice(&body).map_err(|e| bad(format!("the answer is malformed: {e}")))?;
         let sealed = STANDARD.decode(&answer.sealed).map_err(|_| bad("`sealed` is not base64".into()))?;
         let plain = self.identity.open(&sealed).map_err(|e| bad(e.to_string()))?;
         // serde's own message could quote the text: it holds the keys.
@@ -219,17 +272,25 @@ impl Connection {
         if issued.imsi != imsi {
             return Err(bad("the credential is another PCID's".into()));
         }
-        let credential = accept(issued).ok_or_else(|| bad("the sealed credential is malformed".into()))?;
-        Ok(Some(NewCredential { credential, next_seq: answer.next_seq }))
+        accept(issued, answer.next_seq).map(Some).map_err(|why| bad(why.to_owned()))
     }
 }
 
-fn accept(issued: IssuedCredential) -> Option<Credential> {
-    let (k, opc) = issued.keys().ok()?;
+/// The credential as it is to be stored.
+///
+/// # Errors
+/// What is wrong with it.
+fn accept(issued: IssuedCredential, next_seq: u64) -> Result<NewCredential, &'static str> {
+    let malformed = "the sealed credential is malformed";
+    let (k, opc) = issued.keys().map_err(|_| malformed)?;
     let mut amf = [0; 2];
-    hex::decode_to_slice(&issued.amf, &mut amf).ok()?;
+    hex::decode_to_slice(&issued.amf, &mut amf).map_err(|_| malformed)?;
+    let layout = Layout::new(issued.ind_bitlen).map_err(|_| "ind_bitlen of the credential is above 16")?;
+    if !(1..=layout.max_seq()).contains(&next_seq) {
+        return Err("next_seq is no SEQ of the credential (TS 33.102 §C.1.1.1)");
+    }
     let now = Timestamp::now();
-    Some(Credential {
+    let credential = Credential {
         imsi: issued.imsi,
         auth: AuthMaterial::Keys { k, opc },
         amf,
@@ -251,9 +312,37 @@ fn accept(issued: IssuedCredential) -> Option<Credential> {
         created_at: now,
         updated_at: now,
         version: 0,
-    })
+    };
+    Ok(NewCredential { credential, next_seq })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issued(ind_bitlen: u8) -> IssuedCredential {
+        let key = || Zeroizing::new("00112233445566778899aabbccddeeff".to_owned());
+        IssuedCredential {
+            imsi: "999710000000001".parse().unwrap(),
+            k: key(),
+            opc: key(),
+            amf: "8000".into(),
+            profile: "default".into(),
+            ind_bitlen,
+            triple: None,
+        }
+    }
+
+    #[test]
+    fn a_credential_whose_numbers_fit_no_sqn_is_refused() {
+        assert_eq!(accept(issued(5), (1 << 43) - 1).unwrap().next_seq, (1 << 43) - 1);
+        assert!(accept(issued(16), (1 << 32) - 1).is_ok());
+        for (ind_bitlen, next_seq) in [(5, 0), (5, 1 << 43), (16, 1 << 32), (17, 1), (255, 1)] {
+            assert!(accept(issued(ind_bitlen), next_seq).is_err(), "{ind_bitlen} {next_seq}");
+        }
+    }
 }

@@ -118,19 +118,9 @@ impl Memory {
             return Ok(Some(subscriber));
         }
         let Some(chtif) = &self.chtif else { return Ok(None) };
-        let Some(fetched) = chtif.fetch(imsi).await? else { return Ok(None) };
-        match self.store.insert(vec![crate::store::NewCredential::clone(&fetched)]).await {
-            // Another of those that waited for it was first.
-            Ok(()) | Err(StoreError::Conflict(_)) => {}
-            Err(StoreError::NotFound(what)) => {
-                return Err(FetchError::Config(format!(
-                    "{what} of the credential {imsi} that was fetched does not exist here; create it"
-                ))
-                .into());
-            }
-            Err(error) => return Err(error.into()),
+        if !chtif.fetch(imsi, &self.store).await? {
+            return Ok(None);
         }
-        tracing::info!(%imsi, "credential fetched from the CHTIF");
         Ok(self.loader.call(imsi).await??)
     }
 
