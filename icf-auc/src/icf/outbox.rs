@@ -5,7 +5,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
@@ -15,7 +15,7 @@ use s6a::{
         InsertSubscriberDataRequest,
     },
     base::Outcome,
-    codec::HEADER_LEN,
+    codec::{HEADER_LEN, ResultCode},
     net::{Destination, Node, RequestError},
 };
 use tokio::task::JoinSet;
@@ -34,6 +34,11 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const AT_ONCE: u32 = 64;
 /// Nodes looked at in one round.
 const NODES: u32 = 1000;
+/// How long a node that is not connected here is left to other instances of the same database: to put off what is
+/// due for it would keep it from the one that the node is connected to, which looks every [`INTERVAL`].
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
+/// Between two looks at what is left to others.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Longest wait between two tries, seconds.
 const LONGEST_WAIT: i64 = 300;
 /// After so many tries without the node ever taking it, it is given up: the registration has lapsed by then.
@@ -82,8 +87,8 @@ impl Outbox {
             for (host, until) in come.chain(due).collect::<Vec<_>>() {
                 if let Some(place) = Served::place(&served, &host) {
                     up.remove(&host);
-                    let outbox = outbox.clone();
-                    workers.spawn(async move { outbox.serve(place, until).await });
+                    let (outbox, stop) = (outbox.clone(), stop.clone());
+                    workers.spawn(async move { outbox.serve(place, until, &stop).await });
                 }
             }
             tokio::select! {
@@ -97,7 +102,8 @@ impl Outbox {
     }
 
     /// Sends one node what is due for it until nothing is, or until it does not answer.
-    async fn serve(&self, place: Place, until: Timestamp) {
+    async fn serve(&self, place: Place, until: Timestamp, stop: &CancellationToken) {
+        let begun = Instant::now();
         loop {
             let due = match self.memory.store().due_for(&place.host, until, AT_ONCE).await {
                 Ok(due) => due,
@@ -110,8 +116,15 @@ impl Outbox {
                 return;
             }
             let tried = due.len();
-            let sent = join_all(due.into_iter().map(|queued| self.deliver(queued))).await;
-            let failed = sent.iter().filter(|sent| !**sent).count();
+            let leave = begun.elapsed() < LEFT_TO_OTHERS;
+            let sent = join_all(due.into_iter().map(|queued| self.deliver(queued, leave))).await;
+            if sent.contains(&Delivery::Left) {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(LOOK_AGAIN) => continue,
+                }
+            }
+            let failed = sent.iter().filter(|sent| **sent != Delivery::Done).count();
             if failed > 0 {
                 tracing::warn!(node = place.host, failed, tried, "not delivered, will be tried again");
                 return;
@@ -119,12 +132,16 @@ impl Outbox {
         }
     }
 
-    /// Whether it need not be sent again.
-    async fn deliver(&self, queued: Queued) -> bool {
+    /// Sends one; with `leave` it stays due if the node cannot be reached from here.
+    async fn deliver(&self, queued: Queued, leave: bool) -> Delivery {
         let Queued { id, attempts, outgoing } = queued;
         let (command, imsi) = (label(&outgoing.message), outgoing.imsi);
         let node = outgoing.node.host.clone();
         let op = match self.send(&outgoing, id).await {
+            // RFC 6733 §6.1.4: a peer of the node's realm was asked to forward it, and does not reach it either.
+            Ok(outcome) if leave && outcome == ResultCode::UNABLE_TO_DELIVER.into() => {
+                return Delivery::Left;
+            }
             Ok(outcome) => {
                 self.metrics.sent.with_label_values(&[command, class(outcome)]).inc();
                 tracing::info!(command, %imsi, node, %outcome, "answered");
@@ -134,6 +151,7 @@ impl Outbox {
                 tracing::info!(command, %imsi, node, "not sent: the UE is registered there again");
                 Op::Sent(id)
             }
+            Err(SendError::Request(RequestError::NoPeer)) if leave => return Delivery::Left,
             Err(error) if attempts >= MOST_TRIES => {
                 self.metrics.sent.with_label_values(&[command, "given up"]).inc();
                 tracing::error!(command, %imsi, node, %error, "given up");
@@ -145,13 +163,13 @@ impl Outbox {
                 later(id, attempts)
             }
         };
-        let done = matches!(op, Op::Sent(_));
+        let done = if matches!(op, Op::Sent(_)) { Delivery::Done } else { Delivery::Failed };
         match self.memory.commit(op).await {
             Ok(_) => done,
             Err(error) => {
                 // It is due still, and will be sent once more: both commands are idempotent.
                 tracing::error!(%error, "the queue of outgoing requests cannot be written");
-                false
+                Delivery::Failed
             }
         }
     }
@@ -228,6 +246,17 @@ impl Outbox {
         let registered = self.memory.store().registration(outgoing.imsi).await?;
         Ok(registered.iter().any(|it| it.node.is(&outgoing.node.host)))
     }
+}
+
+/// What became of one that was due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    /// It need not be sent again.
+    Done,
+    /// It will be tried again later.
+    Failed,
+    /// It is due still: the node cannot be reached from here.
+    Left,
 }
 
 /// Nodes that are being served, each by one worker.

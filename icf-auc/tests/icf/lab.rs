@@ -106,6 +106,11 @@ impl Lab {
 
     /// An ICF of its own database handle.
     pub async fn start(&self) -> Icf {
+        self.start_as("icf").await
+    }
+
+    /// One of several on one database.
+    pub async fn start_as(&self, instance: &str) -> Icf {
         let config = json!({
             "diameter": {
                 "origin_host": ICF, "origin_realm": HOME,
@@ -114,6 +119,7 @@ impl Lab {
                 "request_timeout": "2s",
             },
             "database": {"url": self.url()},
+            "icf": {"instance": instance},
             "keys": {"at_rest": {"env": "NOT_READ"}},
             "rest": {"listen": "127.0.0.1:0", "tokens": [{
                 "name": "test", "scopes": ["admin"],

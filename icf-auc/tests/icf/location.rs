@@ -10,7 +10,7 @@ use crate::{
     mme::cancel,
 };
 
-async fn nothing_waits(lab: &Lab) {
+pub async fn nothing_waits(lab: &Lab) {
     let all = Timestamp::now().plus(1000);
     until("the queue empty", async || lab.store.due(all, 10).await.unwrap().is_empty()).await;
 }

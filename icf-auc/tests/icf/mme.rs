@@ -15,8 +15,8 @@ use s6a::{
     base::{AuthSessionState, DisconnectCause, Outcome},
     codec::{Message, ResultCode},
     net::{
-        Answer, Application, Destination, Endpoint, Node, NodeConfig, OwnedMessage, PeerConfig, PeerInfo,
-        Timers,
+        Answer, Application, Destination, Endpoint, Later, Node, NodeConfig, OwnedMessage, PeerConfig,
+        PeerInfo, Timers,
     },
 };
 use schemas::identity::Imsi;
@@ -40,10 +40,20 @@ pub fn cancel(imsi: Imsi, kind: CancellationType) -> Told {
     Told::Cancel { imsi: imsi.to_string(), kind }
 }
 
+/// What a CLR is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    With(Outcome),
+    Never,
+}
+
 struct Inbound {
     host: String,
     told: mpsc::UnboundedSender<Told>,
     up: watch::Sender<bool>,
+    manner: watch::Receiver<Manner>,
+    /// Answers that will never be sent.
+    kept: std::sync::Mutex<Vec<Later>>,
 }
 
 macro_rules! success {
@@ -65,7 +75,13 @@ impl Application for Inbound {
         let header = &message.header;
         let told = match Request::decode(message).unwrap() {
             Request::CancelLocation(clr) => {
-                answer.now(|out| success!(CancelLocationAnswer, self, clr).encode(out, header));
+                match *self.manner.borrow() {
+                    Manner::Never => self.kept.lock().unwrap().push(answer.later()),
+                    Manner::With(outcome) => answer.now(|out| {
+                        let cla = success!(CancelLocationAnswer, self, clr);
+                        app::CancelLocationAnswer { outcome, ..cla }.encode(out, header);
+                    }),
+                }
                 Told::Cancel { imsi: clr.user_name.into(), kind: clr.cancellation_type }
             }
             Request::InsertSubscriberData(idr) => {
@@ -132,21 +148,30 @@ pub struct Mme {
     pub host: String,
     told: Mutex<mpsc::UnboundedReceiver<Told>>,
     session: AtomicU64,
+    /// How CLRs are answered from now on.
+    pub manner: watch::Sender<Manner>,
 }
 
 impl Mme {
     pub async fn connect(icf: &Endpoint, host: &str) -> Self {
         let (sender, told) = mpsc::unbounded_channel();
         let (up, mut is_up) = watch::channel(false);
-        let inbound = Arc::new(Inbound { host: host.to_owned(), told: sender, up });
+        let manner = watch::Sender::new(Manner::With(Outcome::SUCCESS));
+        let inbound = Inbound {
+            host: host.to_owned(),
+            told: sender,
+            up,
+            manner: manner.subscribe(),
+            kept: std::sync::Mutex::default(),
+        };
         let config = NodeConfig {
             peers: vec![PeerConfig::connecting(ICF, icf.clone())],
             timers: Timers { request: Duration::from_secs(8), ..Timers::default() },
             ..NodeConfig::new(host, VISITED)
         };
-        let node = Node::start(config, inbound).await.unwrap();
+        let node = Node::start(config, Arc::new(inbound)).await.unwrap();
         tokio::time::timeout(SOON, is_up.wait_for(|up| *up)).await.expect("connected in time").unwrap();
-        Self { node, host: host.to_owned(), told: Mutex::new(told), session: AtomicU64::default() }
+        Self { node, host: host.to_owned(), told: Mutex::new(told), session: AtomicU64::default(), manner }
     }
 
     pub async fn disconnect(self) {

@@ -1,0 +1,97 @@
+//! CLRs are sent until they are answered, and no node is in the way of another.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use s6a::{
+    app::CancellationType::MmeUpdateProcedure,
+    codec::{Experimental, ResultCode},
+};
+
+use crate::{
+    lab::{Lab, imsi, until},
+    location::nothing_waits,
+    mme::{Manner, Told, cancel},
+};
+
+#[tokio::test]
+async fn three_hundred_ues_that_move_at_once_are_all_cancelled() {
+    let lab = Lab::with(300).await;
+    let icf = lab.start().await;
+    let (one, two) = (icf.mme(1).await, icf.mme(2).await);
+    join_all((1..=300).map(|n| one.attached(imsi(n)))).await;
+    join_all((1..=300).map(|n| two.attached(imsi(n)))).await;
+    let mut left: HashSet<String> = (1..=300).map(|n| imsi(n).to_string()).collect();
+    while !left.is_empty() {
+        let Told::Cancel { imsi, kind: MmeUpdateProcedure } = one.told().await else { panic!("no CLR") };
+        assert!(left.remove(&imsi), "{imsi}: twice");
+    }
+    nothing_waits(&lab).await;
+    icf.stop().await;
+}
+
+#[tokio::test]
+async fn an_mme_that_does_not_answer_keeps_no_other_waiting() {
+    let lab = Lab::with(200).await;
+    let icf = lab.start().await;
+    let (deaf, two, three) = (icf.mme(1).await, icf.mme(2).await, icf.mme(3).await);
+    deaf.manner.send_replace(Manner::Never);
+    join_all((1..=100).map(|n| deaf.attached(imsi(n)))).await;
+    join_all((101..=200).map(|n| two.attached(imsi(n)))).await;
+    join_all((1..=100).map(|n| three.attached(imsi(n)))).await;
+    deaf.told().await;
+    let begun = Instant::now();
+    join_all((101..=200).map(|n| three.attached(imsi(n)))).await;
+    for _ in 101..=200 {
+        two.told().await;
+    }
+    // The others' time to answer is two seconds.
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    icf.stop().await;
+}
+
+/// RFC 6733 §7.1.3: 3004 may be answered better later; TS 29.272 §5.2.1.2: what is permanent is not tried again.
+#[tokio::test]
+async fn a_busy_mme_is_asked_again_and_one_that_refuses_is_not() {
+    let lab = Lab::with(2).await;
+    let icf = lab.start().await;
+    let (one, two) = (icf.mme(1).await, icf.mme(2).await);
+    one.attached(imsi(1)).await;
+    one.attached(imsi(2)).await;
+    one.manner.send_replace(Manner::With(ResultCode::TOO_BUSY.into()));
+    two.attached(imsi(1)).await;
+    assert_eq!(one.told().await, cancel(imsi(1), MmeUpdateProcedure));
+    one.manner.send_replace(Manner::With(Experimental::USER_UNKNOWN.into()));
+    assert_eq!(one.told().await, cancel(imsi(1), MmeUpdateProcedure));
+    two.attached(imsi(2)).await;
+    assert_eq!(one.told().await, cancel(imsi(2), MmeUpdateProcedure));
+    nothing_waits(&lab).await;
+    one.is_told_nothing(Duration::from_millis(200)).await;
+    icf.stop().await;
+}
+
+/// Two ICFs share the database; the MMEs are connected to one each.
+#[tokio::test]
+async fn the_clr_goes_by_way_of_the_instance_that_the_mme_is_connected_to() {
+    let lab = Lab::with(1).await;
+    let (a, b) = (lab.start_as("a").await, lab.start_as("b").await);
+    let (one, two) = (a.mme(1).await, b.mme(2).await);
+    let seqs =
+        [one.air(imsi(1)).await, two.air(imsi(1)).await, one.air(imsi(1)).await, two.air(imsi(1)).await]
+            .map(|vector| vector.unwrap().seq_and_ind().0);
+    assert_eq!(seqs.iter().collect::<HashSet<_>>().len(), 4, "{seqs:?}");
+    one.attached(imsi(1)).await;
+    // To and fro; each instance has heard of the other's registration by then.
+    for (old, new) in [(&one, &two), (&two, &one)] {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        new.attached(imsi(1)).await;
+        assert_eq!(old.told().await, cancel(imsi(1), MmeUpdateProcedure));
+        nothing_waits(&lab).await;
+    }
+    until("back", async || lab.store.registration(imsi(1)).await.unwrap()[0].node.host == one.host).await;
+    a.stop().await;
+    b.stop().await;
+}
