@@ -3,9 +3,13 @@
 pub mod authentication;
 pub mod cancel;
 pub mod command;
+pub mod csg;
+pub mod gprs;
 pub mod groups;
+pub mod lcs;
 pub mod location;
 pub mod notify;
+pub mod place;
 pub mod purge;
 pub mod reset;
 pub mod subscriber_data;

@@ -1,7 +1,7 @@
 //! Purge UE, TS 29.272 §5.2.1.3.
 
 use super::groups::*;
-use super::values::*;
+use super::{place::EpsLocationInformation, values::*};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},
     codec::{
@@ -26,6 +26,7 @@ command! {
         [ oc_supported_features: OcSupportedFeatures = OC_SUPPORTED_FEATURES ]
         *[ supported_features: SupportedFeatures = SUPPORTED_FEATURES ]
         [ pur_flags: PurFlags = PUR_FLAGS ]
+        [ eps_location_information: EpsLocationInformation<'a> = EPS_LOCATION_INFORMATION ]
         *[ proxy_info: RawAvp<'a> = PROXY_INFO ]
         *[ route_record: &'a str = ROUTE_RECORD ]
 }

@@ -1,7 +1,7 @@
 //! Insert and delete subscriber data, TS 29.272 §5.2.2.
 
 use super::groups::*;
-use super::values::*;
+use super::{place::*, values::*};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},
     codec::{
@@ -46,6 +46,8 @@ command! {
         [ last_ue_activity_time: u32 = LAST_UE_ACTIVITY_TIME ]
         [ rat_type: RatType = RAT_TYPE ]
         [ ida_flags: IdaFlags = IDA_FLAGS ]
+        [ eps_user_state: EpsUserState = EPS_USER_STATE ]
+        [ eps_location_information: EpsLocationInformation<'a> = EPS_LOCATION_INFORMATION ]
         [ error_message: &'a str = ERROR_MESSAGE ]
         [ failed_avp: FailedAvp<'a> = FAILED_AVP ]
         *[ proxy_info: RawAvp<'a> = PROXY_INFO ]

@@ -1,8 +1,9 @@
-//! Subscription-Data, TS 29.272 §7.3.2, as far as an ICF and an MME need it; the rest is skipped.
+//! Subscription-Data, TS 29.272 §7.3.2, with the AVPs that an MME or SGSN is told; trace, WLAN offload, V2X,
+//! eDRX and other groups added from release 10 on are skipped.
 
 use std::net::IpAddr;
 
-use super::{groups::Mip6AgentInfo, values::*};
+use super::{csg::*, gprs::GprsSubscriptionData, groups::*, lcs::*, values::*};
 use crate::codec::{
     dictionary::{base::*, s6a::*},
     grammar::group,
@@ -34,6 +35,12 @@ group! {
         [ subscription_data_flags: u32 = SUBSCRIPTION_DATA_FLAGS ]
         [ ue_usage_type: u32 = UE_USAGE_TYPE ]
         [ core_network_restrictions: u32 = CORE_NETWORK_RESTRICTIONS ]
+        [ lcs_info: LcsInfo<'a> = LCS_INFO ]
+        [ teleservice_list: TeleserviceList<'a> = TELESERVICE_LIST ]
+        *[ call_barring_info: CallBarringInfo<'a> = CALL_BARRING_INFO ]
+        [ gprs_subscription_data: GprsSubscriptionData<'a> = GPRS_SUBSCRIPTION_DATA ]
+        *[ csg_subscription_data: CsgSubscriptionData<'a> = CSG_SUBSCRIPTION_DATA ]
+        *[ vplmn_csg_subscription_data: VplmnCsgSubscriptionData = VPLMN_CSG_SUBSCRIPTION_DATA ]
 }
 
 group! {
@@ -73,6 +80,11 @@ group! {
         [ charging_characteristics: &'a str = CHARGING_CHARACTERISTICS ]
         [ ambr: Ambr = AMBR ]
         [ apn_oi_replacement: &'a str = APN_OI_REPLACEMENT ]
+        *[ specific_apn_info: SpecificApnInfo<'a> = SPECIFIC_APN_INFO ]
+        [ sipto_permission: u32 = SIPTO_PERMISSION ]
+        [ lipa_permission: u32 = LIPA_PERMISSION ]
+        [ restoration_priority: u32 = RESTORATION_PRIORITY ]
+        [ sipto_local_network_permission: u32 = SIPTO_LOCAL_NETWORK_PERMISSION ]
         [ non_ip_pdn_type_indicator: u32 = NON_IP_PDN_TYPE_INDICATOR ]
 }
 

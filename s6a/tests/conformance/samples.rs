@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use s6a::{
-    app::{groups::*, vectors::*, *},
+    app::{csg::*, gprs::*, groups::*, lcs::*, place::*, vectors::*, *},
     base::*,
     codec::{Experimental, Header, Message, RawAvp, Repeated, ResultCode, dictionary::base::PROXY_INFO},
 };
@@ -233,7 +233,10 @@ fn hss_is_asked(all: &mut Samples) {
         ..Default::default()
     });
     update_location(all);
-    request!(all "PUR" to_hss!(PurgeUeRequest { pur_flags: Some(PurFlags::PURGED_IN_MME), }));
+    request!(all "PUR" to_hss!(PurgeUeRequest {
+        pur_flags: Some(PurFlags::PURGED_IN_MME),
+        eps_location_information: Some(place()),
+    }));
     answer!(all "PUA" from_hss!(PurgeUeAnswer { pua_flags: Some(PuaFlags::FREEZE_M_TMSI), }));
     request!(all "NOR" to_hss!(NotifyRequest {
         terminal_information: Some(terminal()),
@@ -386,7 +389,54 @@ fn with_subscription(apns: &[ApnConfiguration<'_>], then: impl FnOnce(Subscripti
         subscription_data_flags: Some(1),
         ue_usage_type: Some(128),
         core_network_restrictions: Some(0),
+        lcs_info: Some(LcsInfo {
+            gmlc_number: (&[&[0x94, 0x71][..]]).into(),
+            lcs_privacy_exception: (&[LcsPrivacyException {
+                ss_code: &[0xb1],
+                ss_status: &[5],
+                notification_to_ue_user: Some(0),
+                external_client: (&[ExternalClient { client_identity: &[0x94, 0x71], ..Default::default() }])
+                    .into(),
+                plmn_client: (&[0]).into(),
+                service_type: (&[ServiceType { service_type_identity: 1, ..Default::default() }]).into(),
+            }])
+                .into(),
+            mo_lr: (&[MoLr { ss_code: &[0xc1], ss_status: &[5] }]).into(),
+        }),
+        teleservice_list: Some(TeleserviceList { ts_code: (&[&[0x21][..]]).into() }),
+        call_barring_info: (&[CallBarringInfo { ss_code: &[0x92], ss_status: &[5] }]).into(),
+        gprs_subscription_data: Some(GprsSubscriptionData {
+            complete_data_list_included_indicator: 0,
+            pdp_context: (&[PdpContext {
+                context_identifier: 3,
+                pdp_type: [0xf1, 0x21],
+                qos_subscribed: &[0x0b, 0x92, 0x1f],
+                service_selection: "callhome",
+                ..Default::default()
+            }])
+                .into(),
+        }),
+        csg_subscription_data: (&[CsgSubscriptionData { csg_id: 32, ..Default::default() }]).into(),
+        vplmn_csg_subscription_data: (&[VplmnCsgSubscriptionData { csg_id: 64, expiration_date: None }])
+            .into(),
     });
+}
+
+/// The last cell that an MME knows: ECGI and TAI (TS 29.118 §8.4.20, TS 24.301 §9.9.3.32), minutes ago.
+fn place() -> EpsLocationInformation<'static> {
+    EpsLocationInformation {
+        mme_location_information: Some(MmeLocationInformation {
+            e_utran_cell_global_identity: Some(&[0x99, 0xf9, 0x17, 0, 0, 1, 1]),
+            tracking_area_identity: Some(&[0x99, 0xf9, 0x17, 0, 1]),
+            current_location_retrieved: Some(0),
+            age_of_location_information: Some(3),
+            ..Default::default()
+        }),
+        sgsn_location_information: Some(SgsnLocationInformation {
+            age_of_location_information: Some(4),
+            ..Default::default()
+        }),
+    }
 }
 
 /// The fields that all requests towards the MME share.
@@ -448,6 +498,11 @@ fn mme_is_asked(all: &mut Samples) {
         last_ue_activity_time: Some(3_900_000_000),
         rat_type: Some(RatType::EUTRAN_NB_IOT),
         ida_flags: Some(IdaFlags::AREA_RESTRICTED),
+        eps_user_state: Some(EpsUserState {
+            mme_user_state: Some(NodeUserState { user_state: Some(4) }),
+            sgsn_user_state: Some(NodeUserState { user_state: Some(0) }),
+        }),
+        eps_location_information: Some(place()),
     }));
     request!(all "DSR" to_mme!(DeleteSubscriberDataRequest {
         user_name: IMSI,
