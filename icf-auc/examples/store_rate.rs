@@ -9,7 +9,7 @@ use icf_auc::{
     import::{self, Format, Options},
     model::{NodeKind, Rat, Registration, ServingNode, Timestamp},
     store::{
-        Op, Store,
+        Op, Store, TakeOver,
         sealed::Keyring,
         sqlite::{OpenOptions, SqliteStore},
     },
@@ -112,5 +112,10 @@ fn register(imsi: Imsi, at: i64) -> Op {
         purged: false,
     };
     let pool = "10.0.0.0/8".parse().ok();
-    Op::Register { registration: Box::new(registration), count_attach: true, pool, send: None }
+    Op::Register {
+        registration: Box::new(registration),
+        count_attach: true,
+        pool,
+        take_over: TakeOver::default(),
+    }
 }

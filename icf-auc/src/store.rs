@@ -63,8 +63,8 @@ pub enum Op {
         count_attach: bool,
         /// Assign an address from this pool if the credential has none.
         pool: Option<IpNet>,
-        /// Something to be sent afterwards, at least once, as the CLR to the previous node.
-        send: Option<Box<Outgoing>>,
+        /// What the nodes that served the subscriber until then are told, at least once.
+        take_over: TakeOver,
     },
     /// Mark the registration purged, if it is still with this node.
     Purge {
@@ -89,8 +89,6 @@ pub enum Op {
         /// How many at most.
         count: u32,
     },
-    /// Something to be sent, at least once, besides what [`Op::Register`] brings.
-    Send(Box<Outgoing>),
     /// The outgoing message was answered.
     Sent(i64),
     /// The outgoing message failed; try again later.
@@ -104,17 +102,43 @@ pub enum Op {
     Tell(Event),
 }
 
+/// What a registration means to the nodes that the subscriber was registered with. Which those are, the
+/// transaction finds for itself: another instance may have registered the subscriber since the caller last
+/// looked, and its node has to be told as well (TS 29.272 §5.2.1.1.3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TakeOver {
+    /// To the previous node of the same kind, if it is another one.
+    pub same_kind: Option<OutgoingMessage>,
+    /// To the node of the other kind, whose registration ends with this; `None`: both serve.
+    pub other_kind: Option<OutgoingMessage>,
+}
+
+impl TakeOver {
+    /// What `previous`, one of the subscriber's registrations until now, is told about `new`. Nothing, if it has
+    /// lapsed or its node has purged the UE.
+    #[must_use]
+    pub fn notice(&self, previous: &Registration, new: &Registration, now: Timestamp) -> Option<Outgoing> {
+        let message = match previous.kind == new.kind {
+            true if previous.node.is(&new.node.host) => None,
+            true => self.same_kind.as_ref(),
+            false => self.other_kind.as_ref(),
+        };
+        let message = message.filter(|_| !previous.purged && previous.expires_at > now)?.clone();
+        Some(Outgoing { imsi: previous.imsi, node: previous.node.clone(), message })
+    }
+}
+
 /// What became of an [`Op`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// SEQs that nobody else will ever be given, durable.
     Lease(Range<u64>),
-    /// The address in use, and the id of what is to be sent.
+    /// The address in use, and the ids of what is to be sent.
     Registered {
         /// Assigned now or before.
         address: Option<IpAddr>,
-        /// Id of the [`Outgoing`].
-        send: Option<i64>,
+        /// Ids of the [`Outgoing`]s to the nodes that the subscriber was taken from.
+        send: Vec<i64>,
     },
     /// Whether there was something to do.
     Changed(bool),

@@ -63,7 +63,7 @@ impl Icf {
         let update = ulr::decide(request, known, Timestamp::now(), &self.causes)?;
         drop(snapshot);
         let Some(subscriber) = subscriber else { return Err(self.causes.refuse(Cause::Unknown)) };
-        let address = self.carry_out(&subscriber, update.ops.clone()).await?;
+        let address = self.carry_out(&subscriber, vec![update.op.clone()]).await?;
         let mut bytes = Vec::with_capacity(1024);
         subscription::with_data(&subscriber.snapshot(), address, |data| {
             UpdateLocationAnswer {
@@ -136,12 +136,9 @@ impl Icf {
             self.memory.subscribers().changed(subscriber.snapshot().credential.imsi, subscriber);
             if let Done::Registered { address: assigned, send } = &done {
                 address = *assigned;
-                if send.is_some() {
+                if !send.is_empty() {
                     self.wake.queued();
                 }
-            }
-            if matches!(op, Op::Send(_)) {
-                self.wake.queued();
             }
             follow(subscriber, op, &done);
         }
@@ -152,8 +149,11 @@ impl Icf {
 /// What the store has done, done to what is in memory.
 fn follow(subscriber: &Subscriber, op: &Op, done: &Done) {
     match (op, done) {
-        (Op::Register { registration, count_attach, .. }, Done::Registered { address, .. }) => {
+        (Op::Register { registration, count_attach, take_over, .. }, Done::Registered { address, .. }) => {
             subscriber.change(|snapshot| {
+                if take_over.other_kind.is_some() {
+                    (snapshot.registration, snapshot.sgsn) = (None, None);
+                }
                 let stored = Registration { address: *address, ..Registration::clone(registration) };
                 *snapshot.registered_mut(registration.kind) = Some(Arc::new(stored));
                 if *count_attach || snapshot.credential.address != *address {

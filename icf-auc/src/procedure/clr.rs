@@ -20,23 +20,20 @@ pub fn request(cancellation_type: u32, clr_flags: Option<u32>) -> CancelLocation
     }
 }
 
-/// To the node that another of its kind has taken over from.
+/// To a node of this kind that another has taken over from.
 #[must_use]
-pub fn taken_over(registration: &Registration) -> Outgoing {
-    outgoing(
-        registration,
-        match registration.kind {
-            NodeKind::Mme => CancellationType::MmeUpdateProcedure,
-            NodeKind::Sgsn => CancellationType::SgsnUpdateProcedure,
-        },
-        None,
-    )
+pub fn taken_over(kind: NodeKind) -> OutgoingMessage {
+    let kind = match kind {
+        NodeKind::Mme => CancellationType::MmeUpdateProcedure,
+        NodeKind::Sgsn => CancellationType::SgsnUpdateProcedure,
+    };
+    cancel(kind, None)
 }
 
 /// To the node of the other kind, from which the UE has gone with an initial attach.
 #[must_use]
-pub fn initial_attach(registration: &Registration) -> Outgoing {
-    outgoing(registration, CancellationType::InitialAttachProcedure, None)
+pub fn initial_attach() -> OutgoingMessage {
+    cancel(CancellationType::InitialAttachProcedure, None)
 }
 
 /// To the serving node of a subscription that has ended. With `reattach` the UE is told to attach again at
@@ -44,18 +41,12 @@ pub fn initial_attach(registration: &Registration) -> Outgoing {
 #[must_use]
 pub fn withdrawn(registration: &Registration, reattach: bool) -> Outgoing {
     let flags = if reattach { Some(ClrFlags::REATTACH_REQUIRED) } else { None };
-    outgoing(registration, CancellationType::SubscriptionWithdrawal, flags)
+    let message = cancel(CancellationType::SubscriptionWithdrawal, flags);
+    Outgoing { imsi: registration.imsi, node: registration.node.clone(), message }
 }
 
-fn outgoing(registration: &Registration, kind: CancellationType, flags: Option<ClrFlags>) -> Outgoing {
-    Outgoing {
-        imsi: registration.imsi,
-        node: registration.node.clone(),
-        message: OutgoingMessage::Cancel {
-            cancellation_type: kind as u32,
-            clr_flags: flags.map(|flags| flags.0),
-        },
-    }
+fn cancel(kind: CancellationType, flags: Option<ClrFlags>) -> OutgoingMessage {
+    OutgoingMessage::Cancel { cancellation_type: kind as u32, clr_flags: flags.map(|flags| flags.0) }
 }
 
 #[cfg(test)]
@@ -63,22 +54,20 @@ mod tests {
     use super::*;
     use crate::procedure::fixture::registered;
 
-    fn sent(outgoing: Outgoing) -> (String, u32, Option<u32>) {
-        let OutgoingMessage::Cancel { cancellation_type, clr_flags } = outgoing.message else {
-            panic!("a CLR")
-        };
-        (outgoing.node.host, cancellation_type, clr_flags)
+    fn sent(message: OutgoingMessage) -> (u32, Option<u32>) {
+        let OutgoingMessage::Cancel { cancellation_type, clr_flags } = message else { panic!("a CLR") };
+        (cancellation_type, clr_flags)
     }
 
     #[test]
     fn cancellation_types_are_those_of_29_272() {
         let mme = registered(NodeKind::Mme, "mme.example").registration.unwrap();
-        let sgsn = registered(NodeKind::Sgsn, "sgsn.example").sgsn.unwrap();
-        assert_eq!(sent(taken_over(&mme)), ("mme.example".into(), 0, None));
-        assert_eq!(sent(taken_over(&sgsn)), ("sgsn.example".into(), 1, None));
-        assert_eq!(sent(initial_attach(&sgsn)), ("sgsn.example".into(), 4, None));
-        assert_eq!(sent(withdrawn(&mme, false)), ("mme.example".into(), 2, None));
-        assert_eq!(sent(withdrawn(&mme, true)), ("mme.example".into(), 2, Some(0b10)));
+        assert_eq!(sent(taken_over(NodeKind::Mme)), (0, None));
+        assert_eq!(sent(taken_over(NodeKind::Sgsn)), (1, None));
+        assert_eq!(sent(initial_attach()), (4, None));
+        assert_eq!(sent(withdrawn(&mme, false).message), (2, None));
+        assert_eq!(sent(withdrawn(&mme, true).message), (2, Some(0b10)));
+        assert_eq!(withdrawn(&mme, true).node.host, "mme.example");
     }
 
     #[test]

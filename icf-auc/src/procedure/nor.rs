@@ -9,7 +9,7 @@ use s6a::{
 use super::{Refused, ulr::imei};
 use crate::{
     model::{Snapshot, Timestamp},
-    store::{Event, Op},
+    store::{Event, Op, TakeOver},
 };
 
 /// What a NOR does.
@@ -64,7 +64,8 @@ pub fn decide(
         let imsi = Some(registration.imsi);
         ops.push(Op::Tell(Event { kind: "imei-changed".into(), imsi, detail }));
     }
-    ops.insert(0, Op::Register { registration, count_attach: false, pool: None, send: None });
+    let take_over = TakeOver::default();
+    ops.insert(0, Op::Register { registration, count_attach: false, pool: None, take_over });
     Ok(Notice { ops })
 }
 
@@ -92,8 +93,7 @@ mod tests {
     fn nor_from_the_serving_node_renews_the_registration() {
         let subscriber = registered(NodeKind::Mme, "mme.example");
         let notice = decide(&nor("mme.example", None), Some(&subscriber), NOW).unwrap();
-        let [Op::Register { registration, count_attach: false, pool: None, send: None }] = &notice.ops[..]
-        else {
+        let [Op::Register { registration, count_attach: false, pool: None, .. }] = &notice.ops[..] else {
             panic!("{notice:?}");
         };
         assert_eq!(registration.expires_at, NOW.plus(86_400));

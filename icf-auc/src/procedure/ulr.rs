@@ -15,15 +15,15 @@ use super::{
 };
 use crate::{
     model::{NodeKind, Rat, Registration, ServingNode, Snapshot, Timestamp},
-    store::Op,
+    store::{Op, TakeOver},
 };
 
 /// What a ULR does, and what its answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
-    /// For the store, in one transaction before the answer. The first is [`Op::Register`], whose result has the
-    /// address to answer with; CLRs to be sent travel with it.
-    pub ops: Vec<Op>,
+    /// For the store, before the answer: [`Op::Register`], whose result has the address to answer with. The same
+    /// transaction queues the CLRs.
+    pub op: Op,
     /// Whether Subscription-Data is wanted in the answer.
     pub subscription_data: bool,
 }
@@ -48,7 +48,8 @@ impl Update {
 /// the other way round).
 ///
 /// The previous node of the same kind gets a CLR, if it is another one. That of the other kind does when the
-/// UE has attached here, or when the node says that it serves the UE alone (§5.2.1.1.3).
+/// UE has attached here, or when the node says that it serves the UE alone (§5.2.1.1.3). Who they are is left to
+/// the store: what is known of the subscriber here may be half a second old.
 ///
 /// # Errors
 /// Why it is refused; the answer has ULA-Flags all the same, since Open5GS looks for them in errors too.
@@ -84,24 +85,23 @@ pub fn decide(
     };
 
     let alone = request.ulr_flags.has(UlrFlags::SINGLE_REGISTRATION);
-    let send = previous.filter(|_| renewed.is_none()).map(clr::taken_over);
-    let mut ops = vec![Op::Register {
-        registration: Box::new(registration),
-        count_attach: attach,
-        pool: profile.address_pool.filter(|_| credential.address.is_none()),
-        send: send.map(Box::new),
-    }];
     let other = match kind {
         NodeKind::Mme => NodeKind::Sgsn,
         NodeKind::Sgsn => NodeKind::Mme,
     };
-    if let Some(other) = subscriber.registered(other).filter(|_| attach || alone) {
-        let cancel = if attach { clr::initial_attach(other) } else { clr::taken_over(other) };
-        ops.push(Op::Send(Box::new(cancel)));
-        ops.push(Op::Deregister { imsi: other.imsi, kind: other.kind, host: other.node.host.clone() });
-    }
+    let other_kind = match (attach, alone) {
+        (true, _) => Some(clr::initial_attach()),
+        (false, true) => Some(clr::taken_over(other)),
+        (false, false) => None,
+    };
+    let op = Op::Register {
+        registration: Box::new(registration),
+        count_attach: attach,
+        pool: profile.address_pool.filter(|_| credential.address.is_none()),
+        take_over: TakeOver { same_kind: Some(clr::taken_over(kind)), other_kind },
+    };
     let skip = request.ulr_flags.has(UlrFlags::SKIP_SUBSCRIBER_DATA);
-    Ok(Update { ops, subscription_data: !skip })
+    Ok(Update { op, subscription_data: !skip })
 }
 
 /// IMEI and software version as Terminal-Information tells them: 14 digits and 2 of version where both are

@@ -95,3 +95,24 @@ async fn the_clr_goes_by_way_of_the_instance_that_the_mme_is_connected_to() {
     a.stop().await;
     b.stop().await;
 }
+
+/// TS 29.272 §5.2.1.1.3: the previous MME is the one that the database knows, not the one that this instance
+/// remembers; it hears of what others do only every half second.
+#[tokio::test]
+async fn a_ue_that_moves_between_instances_faster_than_they_hear_of_it_leaves_no_mme_behind() {
+    let lab = Lab::with(1).await;
+    let (a, b) = (lab.start_as("a").await, lab.start_as("b").await);
+    let (one, two) = (a.mme(1).await, b.mme(2).await);
+    // Both remember a UE that is registered nowhere.
+    one.air(imsi(1)).await.unwrap();
+    two.air(imsi(1)).await.unwrap();
+    one.attached(imsi(1)).await;
+    two.attached(imsi(1)).await;
+    assert_eq!(one.told().await, cancel(imsi(1), MmeUpdateProcedure));
+    // Back at once: now the first remembers itself.
+    one.attached(imsi(1)).await;
+    assert_eq!(two.told().await, cancel(imsi(1), MmeUpdateProcedure));
+    nothing_waits(&lab).await;
+    a.stop().await;
+    b.stop().await;
+}

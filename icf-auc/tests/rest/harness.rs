@@ -12,7 +12,7 @@ use icf_auc::rest::{Control, NoVectors, RestState, SCOPES, router};
 use icf_auc::store::memory::MemoryStore;
 use icf_auc::store::sealed::Keyring;
 use icf_auc::store::sqlite::{OpenOptions, SqliteStore};
-use icf_auc::store::{Op, PooledVector, Store};
+use icf_auc::store::{Op, PooledVector, Store, TakeOver};
 use schemas::identity::{Imsi, Plmn};
 use schemas::rest::{Peer, PeerState, ResetResult};
 use serde_json::{Value, json};
@@ -244,7 +244,8 @@ impl Api {
             expires_at: now.plus(3600),
             purged: false,
         });
-        let op = Op::Register { registration, count_attach: true, pool: None, send: None };
+        let op =
+            Op::Register { registration, count_attach: true, pool: None, take_over: TakeOver::default() };
         for done in self.store.commit(&[op]).await.unwrap() {
             done.unwrap();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use icf_auc::{
     model::{CallHomeTriple, CredentialState, IssuingMode, NodeKind, Profile, Registration, Timestamp},
-    store::{Batch, CredentialFilter, CredentialPatch, KeptAnswer, Op, Page, Store, StoreError},
+    store::{Batch, CredentialFilter, CredentialPatch, KeptAnswer, Op, Page, Store, StoreError, TakeOver},
 };
 
 use super::fixture::*;
@@ -214,7 +214,8 @@ pub async fn registrations_are_paged_and_found_by_profile(store: S) {
         one(&*store, register(n, "mme")).await.unwrap();
     }
     let sgsn = Registration { kind: NodeKind::Sgsn, ..registration(1, "sgsn") };
-    let op = Op::Register { registration: Box::new(sgsn), count_attach: false, pool: None, send: None };
+    let take_over = TakeOver::default();
+    let op = Op::Register { registration: Box::new(sgsn), count_attach: false, pool: None, take_over };
     one(&*store, op).await.unwrap();
     let (mut after, mut seen) = (None, 0);
     loop {

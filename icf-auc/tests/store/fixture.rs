@@ -8,7 +8,7 @@ use icf_auc::{
         Timestamp,
     },
     store::{
-        Done, NewCredential, Op, Outgoing, OutgoingMessage, PooledVector, Store, StoreError,
+        Done, NewCredential, Op, Outgoing, OutgoingMessage, PooledVector, Store, StoreError, TakeOver,
         sealed::Keyring,
         sqlite::{OpenOptions, SqliteStore},
     },
@@ -90,7 +90,7 @@ pub fn register(n: u64, host: &str) -> Op {
         registration: Box::new(registration(n, host)),
         count_attach: true,
         pool: Some(POOL.parse().unwrap()),
-        send: None,
+        take_over: TakeOver::default(),
     }
 }
 

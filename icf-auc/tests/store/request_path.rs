@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use icf_auc::{
     model::{CredentialState, NodeKind, Registration, Timestamp},
-    store::{CredentialPatch, Done, Event, Op, Store, StoreError},
+    store::{CredentialPatch, Done, Event, Op, OutgoingMessage, Store, StoreError, TakeOver},
 };
 use ipnet::IpNet;
 
@@ -82,13 +82,13 @@ pub async fn an_operation_that_fails_fails_alone(store: S) {
         registration: Box::new(registration(n, "mme")),
         count_attach: true,
         pool: Some(tiny),
-        send: None,
+        take_over: TakeOver::default(),
     };
     let ops = [lease(9, 1), lease(0, 1), from_tiny(0), from_tiny(1), register(9, "mme"), lease(1, 1)];
     let results = store.commit(&ops).await.unwrap();
     assert!(matches!(&results[0], Err(StoreError::NotFound(what)) if what.contains(&imsi(9).to_string())));
     assert_eq!(results[1].as_ref().unwrap(), &Done::Lease(1..2));
-    let done = Done::Registered { address: Some("10.9.9.9".parse().unwrap()), send: None };
+    let done = Done::Registered { address: Some("10.9.9.9".parse().unwrap()), send: Vec::new() };
     assert_eq!(results[2].as_ref().unwrap(), &done);
     assert!(matches!(results[3], Err(StoreError::PoolExhausted(pool)) if pool == tiny));
     assert!(matches!(results[4], Err(StoreError::NotFound(_))));
@@ -107,7 +107,7 @@ pub async fn snapshots_hold_credential_profile_and_live_registration(store: S) {
         registration: Box::new(r),
         count_attach: false,
         pool: None,
-        send: None,
+        take_over: TakeOver::default(),
     };
     let ops = [put(registration(0, "mme")), put(registration(1, "mme")), put(lapsed), put(sgsn)];
     store.commit(&ops).await.unwrap();
@@ -139,7 +139,7 @@ pub async fn a_registration_replaces_its_own_kind_only(store: S) {
         registration: Box::new(r),
         count_attach: false,
         pool: None,
-        send: None,
+        take_over: TakeOver::default(),
     };
     for r in [registration(0, "mme1"), sgsn.clone(), registration(0, "mme2")] {
         one(&*store, put(r)).await.unwrap();
@@ -153,22 +153,68 @@ fn registration_at(n: u64, host: &str, stored: &Registration) -> Registration {
     Registration { expires_at: stored.expires_at, ..registration(n, host) }
 }
 
-pub async fn registering_counts_attaches_and_queues_what_is_to_be_sent(store: S) {
+/// A CLR of type 0 to the previous node of the same kind, of type 4 to that of the other.
+fn takes_over(registration: Registration, count_attach: bool) -> Op {
+    let cancel = |cancellation_type| Some(OutgoingMessage::Cancel { cancellation_type, clr_flags: None });
+    let take_over = TakeOver { same_kind: cancel(0), other_kind: cancel(4) };
+    Op::Register { registration: Box::new(registration), count_attach, pool: None, take_over }
+}
+
+/// To whom something is to be sent, with its Cancellation-Type.
+async fn cancelled(store: &dyn Store) -> Vec<(String, u32)> {
+    let due = store.due(Timestamp::now(), 100).await.unwrap();
+    let cancel = due.into_iter().map(|queued| match queued.outgoing.message {
+        OutgoingMessage::Cancel { cancellation_type, .. } => (queued.outgoing.node.host, cancellation_type),
+        other => panic!("{other:?}"),
+    });
+    cancel.collect()
+}
+
+pub async fn registering_counts_attaches_and_cancels_the_previous_node(store: S) {
     store.insert(credentials(0..1)).await.unwrap();
-    let op = |count_attach| Op::Register {
-        registration: Box::new(registration(0, "mme2")),
-        count_attach,
-        pool: None,
-        send: Some(Box::new(cancel_of(0, "mme1"))),
-    };
-    let Ok(Done::Registered { address: None, send: Some(id) }) = one(&*store, op(true)).await else {
-        panic!()
-    };
-    one(&*store, op(false)).await.unwrap();
-    assert_eq!(store.credential(imsi(0)).await.unwrap().unwrap().attaches, 1);
+    let first = one(&*store, takes_over(registration(0, "mme1"), true)).await.unwrap();
+    assert_eq!(first, Done::Registered { address: None, send: Vec::new() }, "there was none before");
+    let second = one(&*store, takes_over(registration(0, "mme2"), true)).await.unwrap();
+    let Done::Registered { send, .. } = second else { panic!("{second:?}") };
+    // Of the same node, however it is written, nobody is told (RFC 6733 §4.3.1).
+    one(&*store, takes_over(registration(0, "MME2"), false)).await.unwrap();
+    assert_eq!(store.credential(imsi(0)).await.unwrap().unwrap().attaches, 2);
     let due = store.due(Timestamp::now(), 10).await.unwrap();
-    assert_eq!((due[0].id, due[0].attempts, &due[0].outgoing), (id, 0, &cancel_of(0, "mme1")));
-    assert_eq!(due.len(), 2);
+    assert_eq!(due.iter().map(|queued| queued.id).collect::<Vec<_>>(), send);
+    assert_eq!((due[0].attempts, due[0].outgoing.imsi, &due[0].outgoing.node), (0, imsi(0), &node("mme1")));
+    assert_eq!(cancelled(&*store).await, [("mme1".to_owned(), 0)]);
+}
+
+/// TS 29.272 §5.2.1.1.3; also of two that are committed at once.
+pub async fn the_transaction_finds_the_previous_node_itself(store: S) {
+    store.insert(credentials(0..2)).await.unwrap();
+    let sgsn = Registration { kind: NodeKind::Sgsn, ..registration(0, "sgsn") };
+    let both = Op::Register {
+        registration: Box::new(sgsn),
+        count_attach: false,
+        pool: None,
+        take_over: TakeOver::default(),
+    };
+    let moves = ["mme1", "mme2", "mme3"].map(|host| takes_over(registration(0, host), false));
+    let ops = [&[both], &moves[..]].concat();
+    for done in store.commit(&ops).await.unwrap() {
+        done.unwrap();
+    }
+    let told = [("sgsn", 4), ("mme1", 0), ("mme2", 0)].map(|(host, kind)| (host.to_owned(), kind));
+    assert_eq!(cancelled(&*store).await, told);
+    let left = store.registration(imsi(0)).await.unwrap();
+    assert_eq!(left.iter().map(|r| r.node.host.as_str()).collect::<Vec<_>>(), ["mme3"]);
+    // Neither one that has lapsed nor one that has purged the UE is told anything.
+    let lapsed = Registration { expires_at: Timestamp::now().plus(-1), ..registration(1, "mme1") };
+    let purge = Op::Purge { imsi: imsi(1), host: "mme2".into() };
+    let ops = [
+        takes_over(lapsed, false),
+        takes_over(registration(1, "mme2"), false),
+        purge,
+        takes_over(registration(1, "mme3"), false),
+    ];
+    store.commit(&ops).await.unwrap();
+    assert_eq!(cancelled(&*store).await.len(), 3, "no more than before");
 }
 
 pub async fn addresses_are_unique_kept_and_used_again(store: S) {
@@ -196,7 +242,7 @@ pub async fn an_exhausted_pool_takes_back_addresses_of_expired_credentials(store
         registration: Box::new(registration(n, "mme")),
         count_attach: false,
         pool: Some(net),
-        send: None,
+        take_over: TakeOver::default(),
     };
     let first = address(&*store, op(0)).await;
     let second = address(&*store, op(1)).await;
@@ -213,7 +259,7 @@ pub async fn an_exhausted_pool_takes_back_addresses_of_expired_credentials(store
     store.cancel(imsi(1), Vec::new()).await.unwrap();
     // In one batch with the one that would lose it: it keeps it.
     let results = store.commit(&[op(1), op(3)]).await.unwrap();
-    assert_eq!(results[0].as_ref().unwrap(), &Done::Registered { address: second, send: None });
+    assert_eq!(results[0].as_ref().unwrap(), &Done::Registered { address: second, send: Vec::new() });
     assert!(matches!(results[1], Err(StoreError::PoolExhausted(_))));
 }
 

@@ -10,7 +10,7 @@ use crate::{
         fixture::{HOME, NOW, registered, subscriber, subscriber_with},
         subscription,
     },
-    store::{Outgoing, OutgoingMessage},
+    store::OutgoingMessage,
 };
 
 /// What an Open5GS MME sends: S6a-Indicator and Initial-Attach-Indicator, 0x22.
@@ -38,42 +38,40 @@ fn update(request: &UpdateLocationRequest<'_>, subscriber: &Snapshot) -> Result<
 }
 
 #[track_caller]
-fn register(update: &Update) -> (&Registration, bool, Option<&Outgoing>) {
-    let Op::Register { registration, count_attach, send, .. } = &update.ops[0] else { panic!("{update:?}") };
-    (registration, *count_attach, send.as_deref())
+fn register(update: &Update) -> (&Registration, bool, &TakeOver) {
+    let Op::Register { registration, count_attach, take_over, .. } = &update.op else { panic!("{update:?}") };
+    (registration, *count_attach, take_over)
 }
 
+/// Who of those that served `before` is told so, with which Cancellation-Type.
 #[track_caller]
-fn clr(update: &Update) -> Option<(&str, u32)> {
-    let (_, _, send) = register(update);
-    send.map(cancelled)
-}
-
-fn cancelled(outgoing: &crate::store::Outgoing) -> (&str, u32) {
-    match &outgoing.message {
-        OutgoingMessage::Cancel { cancellation_type, .. } => (&*outgoing.node.host, *cancellation_type),
+fn clrs(update: &Update, before: &Snapshot) -> Vec<(String, u32)> {
+    let (registration, _, take_over) = register(update);
+    let served = [&before.registration, &before.sgsn].into_iter().flatten();
+    let told = served.filter_map(|previous| take_over.notice(previous, registration, NOW));
+    told.map(|outgoing| match outgoing.message {
+        OutgoingMessage::Cancel { cancellation_type, .. } => (outgoing.node.host, cancellation_type),
         other => panic!("{other:?}"),
-    }
+    })
+    .collect()
 }
 
-fn other_clr(update: &Update) -> Option<(&str, u32)> {
-    match update.ops.get(1) {
-        Some(Op::Send(outgoing)) => Some(cancelled(outgoing)),
-        _ => None,
-    }
+fn told<const N: usize>(nodes: [(&str, u32); N]) -> Vec<(String, u32)> {
+    nodes.map(|(host, kind)| (host.to_owned(), kind)).to_vec()
 }
 
 #[test]
 fn ulr_of_open5gs_registers_counts_an_attach_and_gets_the_subscription() {
     let subscriber = subscriber();
     let update = update(&ulr("mme.example", OPEN5GS), &subscriber).unwrap();
-    let (registration, counted, send) = register(&update);
+    let (registration, counted, _) = register(&update);
     assert_eq!((registration.kind, registration.rat), (NodeKind::Mme, Rat::Eutran));
     assert_eq!((&*registration.node.host, &*registration.node.realm), ("mme.example", "visited.example"));
     assert_eq!(registration.visited_plmn.to_string(), "999-71");
     assert_eq!(registration.imei.as_deref(), Some("3569380356438001"));
     assert_eq!((registration.registered_at, registration.expires_at), (NOW, NOW.plus(86_400)));
-    assert!(counted && send.is_none() && update.subscription_data);
+    assert!(counted && update.subscription_data);
+    assert_eq!(clrs(&update, &subscriber), []);
     subscription::with_data(&subscriber, subscriber.credential.address, |data| {
         let answer = update.answer(data);
         assert!(answer.outcome.is_success());
@@ -97,8 +95,7 @@ fn ulr_from_another_mme_cancels_the_previous_one_with_type_0() {
     let previous = registered(NodeKind::Mme, "old.example");
     for flags in [UlrFlags::S6A, OPEN5GS] {
         let update = update(&ulr("new.example", flags), &previous).unwrap();
-        assert_eq!(clr(&update), Some(("old.example", 0)));
-        assert_eq!(update.ops.len(), 1, "registering replaces the previous MME");
+        assert_eq!(clrs(&update, &previous), told([("old.example", 0)]));
         assert_eq!(register(&update).0.registered_at, NOW);
     }
 }
@@ -107,9 +104,10 @@ fn ulr_from_another_mme_cancels_the_previous_one_with_type_0() {
 fn ulr_from_the_same_mme_cancels_nobody_and_keeps_the_begin() {
     let subscriber = registered(NodeKind::Mme, "mme.example");
     let update = update(&ulr("MME.example", UlrFlags::S6A), &subscriber).unwrap();
-    let (registration, counted, send) = register(&update);
+    let (registration, counted, _) = register(&update);
     assert_eq!((registration.registered_at, registration.expires_at), (NOW.plus(-3600), NOW.plus(86_400)));
-    assert!(!counted && send.is_none());
+    assert!(!counted);
+    assert_eq!(clrs(&update, &subscriber), []);
 }
 
 #[test]
@@ -125,19 +123,17 @@ fn ulr_without_terminal_information_keeps_the_imei_of_the_same_node() {
 fn an_initial_attach_at_an_mme_cancels_the_sgsn_with_type_4() {
     let sgsn = registered(NodeKind::Sgsn, "sgsn.example");
     let update = update(&ulr("mme.example", OPEN5GS), &sgsn).unwrap();
-    assert_eq!((clr(&update), other_clr(&update)), (None, Some(("sgsn.example", 4))));
-    let host = "sgsn.example".to_owned();
-    assert_eq!(update.ops[2], Op::Deregister { imsi: sgsn.credential.imsi, kind: NodeKind::Sgsn, host });
+    assert_eq!(clrs(&update, &sgsn), told([("sgsn.example", 4)]));
 }
 
 #[test]
 fn an_mme_that_serves_alone_cancels_the_sgsn_with_type_1() {
     let sgsn = registered(NodeKind::Sgsn, "sgsn.example");
     let flags = UlrFlags::S6A.with(UlrFlags::SINGLE_REGISTRATION);
-    assert_eq!(other_clr(&update(&ulr("mme.example", flags), &sgsn).unwrap()), Some(("sgsn.example", 1)));
+    let update = |flags| super::decide(&ulr("mme.example", flags), Some(&sgsn), NOW, &Causes::default());
+    assert_eq!(clrs(&update(flags).unwrap(), &sgsn), told([("sgsn.example", 1)]));
     // Without either, both serve: ISR (TS 23.401 §4.3.5.6).
-    let both = update(&ulr("mme.example", UlrFlags::S6A), &sgsn).unwrap();
-    assert_eq!((clr(&both), both.ops.len()), (None, 1));
+    assert_eq!(clrs(&update(UlrFlags::S6A).unwrap(), &sgsn), []);
 }
 
 #[test]
@@ -145,11 +141,11 @@ fn registrations_of_mme_and_sgsn_are_kept_apart() {
     let mut both = registered(NodeKind::Mme, "old.example");
     both.sgsn = registered(NodeKind::Sgsn, "sgsn.example").sgsn;
     let update = update(&ulr("mme.example", OPEN5GS), &both).unwrap();
-    assert_eq!((clr(&update), other_clr(&update)), (Some(("old.example", 0)), Some(("sgsn.example", 4))));
+    assert_eq!(clrs(&update, &both), told([("old.example", 0), ("sgsn.example", 4)]));
     let sgsn = UpdateLocationRequest { rat_type: RatType::UTRAN, ..ulr("new-sgsn.example", UlrFlags(0)) };
     both.profile = subscriber_with(|_, profile| profile.allowed_rats = AccessRule::Any).profile;
     let update = super::decide(&sgsn, Some(&both), NOW, &Causes::default()).unwrap();
-    assert_eq!((clr(&update), update.ops.len()), (Some(("sgsn.example", 1)), 1));
+    assert_eq!(clrs(&update, &both), told([("sgsn.example", 1)]));
 }
 
 #[test]
@@ -211,8 +207,7 @@ fn the_last_attach_may_move_to_another_mme_but_not_begin_again() {
 
 #[test]
 fn an_address_is_assigned_from_the_pool_only_if_there_is_none() {
-    let pool = |subscriber: &Snapshot| match &update(&ulr("mme.example", OPEN5GS), subscriber).unwrap().ops[0]
-    {
+    let pool = |subscriber: &Snapshot| match &update(&ulr("mme.example", OPEN5GS), subscriber).unwrap().op {
         Op::Register { pool, .. } => *pool,
         other => panic!("{other:?}"),
     };

@@ -3,13 +3,14 @@
 use std::{collections::HashSet, net::IpAddr};
 
 use ipnet::IpNet;
+use schemas::identity::Imsi;
 use serde_json::json;
 
 use super::state::State;
 use crate::{
     auc::sqn::Layout,
-    model::{CredentialState, Registration, Timestamp},
-    store::{Done, Op, Outgoing, StoreError, pool},
+    model::{CredentialState, NodeKind, Registration, Timestamp},
+    store::{Done, Op, StoreError, TakeOver, pool},
 };
 
 impl State {
@@ -26,8 +27,8 @@ impl State {
                 *reserved = lease.last();
                 Ok(Done::Lease(lease.first()..lease.last() + 1))
             }
-            Op::Register { registration, count_attach, pool, send } => {
-                self.register(registration, *count_attach, *pool, send.as_deref(), now)
+            Op::Register { registration, count_attach, pool, take_over } => {
+                self.register(registration, *count_attach, *pool, take_over, now)
             }
             Op::Purge { imsi, host } => {
                 let mut any = false;
@@ -43,24 +44,13 @@ impl State {
                 Ok(Done::Changed(any))
             }
             Op::Deregister { imsi, kind, host } => {
-                let all = self.registrations.entry(*imsi).or_default();
-                let before = all.len();
-                all.retain(|r| r.kind != *kind || !r.node.is(host));
-                let any = all.len() < before;
-                if any {
-                    self.tell("deregistered", Some(*imsi), json!({ "kind": kind, "node": host }), now);
-                }
-                Ok(Done::Changed(any))
+                Ok(Done::Changed(self.deregister(*imsi, *kind, host, now)))
             }
             Op::TakeVectors { imsi, count } => {
                 let slots = self.vectors.entry(*imsi).or_default().iter_mut();
                 Ok(Done::Vectors(
                     slots.filter_map(|(_, vector)| vector.take()).take(*count as usize).collect(),
                 ))
-            }
-            Op::Send(one) => {
-                self.push_outgoing(Outgoing::clone(one), now);
-                Ok(Done::Changed(true))
             }
             Op::Sent(id) => Ok(Done::Changed(self.outgoing.remove(id).is_some())),
             Op::SendLater { id, at } => Ok(Done::Changed(match self.outgoing.get_mut(id) {
@@ -83,7 +73,7 @@ impl State {
         registration: &Registration,
         count_attach: bool,
         pool: Option<IpNet>,
-        send: Option<&Outgoing>,
+        take_over: &TakeOver,
         now: Timestamp,
     ) -> Result<Done, StoreError> {
         let imsi = registration.imsi;
@@ -104,13 +94,33 @@ impl State {
             "visited_plmn": registration.visited_plmn,
             "address": address,
         });
+        let mut send = Vec::new();
+        for previous in self.registrations.get(&imsi).cloned().unwrap_or_default() {
+            if let Some(one) = take_over.notice(&previous, &registration, now) {
+                send.push(self.push_outgoing(one, now));
+            }
+            if take_over.other_kind.is_some() && previous.kind != registration.kind {
+                self.deregister(imsi, previous.kind, &previous.node.host, now);
+            }
+        }
         let all = self.registrations.entry(imsi).or_default();
         all.retain(|r| r.kind != registration.kind);
         all.push(registration);
         all.sort_by_key(|r| r.kind as u8);
         self.tell("registered", Some(imsi), detail, now);
-        let send = send.map(|one| self.push_outgoing(one.clone(), now));
         Ok(Done::Registered { address, send })
+    }
+
+    /// Whether it was registered there.
+    fn deregister(&mut self, imsi: Imsi, kind: NodeKind, host: &str, now: Timestamp) -> bool {
+        let all = self.registrations.entry(imsi).or_default();
+        let before = all.len();
+        all.retain(|r| r.kind != kind || !r.node.is(host));
+        let any = all.len() < before;
+        if any {
+            self.tell("deregistered", Some(imsi), json!({ "kind": kind, "node": host }), now);
+        }
+        any
     }
 
     fn free_address(&mut self, net: IpNet, now: Timestamp) -> Option<IpAddr> {

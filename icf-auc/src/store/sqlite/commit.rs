@@ -1,13 +1,14 @@
 //! Group commit: all operations in one transaction. What an operation needs is read for all of them at once,
 //! and written for all of them at once.
 
+use schemas::identity::Imsi;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::{addresses::Pools, lease::Ledger, queue, subjects::Subjects, vectors};
 use crate::{
-    model::{Registration, Timestamp},
-    store::{Done, Event, Op, Outgoing, StoreError, sealed::Keyring},
+    model::{NodeKind, Registration, Timestamp},
+    store::{Done, Event, Op, StoreError, TakeOver, sealed::Keyring},
 };
 
 /// Results in the order of the operations. The outer error is for the transaction as a whole.
@@ -53,8 +54,8 @@ impl Work {
     ) -> Result<Result<Done, StoreError>, StoreError> {
         Ok(match op {
             Op::Lease { imsi, count, above } => self.leases.take(*imsi, *count, *above).map(Done::Lease),
-            Op::Register { registration, count_attach, pool, send } => {
-                return self.register(conn, registration, *count_attach, *pool, send.as_deref()).await;
+            Op::Register { registration, count_attach, pool, take_over } => {
+                return self.register(conn, registration, *count_attach, *pool, take_over).await;
             }
             Op::Purge { imsi, host } => {
                 let any = self.subjects.purge(*imsi, host);
@@ -63,21 +64,11 @@ impl Work {
                 }
                 Ok(Done::Changed(any))
             }
-            Op::Deregister { imsi, kind, host } => {
-                let any = self.subjects.forget(*imsi, *kind, host);
-                if any {
-                    self.event("deregistered", *imsi, json!({ "kind": kind, "node": host }));
-                }
-                Ok(Done::Changed(any))
-            }
+            Op::Deregister { imsi, kind, host } => Ok(Done::Changed(self.deregister(*imsi, *kind, host))),
             Op::TakeVectors { imsi, count } => match vectors::take(conn, keys, *imsi, *count).await {
                 Err(error @ StoreError::Sealed(_)) => Err(error),
                 other => Ok(Done::Vectors(other?)),
             },
-            Op::Send(one) => {
-                queue::push(conn, one, self.now).await?;
-                Ok(Done::Changed(true))
-            }
             Op::Sent(id) => Ok(Done::Changed(queue::sent(conn, *id).await?)),
             Op::SendLater { id, at } => Ok(Done::Changed(queue::later(conn, *id, *at).await?)),
             Op::Tell(event) => {
@@ -93,7 +84,7 @@ impl Work {
         registration: &Registration,
         count_attach: bool,
         pool: Option<ipnet::IpNet>,
-        send: Option<&Outgoing>,
+        take_over: &TakeOver,
     ) -> Result<Result<Done, StoreError>, StoreError> {
         let imsi = registration.imsi;
         let Some(known) = self.subjects.address(imsi) else {
@@ -116,16 +107,30 @@ impl Work {
             "visited_plmn": registration.visited_plmn,
             "address": address,
         });
+        let mut send = Vec::new();
+        for previous in self.subjects.registered(imsi) {
+            if let Some(one) = take_over.notice(&previous, &registration, self.now) {
+                send.push(queue::push(conn, &one, self.now).await?);
+            }
+            if take_over.other_kind.is_some() && previous.kind != registration.kind {
+                self.deregister(imsi, previous.kind, &previous.node.host);
+            }
+        }
         self.subjects.put(registration);
         self.event("registered", imsi, detail);
-        let send = match send {
-            Some(one) => Some(queue::push(conn, one, self.now).await?),
-            None => None,
-        };
         Ok(Ok(Done::Registered { address, send }))
     }
 
-    fn event(&mut self, kind: &str, imsi: schemas::identity::Imsi, detail: serde_json::Value) {
+    /// Whether it was registered there.
+    fn deregister(&mut self, imsi: Imsi, kind: NodeKind, host: &str) -> bool {
+        let any = self.subjects.forget(imsi, kind, host);
+        if any {
+            self.event("deregistered", imsi, json!({ "kind": kind, "node": host }));
+        }
+        any
+    }
+
+    fn event(&mut self, kind: &str, imsi: Imsi, detail: serde_json::Value) {
         self.events.push(Event { kind: kind.to_owned(), imsi: Some(imsi), detail });
     }
 }

@@ -115,6 +115,12 @@ impl Subjects {
         }
     }
 
+    /// The subscriber's registrations, as the operations before have left them.
+    pub(super) fn registered(&self, imsi: Imsi) -> Vec<Registration> {
+        let of = |kind| self.slots.get(&(imsi, kind)).and_then(|slot| slot.now.clone());
+        [NodeKind::Mme, NodeKind::Sgsn].into_iter().filter_map(of).collect()
+    }
+
     /// Replaces the registration of its kind.
     pub(super) fn put(&mut self, registration: Registration) {
         let key = (registration.imsi, registration.kind);
