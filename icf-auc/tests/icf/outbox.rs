@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use icf_auc::model::Timestamp;
 use s6a::{
     app::CancellationType::MmeUpdateProcedure,
     codec::{Experimental, ResultCode},
@@ -115,4 +116,30 @@ async fn a_ue_that_moves_between_instances_faster_than_they_hear_of_it_leaves_no
     nothing_waits(&lab).await;
     a.stop().await;
     b.stop().await;
+}
+
+/// RFC 6733 §6.1.6: a sibling of the MME is no relay, and would answer for what it does not serve.
+#[tokio::test]
+async fn a_clr_for_an_mme_that_is_away_waits_for_it_and_is_not_sent_to_its_sibling() {
+    let lab = Lab::with(1).await;
+    let icf = lab.start().await;
+    let (one, two) = (icf.mme(1).await, icf.mme(2).await);
+    one.attached(imsi(1)).await;
+    one.disconnect().await;
+    // As after a restart: nothing is remembered of the one that is away.
+    two.disconnect().await;
+    icf.stop().await;
+    let icf = lab.start().await;
+    let two = icf.mme(2).await;
+    two.attached(imsi(1)).await;
+    until("tried", async || {
+        let due = lab.store.due(Timestamp::now().plus(1000), 10).await.unwrap();
+        due.first().expect("still to be sent").attempts > 0
+    })
+    .await;
+    two.is_told_nothing(Duration::from_millis(50)).await;
+    let one = icf.mme(1).await;
+    assert_eq!(one.told().await, cancel(imsi(1), MmeUpdateProcedure));
+    nothing_waits(&lab).await;
+    icf.stop().await;
 }

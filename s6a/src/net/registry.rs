@@ -85,14 +85,15 @@ impl Registry {
         self.read().values().cloned().collect()
     }
 
-    /// RFC 6733 §6.1.4 to §6.1.6: the host itself, else a peer of the realm, else a relay; connections
-    /// without doubt first. `not` is one that has just failed.
+    /// RFC 6733 §6.1.4 to §6.1.6: the host itself, else a relay of its realm, else any relay. Only a relay
+    /// forwards, and it says so in its CER or CEA (§2.4): a peer of the realm that is no relay and not the host
+    /// would answer 3002. Where no host is named, any peer of the realm will do. Connections without doubt
+    /// first. `not` is one that has just failed.
     pub(super) fn route(&self, to: Destination<'_>, not: Option<u64>) -> Option<Arc<Link>> {
         let host = to.host.map(key);
         let slots = self.read();
         let usable = |slot: &Arc<Slot>| slot.open().filter(|(link, _)| Some(link.id) != not);
-        let named = host.as_ref().and_then(|host| slots.get(host));
-        if let Some((link, _)) = named.and_then(usable) {
+        if let Some((link, _)) = host.as_ref().and_then(|host| slots.get(host)).and_then(usable) {
             return Some(link);
         }
         slots
@@ -101,13 +102,10 @@ impl Registry {
             .filter_map(|(link, info)| {
                 let in_realm = info.realm.eq_ignore_ascii_case(to.realm);
                 let doubtful = link.doubtful.load(Ordering::Relaxed);
-                // A peer of the realm that is another host than the one named can only forward; a proxy
-                // need not say that it does, but nobody is between us and a host that is a peer itself.
                 let rank = match (in_realm, info.relay) {
                     (true, true) => 0,
                     (true, false) if host.is_none() => 0,
                     (false, true) => 2,
-                    (true, false) if named.is_none() => 4,
                     (_, false) => return None,
                 };
                 Some((rank + u8::from(doubtful), link))

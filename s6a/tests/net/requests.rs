@@ -156,6 +156,37 @@ async fn a_request_goes_to_another_connection_with_the_t_bit_when_the_first_is_l
     assert!(result.is_ok());
 }
 
+/// RFC 6733 §2.4, §6.1.6: only a relay forwards, and it says so by its application.
+#[tokio::test]
+async fn a_request_for_an_absent_host_goes_to_a_relay_and_never_to_its_sibling() {
+    let mut config = hss();
+    config.accept_unknown_peers = true;
+    let node = Node::start(config, App::new(Manner::Now)).await.unwrap();
+    let mut sibling = Raw::open(&node, "mme2.visited.example").await;
+    for absent in [MME, "mme3.visited.example"] {
+        let to = Destination { host: Some(absent), realm: VISITED };
+        assert_eq!(node.request(to, |_, _, _| ()).await.unwrap_err(), RequestError::NoPeer, "{absent}");
+    }
+    let mut relay = Raw::connect(&node).await;
+    assert_eq!(relay.ask(&cer("dra.visited.example", u32::MAX, 1)).await.code(), ResultCode::SUCCESS);
+    let (result, ()) = tokio::join!(node.request(TO_MME, clr), async {
+        let sent = relay.receive().await;
+        relay.send(&answer(&sent.message(), ResultCode::SUCCESS)).await;
+    });
+    assert!(result.is_ok());
+    // The sibling has got none of it: the next that it receives is the answer to its own request.
+    assert_eq!(sibling.ask(&air((9, 9))).await.code(), ResultCode::SUCCESS);
+    // For whoever is in the realm it will do.
+    let to = Destination { host: None, realm: VISITED };
+    drop(relay);
+    until("the relay gone", || node.peers().iter().filter(|peer| peer.since.is_some()).count() == 1).await;
+    let (result, ()) = tokio::join!(node.request(to, clr), async {
+        let sent = sibling.receive().await;
+        sibling.send(&answer(&sent.message(), ResultCode::SUCCESS)).await;
+    });
+    assert!(result.is_ok());
+}
+
 #[tokio::test]
 async fn a_connection_in_memory_is_served_alike() {
     let node = Node::start(hss(), App::new(Manner::Now)).await.unwrap();
