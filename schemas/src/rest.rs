@@ -16,6 +16,8 @@ pub mod peer;
 pub mod pool;
 pub mod problem;
 pub mod profile;
+#[cfg(feature = "formats")]
+pub mod provisioning;
 pub mod registration;
 
 pub use access::{AccessRule, Rat};
