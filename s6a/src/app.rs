@@ -8,12 +8,16 @@ pub mod gprs;
 pub mod groups;
 pub mod lcs;
 pub mod location;
+pub mod monitoring;
 pub mod notify;
 pub mod place;
+pub mod power;
 pub mod purge;
 pub mod reset;
 pub mod subscriber_data;
 pub mod subscription;
+pub mod trace;
+pub mod v2x;
 pub mod values;
 pub mod vectors;
 

@@ -18,6 +18,7 @@ pub use avp::{Avp, AvpFlags, Avps};
 pub use dictionary::{AvpDef, Kind};
 pub use error::DecodeError;
 pub use frame::Frame;
+pub use grammar::{Member, Occurs};
 pub use header::{CommandFlags, HEADER_LEN, Header};
 pub use message::Message;
 pub use result::{Experimental, ResultCode};

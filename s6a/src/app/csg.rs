@@ -1,4 +1,4 @@
-//! Closed subscriber groups, TS 29.272 §7.3.78 and §7.3.155.
+//! Closed subscriber groups, TS 29.272 §7.3.78. (VPLMN-CSG-Subscription-Data, §7.3.155, is of S7a alone.)
 
 use crate::codec::{
     dictionary::{base::*, s6a::*},
@@ -16,9 +16,10 @@ group! {
 }
 
 group! {
-    /// VPLMN-CSG-Subscription-Data, TS 29.272 §7.3.155.
+    /// User-CSG-Information, TS 32.299 §7.2.240A: the CSG cell where the UE is.
     #[derive(Debug)]
-    pub struct VplmnCsgSubscriptionData ::=
+    pub struct UserCsgInformation ::=
         { csg_id: u32 = CSG_ID }
-        [ expiration_date: u32 = EXPIRATION_DATE ]
+        { csg_access_mode: u32 = CSG_ACCESS_MODE }
+        [ csg_membership_indication: u32 = CSG_MEMBERSHIP_INDICATION ]
 }

@@ -35,6 +35,6 @@ group! {
         [ lipa_permission: u32 = LIPA_PERMISSION ]
         [ restoration_priority: u32 = RESTORATION_PRIORITY ]
         [ sipto_local_network_permission: u32 = SIPTO_LOCAL_NETWORK_PERMISSION ]
-        [ non_ip_pdn_type_indicator: u32 = NON_IP_PDN_TYPE_INDICATOR ]
         [ non_ip_data_delivery_mechanism: u32 = NON_IP_DATA_DELIVERY_MECHANISM ]
+        [ scef_id: &'a str = SCEF_ID ]
 }

@@ -79,6 +79,13 @@ group! {
 }
 
 group! {
+    /// Adjacent-PLMNs, TS 29.272 §7.3.186: where the UE may be handed over to.
+    #[derive(Debug)]
+    pub struct AdjacentPlmns<'a> ::=
+        1*{ visited_plmn_id: [u8; 3] = VISITED_PLMN_ID }
+}
+
+group! {
     /// OC-Supported-Features, RFC 7683 §7.1.
     #[derive(Debug)]
     pub struct OcSupportedFeatures ::=

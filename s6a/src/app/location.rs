@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::groups::*;
-use super::values::*;
+use super::{monitoring::SupportedServices, values::*};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},
     codec::{
@@ -41,6 +41,8 @@ command! {
         [ sms_register_request: u32 = SMS_REGISTER_REQUEST ]
         [ sgs_mme_identity: &'a str = SGS_MME_IDENTITY ]
         [ coupled_node_diameter_id: &'a str = COUPLED_NODE_DIAMETER_ID ]
+        [ adjacent_plmns: AdjacentPlmns<'a> = ADJACENT_PLMNS ]
+        [ supported_services: SupportedServices = SUPPORTED_SERVICES ]
         *[ proxy_info: RawAvp<'a> = PROXY_INFO ]
         *[ route_record: &'a str = ROUTE_RECORD ]
 }

@@ -1,7 +1,7 @@
 //! Notification, TS 29.272 §5.2.5.
 
 use super::groups::*;
-use super::values::*;
+use super::{monitoring::MonitoringEventConfigStatus, values::*};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},
     codec::{
@@ -26,6 +26,7 @@ command! {
         [ oc_supported_features: OcSupportedFeatures = OC_SUPPORTED_FEATURES ]
         *[ supported_features: SupportedFeatures = SUPPORTED_FEATURES ]
         [ terminal_information: TerminalInformation<'a> = TERMINAL_INFORMATION ]
+        [ mip6_agent_info: Mip6AgentInfo<'a> = MIP6_AGENT_INFO ]
         [ visited_network_identifier: &'a [u8] = VISITED_NETWORK_IDENTIFIER ]
         [ context_identifier: u32 = CONTEXT_IDENTIFIER ]
         [ service_selection: &'a str = SERVICE_SELECTION ]
@@ -34,6 +35,8 @@ command! {
         [ nor_flags: NorFlags = NOR_FLAGS ]
         [ homogeneous_support_of_ims_voice: u32 = HOMOGENEOUS_SUPPORT_OF_IMS_VOICE_OVER_PS_SESSIONS ]
         [ maximum_ue_availability_time: u32 = MAXIMUM_UE_AVAILABILITY_TIME ]
+        *[ monitoring_event_config_status: MonitoringEventConfigStatus<'a> = MONITORING_EVENT_CONFIG_STATUS ]
+        [ emergency_services: u32 = EMERGENCY_SERVICES ]
         *[ proxy_info: RawAvp<'a> = PROXY_INFO ]
         *[ route_record: &'a str = ROUTE_RECORD ]
 }

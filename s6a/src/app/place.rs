@@ -1,5 +1,6 @@
-//! Where a UE is and in which state, TS 29.272 §7.3.110 to §7.3.126.
+//! Where a UE is and in which state, TS 29.272 §7.3.110 to §7.3.126 and §7.3.156.
 
+use super::csg::UserCsgInformation;
 use crate::codec::{dictionary::s6a::*, grammar::group};
 
 group! {
@@ -35,6 +36,9 @@ group! {
         [ geodetic_information: &'a [u8] = GEODETIC_INFORMATION ]
         [ current_location_retrieved: u32 = CURRENT_LOCATION_RETRIEVED ]
         [ age_of_location_information: u32 = AGE_OF_LOCATION_INFORMATION ]
+        [ user_csg_information: UserCsgInformation = USER_CSG_INFORMATION ]
+        [ enodeb_id: &'a [u8] = ENODEB_ID ]
+        [ extended_enodeb_id: &'a [u8] = EXTENDED_ENODEB_ID ]
 }
 
 group! {
@@ -49,4 +53,13 @@ group! {
         [ geodetic_information: &'a [u8] = GEODETIC_INFORMATION ]
         [ current_location_retrieved: u32 = CURRENT_LOCATION_RETRIEVED ]
         [ age_of_location_information: u32 = AGE_OF_LOCATION_INFORMATION ]
+        [ user_csg_information: UserCsgInformation = USER_CSG_INFORMATION ]
+}
+
+group! {
+    /// Local-Time-Zone, TS 29.272 §7.3.156: the offset from UTC as text, and the hours of daylight saving time in it.
+    #[derive(Debug)]
+    pub struct LocalTimeZone<'a> ::=
+        { time_zone: &'a str = TIME_ZONE }
+        { daylight_saving_time: u32 = DAYLIGHT_SAVING_TIME }
 }

@@ -1,6 +1,6 @@
 //! Reset after a restart of the HSS, TS 29.272 §5.2.4.
 
-use super::groups::*;
+use super::{groups::*, subscriber_data::SubscriptionDataDeletion};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},
     codec::{
@@ -25,6 +25,7 @@ command! {
         *[ user_id: &'a str = USER_ID ]
         *[ reset_id: &'a [u8] = RESET_ID ]
         [ subscription_data: SubscriptionData<'a> = SUBSCRIPTION_DATA ]
+        [ subscription_data_deletion: SubscriptionDataDeletion<'a> = SUBSCRIPTION_DATA_DELETION ]
         *[ proxy_info: RawAvp<'a> = PROXY_INFO ]
         *[ route_record: &'a str = ROUTE_RECORD ]
 }

@@ -1,13 +1,13 @@
 //! Insert and delete subscriber data, TS 29.272 §5.2.2.
 
 use super::groups::*;
-use super::{place::*, values::*};
+use super::{monitoring::*, place::*, power::EdrxRelatedRat, values::*};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},
     codec::{
         RawAvp,
         dictionary::{base::*, s6a::*},
-        grammar::command,
+        grammar::{command, group},
     },
 };
 
@@ -48,6 +48,10 @@ command! {
         [ ida_flags: IdaFlags = IDA_FLAGS ]
         [ eps_user_state: EpsUserState = EPS_USER_STATE ]
         [ eps_location_information: EpsLocationInformation<'a> = EPS_LOCATION_INFORMATION ]
+        [ local_time_zone: LocalTimeZone<'a> = LOCAL_TIME_ZONE ]
+        [ supported_services: SupportedServices = SUPPORTED_SERVICES ]
+        *[ monitoring_event_report: MonitoringEventReport<'a> = MONITORING_EVENT_REPORT ]
+        *[ monitoring_event_config_status: MonitoringEventConfigStatus<'a> = MONITORING_EVENT_CONFIG_STATUS ]
         [ error_message: &'a str = ERROR_MESSAGE ]
         [ failed_avp: FailedAvp<'a> = FAILED_AVP ]
         *[ proxy_info: RawAvp<'a> = PROXY_INFO ]
@@ -68,13 +72,27 @@ command! {
         { user_name: &'a str = USER_NAME }
         *[ supported_features: SupportedFeatures = SUPPORTED_FEATURES ]
         { dsr_flags: DsrFlags = DSR_FLAGS }
+        [ scef_id: &'a str = SCEF_ID ]
         *[ context_identifier: u32 = CONTEXT_IDENTIFIER ]
-        *[ regional_subscription_zone_code: &'a [u8] = REGIONAL_SUBSCRIPTION_ZONE_CODE ]
         [ trace_reference: &'a [u8] = TRACE_REFERENCE ]
         *[ ts_code: &'a [u8] = TS_CODE ]
         *[ ss_code: &'a [u8] = SS_CODE ]
+        [ edrx_related_rat: EdrxRelatedRat<'a> = EDRX_RELATED_RAT ]
+        *[ external_identifier: &'a str = EXTERNAL_IDENTIFIER ]
         *[ proxy_info: RawAvp<'a> = PROXY_INFO ]
         *[ route_record: &'a str = ROUTE_RECORD ]
+}
+
+group! {
+    /// Subscription-Data-Deletion, TS 29.272 §7.3.208: what a DSR withdraws, for all that a reset names.
+    #[derive(Debug)]
+    pub struct SubscriptionDataDeletion<'a> ::=
+        { dsr_flags: DsrFlags = DSR_FLAGS }
+        [ scef_id: &'a str = SCEF_ID ]
+        *[ context_identifier: u32 = CONTEXT_IDENTIFIER ]
+        [ trace_reference: &'a [u8] = TRACE_REFERENCE ]
+        *[ ts_code: &'a [u8] = TS_CODE ]
+        *[ ss_code: &'a [u8] = SS_CODE ]
 }
 
 command! {

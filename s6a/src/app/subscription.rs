@@ -1,9 +1,12 @@
-//! Subscription-Data, TS 29.272 §7.3.2, with the AVPs that an MME or SGSN is told; trace, WLAN offload, V2X,
-//! eDRX and other groups added from release 10 on are skipped.
+//! Subscription-Data, TS 29.272 §7.3.2, with all AVPs that an MME or SGSN is told, up to release 16. No group in it is
+//! skipped: each has its type here, or in the file of its service beside this one.
 
 use std::net::IpAddr;
 
-use super::{csg::*, gprs::GprsSubscriptionData, groups::*, lcs::*, values::*};
+use super::{
+    csg::*, gprs::GprsSubscriptionData, groups::*, lcs::*, monitoring::*, power::*, trace::TraceData, v2x::*,
+    values::*,
+};
 use crate::codec::{
     dictionary::{base::*, s6a::*},
     grammar::group,
@@ -40,7 +43,28 @@ group! {
         *[ call_barring_info: CallBarringInfo<'a> = CALL_BARRING_INFO ]
         [ gprs_subscription_data: GprsSubscriptionData<'a> = GPRS_SUBSCRIPTION_DATA ]
         *[ csg_subscription_data: CsgSubscriptionData<'a> = CSG_SUBSCRIPTION_DATA ]
-        *[ vplmn_csg_subscription_data: VplmnCsgSubscriptionData = VPLMN_CSG_SUBSCRIPTION_DATA ]
+        [ trace_data: TraceData<'a> = TRACE_DATA ]
+        [ vplmn_lipa_allowed: u32 = VPLMN_LIPA_ALLOWED ]
+        [ relay_node_indicator: u32 = RELAY_NODE_INDICATOR ]
+        [ mdt_user_consent: u32 = MDT_USER_CONSENT ]
+        [ subscribed_vsrvcc: u32 = SUBSCRIBED_VSRVCC ]
+        [ prose_subscription_data: ProseSubscriptionData = PROSE_SUBSCRIPTION_DATA ]
+        *[ adjacent_access_restriction_data: AdjacentAccessRestrictionData = ADJACENT_ACCESS_RESTRICTION_DATA ]
+        [ dl_buffering_suggested_packet_count: i32 = DL_BUFFERING_SUGGESTED_PACKET_COUNT ]
+        *[ imsi_group_id: ImsiGroupId<'a> = IMSI_GROUP_ID ]
+        *[ aese_communication_pattern: AeseCommunicationPattern<'a> = AESE_COMMUNICATION_PATTERN ]
+        *[ monitoring_event_configuration: MonitoringEventConfiguration<'a> = MONITORING_EVENT_CONFIGURATION ]
+        [ emergency_info: EmergencyInfo<'a> = EMERGENCY_INFO ]
+        [ v2x_subscription_data: V2xSubscriptionData = V2X_SUBSCRIPTION_DATA ]
+        [ v2x_subscription_data_nr: V2xSubscriptionDataNr<'a> = V2X_SUBSCRIPTION_DATA_NR ]
+        *[ edrx_cycle_length: EdrxCycleLength<'a> = EDRX_CYCLE_LENGTH ]
+        *[ paging_time_window: PagingTimeWindow<'a> = PAGING_TIME_WINDOW ]
+        [ active_time: u32 = ACTIVE_TIME ]
+        [ service_gap_time: u32 = SERVICE_GAP_TIME ]
+        [ broadcast_location_assistance_data_types: u64 = BROADCAST_LOCATION_ASSISTANCE_DATA_TYPES ]
+        [ aerial_ue_subscription_information: u32 = AERIAL_UE_SUBSCRIPTION_INFORMATION ]
+        [ subscribed_arpi: u32 = SUBSCRIBED_ARPI ]
+        [ iab_operation_permission: u32 = IAB_OPERATION_PERMISSION ]
 }
 
 group! {
@@ -59,6 +83,7 @@ group! {
     pub struct ApnConfigurationProfile<'a> ::=
         { context_identifier: u32 = CONTEXT_IDENTIFIER }
         [ additional_context_identifier: u32 = ADDITIONAL_CONTEXT_IDENTIFIER ]
+        [ third_context_identifier: u32 = THIRD_CONTEXT_IDENTIFIER ]
         { all_apn_configurations_included: AllApnConfigurationsIncluded
             = ALL_APN_CONFIGURATIONS_INCLUDED_INDICATOR }
         1*{ apn_configuration: ApnConfiguration<'a> = APN_CONFIGURATION }
@@ -85,7 +110,24 @@ group! {
         [ lipa_permission: u32 = LIPA_PERMISSION ]
         [ restoration_priority: u32 = RESTORATION_PRIORITY ]
         [ sipto_local_network_permission: u32 = SIPTO_LOCAL_NETWORK_PERMISSION ]
+        [ wlan_offloadability: WlanOffloadability = WLAN_OFFLOADABILITY ]
         [ non_ip_pdn_type_indicator: u32 = NON_IP_PDN_TYPE_INDICATOR ]
+        [ non_ip_data_delivery_mechanism: u32 = NON_IP_DATA_DELIVERY_MECHANISM ]
+        [ scef_id: &'a str = SCEF_ID ]
+        [ scef_realm: &'a str = SCEF_REALM ]
+        [ preferred_data_mode: u32 = PREFERRED_DATA_MODE ]
+        [ pdn_connection_continuity: u32 = PDN_CONNECTION_CONTINUITY ]
+        [ rds_indicator: u32 = RDS_INDICATOR ]
+        [ interworking_5gs_indicator: u32 = INTERWORKING_5GS_INDICATOR ]
+        [ ethernet_pdn_type_indicator: u32 = ETHERNET_PDN_TYPE_INDICATOR ]
+}
+
+group! {
+    /// WLAN-offloadability, TS 29.272 §7.3.181; bit 0 of each allows it (§7.3.182, §7.3.183).
+    #[derive(Debug)]
+    pub struct WlanOffloadability ::=
+        [ wlan_offloadability_eutran: u32 = WLAN_OFFLOADABILITY_EUTRAN ]
+        [ wlan_offloadability_utran: u32 = WLAN_OFFLOADABILITY_UTRAN ]
 }
 
 group! {
@@ -104,4 +146,28 @@ group! {
         { priority_level: u32 = PRIORITY_LEVEL }
         [ pre_emption_capability: PreemptionCapability = PRE_EMPTION_CAPABILITY ]
         [ pre_emption_vulnerability: PreemptionVulnerability = PRE_EMPTION_VULNERABILITY ]
+}
+
+group! {
+    /// Adjacent-Access-Restriction-Data, TS 29.272 §7.3.187: what is not allowed in a PLMN next to the serving one.
+    #[derive(Debug)]
+    pub struct AdjacentAccessRestrictionData ::=
+        { visited_plmn_id: [u8; 3] = VISITED_PLMN_ID }
+        { access_restriction_data: AccessRestrictionData = ACCESS_RESTRICTION_DATA }
+}
+
+group! {
+    /// IMSI-Group-Id, TS 29.272 §7.3.189, TS 23.003 §19.9.
+    #[derive(Debug)]
+    pub struct ImsiGroupId<'a> ::=
+        { group_service_id: u32 = GROUP_SERVICE_ID }
+        { group_plmn_id: [u8; 3] = GROUP_PLMN_ID }
+        { local_group_id: &'a [u8] = LOCAL_GROUP_ID }
+}
+
+group! {
+    /// Emergency-Info, TS 29.272 §7.3.210: the PDN gateway of emergency connections.
+    #[derive(Debug)]
+    pub struct EmergencyInfo<'a> ::=
+        [ mip6_agent_info: Mip6AgentInfo<'a> = MIP6_AGENT_INFO ]
 }

@@ -192,6 +192,26 @@ named! {
         SUBSCRIBED_VSRVCC = 15,
         /// A-MSISDN.
         A_MSISDN = 16,
+        /// ProSe.
+        PROSE = 17,
+        /// Reset-IDs.
+        RESET_IDS = 18,
+        /// DL-Buffering-Suggested-Packet-Count.
+        DL_BUFFERING_SUGGESTED_PACKET_COUNT = 19,
+        /// Subscribed IMSI-Group-Id.
+        IMSI_GROUP_ID = 20,
+        /// The monitoring events of the SCEF that SCEF-ID names.
+        MONITORING_EVENTS = 21,
+        /// User Plane Integrity Protection.
+        USER_PLANE_INTEGRITY_PROTECTION = 22,
+        /// MSISDN.
+        MSISDN = 23,
+        /// UE Usage Type.
+        UE_USAGE_TYPE = 24,
+        /// V2X.
+        V2X = 25,
+        /// External-Identifier.
+        EXTERNAL_IDENTIFIER = 26,
     }
 }
 

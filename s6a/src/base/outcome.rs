@@ -1,7 +1,7 @@
 //! How an answer says what became of the request: Result-Code (RFC 6733 §7.1) or Experimental-Result (§7.6).
 
 use crate::codec::{
-    Avp, AvpDef, DecodeError, Experimental, ResultCode, Value, Writer,
+    Avp, AvpDef, DecodeError, Experimental, Member, ResultCode, Value, Writer,
     dictionary::{VENDOR_3GPP, base::*},
     grammar::{group, take_one},
 };
@@ -95,6 +95,8 @@ impl std::fmt::Display for Outcome {
 }
 
 impl<'a> Value<'a> for Outcome {
+    const MEMBERS: &'static [Member] = ExperimentalResult::MEMBERS;
+
     fn read(avp: &Avp<'a>, depth: u8) -> Result<Self, DecodeError> {
         if avp.is(&RESULT_CODE) {
             return Ok(Self::Result(ResultCode(avp.u32()?)));

@@ -72,6 +72,14 @@ impl<'a> Avp<'a> {
         Ok(u32::from_be_bytes(self.array()?))
     }
 
+    /// Integer32 (RFC 6733 §4.2): exactly four octets.
+    ///
+    /// # Errors
+    /// 5014 for another length.
+    pub fn i32(&self) -> Result<i32, DecodeError> {
+        Ok(i32::from_be_bytes(self.array()?))
+    }
+
     /// Unsigned64 (RFC 6733 §4.2): exactly eight octets.
     ///
     /// # Errors

@@ -39,6 +39,32 @@ impl Avp<'_> {
     }
 }
 
+/// How often an AVP occurs, RFC 6733 §3.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occurs {
+    /// `< AVP >` or `{ AVP }`.
+    Once,
+    /// `[ AVP ]`.
+    AtMostOnce,
+    /// `*[ AVP ]`.
+    Any,
+    /// `1*{ AVP }`.
+    AtLeastOnce,
+    /// One of Result-Code and Experimental-Result (TS 29.272 §7.1.7).
+    Either,
+}
+
+/// An AVP that the grammar of a command or group names: what is read and written, to be held against others.
+#[derive(Debug, Clone, Copy)]
+pub struct Member {
+    /// Which AVP.
+    pub def: &'static AvpDef,
+    /// How often.
+    pub occurs: Occurs,
+    /// The AVPs inside, if it is a group that has a type here; else empty.
+    pub members: &'static [Member],
+}
+
 /// Takes an AVP that occurs at most once; 5009 with the second one (RFC 6733 §7.1.5).
 #[inline]
 pub(crate) fn take_one<'a, T: Value<'a>>(
@@ -155,6 +181,49 @@ macro_rules! put {
     };
 }
 
+/// The table of a grammar's AVPs; an outcome stands for two.
+macro_rules! members {
+    ([$($done:tt)*]) => { &[$($done)*] };
+    ([$($done:tt)*] (outcome ($t:ty) $d:ident $alt:ident) $($rest:tt)*) => {
+        $crate::codec::grammar::members! {
+            [$($done)*
+                $crate::codec::Member { def: &$d, occurs: $crate::codec::Occurs::Either, members: &[] },
+                $crate::codec::Member {
+                    def: &$alt,
+                    occurs: $crate::codec::Occurs::Either,
+                    members: <$t as $crate::codec::Value<'a>>::MEMBERS,
+                },
+            ] $($rest)*
+        }
+    };
+    ([$($done:tt)*] ($occ:ident ($t:ty) $d:ident $alt:ident) $($rest:tt)*) => {
+        $crate::codec::grammar::members! {
+            [$($done)*
+                $crate::codec::Member {
+                    def: &$d,
+                    occurs: $crate::codec::grammar::occurs!($occ),
+                    members: <$t as $crate::codec::Value<'a>>::MEMBERS,
+                },
+            ] $($rest)*
+        }
+    };
+}
+
+macro_rules! occurs {
+    (required) => {
+        $crate::codec::Occurs::Once
+    };
+    (optional) => {
+        $crate::codec::Occurs::AtMostOnce
+    };
+    (repeated) => {
+        $crate::codec::Occurs::Any
+    };
+    (several) => {
+        $crate::codec::Occurs::AtLeastOnce
+    };
+}
+
 /// The struct and its two directions, from sorted entries.
 macro_rules! fields {
     ($(#[$meta:meta])* [$name:ident $($lt:lifetime)?]
@@ -168,6 +237,10 @@ macro_rules! fields {
         }
 
         impl<'a> $name $(<$lt>)? {
+            /// What its specification names, in the order in which it is written.
+            pub const MEMBERS: &'static [$crate::codec::Member] =
+                $crate::codec::grammar::members! { [] $(($occ ($t) $d $alt))* };
+
             /// One pass over the AVPs of a message or group.
             fn read_avps(octets: &'a [u8], depth: u8) -> Result<Self, $crate::codec::DecodeError> {
                 struct Key;
@@ -214,6 +287,8 @@ macro_rules! group {
         }
 
         impl<'a> $crate::codec::Value<'a> for $name $(<$lt>)? {
+            const MEMBERS: &'static [$crate::codec::Member] = Self::MEMBERS;
+
             fn read(avp: &$crate::codec::Avp<'a>, depth: u8) -> Result<Self, $crate::codec::DecodeError> {
                 avp.enter(depth)?;
                 Self::read_avps(avp.data, depth - 1).map_err(|error| error.inside(avp))
@@ -409,6 +484,6 @@ macro_rules! named {
 }
 
 pub(crate) use {
-    application, command, encode, entries, enumerated, field_type, fields, fill, flag, group, named, put,
-    slot_type, take,
+    application, command, encode, entries, enumerated, field_type, fields, fill, flag, group, members, named,
+    occurs, put, slot_type, take,
 };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{RawAvp, Repeated, ResultCode, Writer, dictionary::base::*};
 use crate::{
-    app::vectors::ResynchronizationInfo,
+    app::{trace::TraceCollectionEntity, vectors::ResynchronizationInfo},
     base::{FailedAvp, Outcome},
 };
 
@@ -65,6 +65,12 @@ impl Sample<'_> for u32 {
     }
 }
 
+impl Sample<'_> for i32 {
+    fn sample(source: &mut Source) -> Self {
+        Self::from_be_bytes(Sample::sample(source))
+    }
+}
+
 impl Sample<'_> for u64 {
     fn sample(source: &mut Source) -> Self {
         Self::from_be_bytes(Sample::sample(source))
@@ -106,6 +112,12 @@ impl Sample<'_> for Outcome {
             1 => Self::Result(ResultCode::sample(source)),
             _ => Self::Experimental { vendor: u32::sample(source), code: u32::sample(source) },
         }
+    }
+}
+
+impl Sample<'_> for TraceCollectionEntity {
+    fn sample(source: &mut Source) -> Self {
+        Self(Sample::sample(source))
     }
 }
 

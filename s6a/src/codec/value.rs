@@ -2,10 +2,13 @@
 
 use std::{fmt, marker::PhantomData, net::IpAddr};
 
-use super::{Avp, AvpDef, Avps, DecodeError, ResultCode, Writer};
+use super::{Avp, AvpDef, Avps, DecodeError, Member, ResultCode, Writer};
 
 /// The data of one AVP, read by borrowing from the message and written by appending.
 pub trait Value<'a>: Sized {
+    /// The AVPs inside, of a group; else empty.
+    const MEMBERS: &'static [Member] = &[];
+
     /// Reads the AVP; groups may hold `depth` further levels.
     ///
     /// # Errors
@@ -25,6 +28,18 @@ impl<'a> Value<'a> for u32 {
     #[inline]
     fn write(&self, def: &AvpDef, writer: &mut Writer<'_>) {
         writer.u32(def, *self);
+    }
+}
+
+impl<'a> Value<'a> for i32 {
+    #[inline]
+    fn read(avp: &Avp<'a>, _: u8) -> Result<Self, DecodeError> {
+        avp.i32()
+    }
+
+    #[inline]
+    fn write(&self, def: &AvpDef, writer: &mut Writer<'_>) {
+        writer.i32(def, *self);
     }
 }
 

@@ -47,6 +47,12 @@ impl<'b> Writer<'b> {
         self.octets(def, &value.to_be_bytes());
     }
 
+    /// Integer32.
+    #[inline]
+    pub fn i32(&mut self, def: &AvpDef, value: i32) {
+        self.octets(def, &value.to_be_bytes());
+    }
+
     /// Unsigned64.
     pub fn u64(&mut self, def: &AvpDef, value: u64) {
         self.octets(def, &value.to_be_bytes());

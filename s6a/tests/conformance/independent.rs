@@ -26,7 +26,8 @@ pub fn under_their_header(octets: &[u8]) -> Vec<u8> {
     octets
 }
 
-fn compare(name: &str, ours: Avps<'_>, theirs: &[Theirs]) -> usize {
+/// Both readings of the same AVPs, down into groups; gives how many there were.
+pub fn compare(name: &str, ours: Avps<'_>, theirs: &[Theirs]) -> usize {
     let ours: Vec<_> = ours.map(Result::unwrap).collect();
     assert_eq!(ours.len(), theirs.len(), "{name}: number of AVPs");
     let mut compared = ours.len();
@@ -51,6 +52,9 @@ fn compare(name: &str, ours: Avps<'_>, theirs: &[Theirs]) -> usize {
             }
             (Kind::U32, AvpValue::Unsigned32(value)) => {
                 assert_eq!(ours.u32().unwrap(), value.value(), "{at}")
+            }
+            (Kind::I32, AvpValue::Integer32(value)) => {
+                assert_eq!(ours.i32().unwrap(), value.value(), "{at}")
             }
             (Kind::U64, AvpValue::Unsigned64(value)) => {
                 assert_eq!(ours.u64().unwrap(), value.value(), "{at}")

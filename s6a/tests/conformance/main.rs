@@ -4,6 +4,7 @@
 
 mod dictionary;
 mod errors;
+mod groups;
 mod hostile;
 mod independent;
 mod pairs;

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use s6a::{
-    app::{csg::*, gprs::*, groups::*, lcs::*, place::*, vectors::*, *},
+    app::{
+        csg::*, gprs::*, groups::*, lcs::*, monitoring::*, place::*, power::*, subscriber_data::*,
+        subscription::*, trace::*, v2x::*, vectors::*, *,
+    },
     base::*,
     codec::{Experimental, Header, Message, RawAvp, Repeated, ResultCode, dictionary::base::PROXY_INFO},
 };
@@ -248,8 +251,22 @@ fn hss_is_asked(all: &mut Samples) {
         nor_flags: Some(NorFlags::UE_REACHABLE_FROM_MME.with(NorFlags::S6A)),
         homogeneous_support_of_ims_voice: Some(1),
         maximum_ue_availability_time: Some(3_900_000_000),
+        mip6_agent_info: Some(Mip6AgentInfo {
+            mip_home_agent_host: Some(MipHomeAgentHost {
+                destination_realm: MME_REALM,
+                destination_host: "pgw.example",
+            }),
+            ..Default::default()
+        }),
+        monitoring_event_config_status: (&[config_status()]).into(),
+        emergency_services: Some(1),
     }));
     answer!(all "NOA" from_hss!(NotifyAnswer {}));
+}
+
+/// Of an MME: UE reachability, location, loss of connectivity (TS 29.272 §7.3.200).
+fn services() -> SupportedServices {
+    SupportedServices { supported_monitoring_events: Some(0b1110), node_type: Some(1) }
 }
 
 fn terminal() -> TerminalInformation<'static> {
@@ -292,6 +309,8 @@ fn update_location(all: &mut Samples) {
         sms_register_request: Some(0),
         sgs_mme_identity: Some("mmec01.mmegi0001.mme.epc.mnc071.mcc999.3gppnetwork.org"),
         coupled_node_diameter_id: Some("sgsn.example"),
+        adjacent_plmns: Some(AdjacentPlmns { visited_plmn_id: (&[[0x13, 0, 0x14]]).into() }),
+        supported_services: Some(services()),
     }));
     let configurations = configurations(mip6_agent_info);
     with_subscription(&configurations.each_ref().map(|c| c.with_addresses()), |subscription_data| {
@@ -345,6 +364,18 @@ fn configurations(gateway: Mip6AgentInfo<'_>) -> [Apn; 2] {
         ambr: Some(ambr()),
         apn_oi_replacement: Some("mnc071.mcc999.gprs"),
         non_ip_pdn_type_indicator: Some(0),
+        wlan_offloadability: Some(WlanOffloadability {
+            wlan_offloadability_eutran: Some(1),
+            wlan_offloadability_utran: Some(0),
+        }),
+        non_ip_data_delivery_mechanism: Some(0),
+        scef_id: Some("scef.example"),
+        scef_realm: Some("example"),
+        preferred_data_mode: Some(1),
+        pdn_connection_continuity: Some(0),
+        rds_indicator: Some(0),
+        interworking_5gs_indicator: Some(0),
+        ethernet_pdn_type_indicator: Some(0),
         ..Default::default()
     };
     let least = ApnConfiguration { context_identifier: 2, service_selection: "*", ..Default::default() };
@@ -379,6 +410,7 @@ fn with_subscription(apns: &[ApnConfiguration<'_>], then: impl FnOnce(Subscripti
         apn_configuration_profile: Some(ApnConfigurationProfile {
             context_identifier: 1,
             additional_context_identifier: Some(2),
+            third_context_identifier: None,
             all_apn_configurations_included: AllApnConfigurationsIncluded::All,
             apn_configuration: apns.into(),
         }),
@@ -417,9 +449,179 @@ fn with_subscription(apns: &[ApnConfiguration<'_>], then: impl FnOnce(Subscripti
                 .into(),
         }),
         csg_subscription_data: (&[CsgSubscriptionData { csg_id: 32, ..Default::default() }]).into(),
-        vplmn_csg_subscription_data: (&[VplmnCsgSubscriptionData { csg_id: 64, expiration_date: None }])
+        trace_data: Some(trace()),
+        vplmn_lipa_allowed: Some(0),
+        relay_node_indicator: Some(0),
+        mdt_user_consent: Some(1),
+        subscribed_vsrvcc: Some(0),
+        prose_subscription_data: Some(ProseSubscriptionData { prose_permission: 1 }),
+        adjacent_access_restriction_data: (&[AdjacentAccessRestrictionData {
+            visited_plmn_id: [0x13, 0, 0x14],
+            access_restriction_data: AccessRestrictionData::NB_IOT,
+        }])
             .into(),
+        dl_buffering_suggested_packet_count: Some(-1),
+        imsi_group_id: (&[ImsiGroupId {
+            group_service_id: 1,
+            group_plmn_id: PLMN,
+            local_group_id: b"meters",
+        }])
+            .into(),
+        aese_communication_pattern: (&[AeseCommunicationPattern {
+            scef_reference_id: Some(5),
+            scef_id: "scef.example",
+            scef_reference_id_for_deletion: (&[4]).into(),
+            communication_pattern_set: (&[CommunicationPatternSet {
+                periodic_communication_indicator: Some(0),
+                communication_duration_time: Some(30),
+                periodic_time: Some(86_400),
+                scheduled_communication_time: (&[ScheduledCommunicationTime {
+                    day_of_week_mask: Some(2),
+                    time_of_day_start: Some(3600),
+                    time_of_day_end: Some(7200),
+                }])
+                    .into(),
+                stationary_indication: Some(0),
+                reference_id_validity_time: Some(3_900_000_000),
+                traffic_profile: Some(0),
+                ..Default::default()
+            }])
+                .into(),
+            mtc_provider_info: Some(MtcProviderInfo { mtc_provider_id: Some("meters") }),
+            ..Default::default()
+        }])
+            .into(),
+        monitoring_event_configuration: (&[monitoring()]).into(),
+        emergency_info: Some(EmergencyInfo {
+            mip6_agent_info: Some(Mip6AgentInfo {
+                mip_home_agent_host: Some(MipHomeAgentHost {
+                    destination_realm: MME_REALM,
+                    destination_host: "pgw.example",
+                }),
+                ..Default::default()
+            }),
+        }),
+        v2x_subscription_data: Some(V2xSubscriptionData {
+            v2x_permission: Some(V2xPermission::VEHICLE),
+            ue_pc5_ambr: Some(1_000_000),
+        }),
+        v2x_subscription_data_nr: Some(V2xSubscriptionDataNr {
+            v2x_permission: Some(V2xPermission::PEDESTRIAN),
+            ue_pc5_ambr: Some(1_000_000),
+            ue_pc5_qos: Some(UePc5Qos {
+                pc5_qos_flow: (&[Pc5QosFlow {
+                    five_qi: 21,
+                    pc5_flow_bitrates: Some(Pc5FlowBitrates {
+                        guaranteed_flow_bitrates: Some(1000),
+                        maximum_flow_bitrates: Some(2000),
+                    }),
+                    pc5_range: Some(300),
+                }])
+                    .into(),
+                pc5_link_ambr: Some(1_000_000),
+            }),
+        }),
+        edrx_cycle_length: (&[EdrxCycleLength {
+            rat_type: RatType::EUTRAN_NB_IOT,
+            edrx_cycle_length_value: &[9],
+        }])
+            .into(),
+        paging_time_window: (&[PagingTimeWindow {
+            operation_mode: OperationMode::NB_S1,
+            paging_time_window_length: &[3],
+        }])
+            .into(),
+        active_time: Some(20),
+        service_gap_time: Some(60),
+        broadcast_location_assistance_data_types: Some(1),
+        aerial_ue_subscription_information: Some(1),
+        subscribed_arpi: Some(1),
+        iab_operation_permission: Some(0),
     });
+}
+
+const CELL: &[u8] = &[0x99, 0xf9, 0x17, 0, 0, 1, 1];
+const TRACKING_AREA: &[u8] = &[0x99, 0xf9, 0x17, 0, 1];
+
+fn trace() -> TraceData<'static> {
+    TraceData {
+        trace_reference: &[0x99, 0xf9, 0x17, 0, 0, 1],
+        trace_depth: TraceDepth::MEDIUM,
+        trace_ne_type_list: &[0, 0x40],
+        trace_interface_list: Some(&[0; 12]),
+        trace_event_list: &[0; 9],
+        omc_id: Some(b"omc"),
+        trace_collection_entity: TraceCollectionEntity("192.0.2.30".parse().unwrap()),
+        mdt_configuration: Some(MdtConfiguration {
+            job_type: JobType::IMMEDIATE_MDT_AND_TRACE,
+            area_scope: Some(AreaScope {
+                e_utran_cell_global_identity: (&[CELL]).into(),
+                tracking_area_identity: (&[TRACKING_AREA]).into(),
+                ..Default::default()
+            }),
+            list_of_measurements: Some(1),
+            reporting_trigger: Some(1),
+            report_interval: Some(0),
+            report_amount: Some(0),
+            event_threshold_rsrp: Some(50),
+            event_threshold_rsrq: Some(20),
+            logging_interval: Some(0),
+            logging_duration: Some(0),
+            measurement_period_lte: Some(0),
+            measurement_period_umts: Some(0),
+            collection_period_rrm_lte: Some(0),
+            collection_period_rrm_umts: Some(0),
+            positioning_method: Some(&[1]),
+            measurement_quantity: Some(&[1]),
+            event_threshold_event_1f: Some(-90),
+            event_threshold_event_1i: Some(-20),
+            mdt_allowed_plmn_id: (&[PLMN]).into(),
+            mbsfn_area: (&[MbsfnArea { mbsfn_area_id: Some(7), carrier_frequency: Some(1300) }]).into(),
+        }),
+    }
+}
+
+fn monitoring() -> MonitoringEventConfiguration<'static> {
+    MonitoringEventConfiguration {
+        scef_reference_id: Some(6),
+        scef_id: "scef.example",
+        monitoring_type: MonitoringType::UE_REACHABILITY,
+        scef_reference_id_for_deletion: (&[3]).into(),
+        maximum_number_of_reports: Some(10),
+        monitoring_duration: Some(3_900_000_000),
+        charged_party: Some("meters"),
+        ue_reachability_configuration: Some(UeReachabilityConfiguration {
+            reachability_type: Some(ReachabilityType::DATA),
+            maximum_latency: Some(3600),
+            maximum_response_time: Some(20),
+            dl_buffering_suggested_packet_count: Some(4),
+        }),
+        location_information_configuration: Some(LocationInformationConfiguration {
+            monte_location_type: Some(0),
+            accuracy: Some(1),
+            periodic_time: Some(600),
+        }),
+        scef_realm: Some("example"),
+        external_identifier: Some("meter-17@callhome.example"),
+        mtc_provider_info: Some(MtcProviderInfo { mtc_provider_id: Some("meters") }),
+        pdn_connectivity_status_configuration: Some(PdnConnectivityStatusConfiguration {
+            service_selection: Some("callhome"),
+        }),
+        ..Default::default()
+    }
+}
+
+fn config_status() -> MonitoringEventConfigStatus<'static> {
+    MonitoringEventConfigStatus {
+        service_report: (&[ServiceReport {
+            service_result: Some(ServiceResult { vendor_id: Some(10415), service_result_code: Some(5513) }),
+            node_type: Some(1),
+        }])
+            .into(),
+        scef_reference_id: 6,
+        scef_id: Some("scef.example"),
+        ..Default::default()
+    }
 }
 
 /// The last cell that an MME knows: ECGI and TAI (TS 29.118 §8.4.20, TS 24.301 §9.9.3.32), minutes ago.
@@ -430,6 +632,13 @@ fn place() -> EpsLocationInformation<'static> {
             tracking_area_identity: Some(&[0x99, 0xf9, 0x17, 0, 1]),
             current_location_retrieved: Some(0),
             age_of_location_information: Some(3),
+            user_csg_information: Some(UserCsgInformation {
+                csg_id: 32,
+                csg_access_mode: 1,
+                csg_membership_indication: Some(1),
+            }),
+            enodeb_id: Some(&[0x99, 0xf9, 0x17, 0, 0, 1]),
+            extended_enodeb_id: Some(&[0x99, 0xf9, 0x17, 0, 0, 1]),
             ..Default::default()
         }),
         sgsn_location_information: Some(SgsnLocationInformation {
@@ -503,21 +712,63 @@ fn mme_is_asked(all: &mut Samples) {
             sgsn_user_state: Some(NodeUserState { user_state: Some(0) }),
         }),
         eps_location_information: Some(place()),
+        local_time_zone: Some(LocalTimeZone { time_zone: "+1", daylight_saving_time: 0 }),
+        supported_services: Some(services()),
+        monitoring_event_report: (&[MonitoringEventReport {
+            scef_reference_id: 6,
+            scef_id: Some("scef.example"),
+            reachability_information: Some(1),
+            eps_location_information: Some(place()),
+            monitoring_type: Some(MonitoringType::UE_REACHABILITY),
+            loss_of_connectivity_reason: Some(LossOfConnectivityReason::UE_PURGED_MME),
+            idle_status_indication: Some(IdleStatusIndication {
+                idle_status_timestamp: Some(3_900_000_000),
+                active_time: Some(20),
+                subscribed_periodic_rau_tau_timer: Some(3600),
+                edrx_cycle_length: Some(EdrxCycleLength {
+                    rat_type: RatType::EUTRAN,
+                    edrx_cycle_length_value: &[2],
+                }),
+                dl_buffering_suggested_packet_count: Some(0),
+            }),
+            maximum_ue_availability_time: Some(3_900_000_000),
+            pdn_connectivity_status_report: (&[PdnConnectivityStatusReport {
+                service_selection: "callhome",
+                pdn_connectivity_status_type: 0,
+                pdn_type: Some(PdnType::Ipv4),
+                served_party_ip_address: (&["192.0.2.77".parse().unwrap()]).into(),
+                ..Default::default()
+            }])
+                .into(),
+            ..Default::default()
+        }])
+            .into(),
+        monitoring_event_config_status: (&[config_status()]).into(),
     }));
     request!(all "DSR" to_mme!(DeleteSubscriberDataRequest {
         user_name: IMSI,
         dsr_flags: DsrFlags::PDN_SUBSCRIPTION_CONTEXTS,
         context_identifier: (&[1, 2]).into(),
-        regional_subscription_zone_code: (&[&[0, 1][..]]).into(),
         trace_reference: Some(&[0x99, 0xf9, 0x17, 0, 0, 1]),
         ts_code: (&[&[0x21][..]]).into(),
         ss_code: (&[&[0x12][..]]).into(),
+        scef_id: Some("scef.example"),
+        edrx_related_rat: Some(EdrxRelatedRat { rat_type: (&[RatType::EUTRAN]).into() }),
+        external_identifier: (&["meter-17@callhome.example"]).into(),
     }));
     answer!(all "DSA" from_mme!(DeleteSubscriberDataAnswer { dsa_flags: Some(DsaFlags::AREA_RESTRICTED), }));
     request!(all "RSR" to_mme!(ResetRequest {
         user_id: (&["99971", "99972"]).into(),
         reset_id: (&[&b"pool-a"[..]]).into(),
         subscription_data: Some(SubscriptionData { ambr: Some(ambr()), ..Default::default() }),
+        subscription_data_deletion: Some(SubscriptionDataDeletion {
+            dsr_flags: DsrFlags::MONITORING_EVENTS,
+            scef_id: Some("scef.example"),
+            context_identifier: (&[1]).into(),
+            trace_reference: Some(&[0x99, 0xf9, 0x17, 0, 0, 1]),
+            ts_code: (&[&[0x21][..]]).into(),
+            ss_code: (&[&[0x12][..]]).into(),
+        }),
     }));
     answer!(all "RSA" from_mme!(ResetAnswer {}));
 }

@@ -40,7 +40,8 @@ fn capture(messages: &[(&str, Vec<u8>)]) -> Vec<u8> {
     out
 }
 
-fn tshark(arguments: &[&str]) -> String {
+/// What tshark prints.
+pub fn tshark(arguments: &[&str]) -> String {
     let output = Command::new("tshark").args(arguments).output().unwrap_or_else(|error| {
         panic!("tshark cannot be run ({error}): install it, on Debian with `apt-get install tshark`")
     });
