@@ -119,6 +119,12 @@ impl PrivateKey {
         self.0.to_pkcs8_pem(LineEnding::LF).map_err(|_| CoseError::Key)
     }
 
+    /// The private scalar, 32 octets: for a test's judge, and for nothing that prints.
+    #[must_use]
+    pub fn scalar(&self) -> zeroize::Zeroizing<Vec<u8>> {
+        zeroize::Zeroizing::new(self.0.to_bytes().to_vec())
+    }
+
     /// SubjectPublicKeyInfo of its public part, DER.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Signatures, certificates for a purpose, and encryption, as one program makes them and another finds them.
 #![cfg(feature = "formats")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
