@@ -1,6 +1,7 @@
 //! Problem details for HTTP APIs, RFC 9457: the one shape every error answer has.
 
 mod extract;
+mod json;
 mod layer;
 
 use std::borrow::Cow;
@@ -9,7 +10,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-pub use extract::{Json, Path, Query};
+pub use extract::{Path, Query};
+pub use json::{Json, from_json};
 pub use layer::with_problems;
 
 /// The media type, RFC 9457 §3.

@@ -112,3 +112,43 @@ async fn a_timer_that_the_profile_loses_is_withdrawn_by_dsr() {
     // The IDR tells what is, the DSR takes away what is no more: bit 14 of DSR-Flags (TS 29.272 §7.3.25).
     assert_eq!(queued, ["999710000000001 Insert", "999710000000001 Delete { dsr_flags: 16384 }"]);
 }
+
+#[tokio::test]
+async fn json_of_the_wrong_shape_gets_422_with_the_field_and_what_to_write() {
+    let api = Api::memory();
+    let put = async |field: &str, value: serde_json::Value| {
+        let mut body = profile("x");
+        body[field] = value;
+        api.put("/v1/profiles/x", body).await
+    };
+    let cases = [
+        ("allowed_plmns", json!(["001-01"]), "/allowed_plmns", r#""any", or {"only": […]}"#),
+        (
+            "allowed_plmns",
+            json!({"only": ["001-01", 7]}),
+            "/allowed_plmns/only/1",
+            "invalid type: integer `7`",
+        ),
+        ("allowed_rats", json!({"only": [["eutran"]]}), "/allowed_rats/only/0", "expected"),
+        ("apns", json!({}), "/apns", "expected a sequence"),
+    ];
+    for (field, value, pointer, expected) in cases {
+        let answer = put(field, value).await;
+        let detail = answer.problem(422);
+        assert!(detail.starts_with(&pointer[1..]) && detail.contains(expected), "{detail}");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer);
+    }
+    put("allowed_plmns", json!({"only": ["001-01"]})).await.ok(201);
+    let text = profile("x").to_string();
+    let send = async |kind: &str, body: &str| {
+        let request = axum::http::Request::put("/v1/profiles/y")
+            .header("authorization", format!("Bearer {}", crate::harness::token("admin")))
+            .header("content-type", kind)
+            .body(body.to_owned().into());
+        api.send(request.unwrap()).await
+    };
+    send("application/json", &text[..text.len() - 1]).await.problem(400);
+    send("application/json", &text.replace('[', "[[")).await.problem(400);
+    send("text/plain", &text).await.problem(415);
+    send("application/json", &text).await.ok(201);
+}

@@ -66,6 +66,62 @@ async fn every_refusal_of_axum_is_a_problem() {
     }
 }
 
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Rule {
+    Any,
+    Only(Vec<u8>),
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Nested {
+    rules: Vec<Rule>,
+}
+
+fn refused(body: &str) -> Problem {
+    from_json::<Nested>(body.as_bytes()).unwrap_err()
+}
+
+#[test]
+fn json_of_another_shape_gets_422_with_the_place_and_what_is_expected_there() {
+    let read = from_json::<Nested>(br#"{"rules": ["any", {"only": [1]}]}"#).unwrap();
+    assert!(matches!(&read.rules[..], [Rule::Any, Rule::Only(only)] if only == &[1]));
+    let cases = [
+        // What serde_json calls a fault of syntax: an array or a number for an enumeration.
+        (r#"{"rules": ["any", [1]]}"#, "/rules/1", "expected"),
+        (r#"{"rules": [7]}"#, "/rules/0", "expected"),
+        (r#"{"rules": [{"only": [1, "x"]}]}"#, "/rules/0/only/1", "invalid type: string \"x\", expected u8"),
+        (r#"{"rules": {}}"#, "/rules", "expected a sequence"),
+        ("{}", "", "missing field `rules`"),
+        ("7", "", "expected struct Nested"),
+    ];
+    for (body, pointer, detail) in cases {
+        let problem = refused(body);
+        assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {problem}");
+        let error = &problem.extensions["errors"][0];
+        assert_eq!(error["pointer"], pointer, "{body}");
+        assert!(error["detail"].as_str().unwrap().contains(detail), "{body}: {problem}");
+        assert!(problem.detail.unwrap().starts_with(pointer.trim_start_matches('/')), "{body}");
+    }
+}
+
+#[test]
+fn what_is_no_json_gets_400() {
+    for body in [
+        "",
+        "{",
+        r#"{"rules": [any]}"#,
+        r#"{"rules": [[}]}"#,
+        r#"{"rules": []} x"#,
+        r#"{"rules": [[1]"#,
+        r#"{"rules": "x""#,
+    ] {
+        let problem = refused(body);
+        assert_eq!(problem.status, StatusCode::BAD_REQUEST, "{body}: {problem}");
+        assert!(problem.detail.unwrap().starts_with("the body is not JSON: "));
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_method_still_tells_what_is_allowed() {
     assert_problem("DELETE", "/things", None, "", 405).await;
