@@ -10,6 +10,7 @@
 mod audit;
 mod av_pools;
 mod batches;
+mod chtif;
 mod convert;
 mod credentials;
 mod effects;
@@ -180,6 +181,7 @@ fn routes(state: &RestState, guard: &Guard) -> OpenApiRouter<RestState> {
         .merge(credentials::routes(&gates))
         .merge(profiles::routes(&gates))
         .merge(batches::routes(&gates, state.issuer.is_some()))
+        .merge(chtif::routes(&gates))
         .merge(registrations::routes(&gates))
         .merge(peers::routes(&gates))
         .merge(av_pools::routes(&gates))

@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auc::lease::LeasePolicy,
-    chtif::{self, fetch::Chtif, issuer::StoreIssuer},
+    chtif::{fetch::Chtif, issuer::StoreIssuer},
     config::{IcfConfig, Peer},
     icf::{
         application::{Icf, PLACES, S6a},
@@ -183,8 +183,7 @@ pub async fn start_with(
             let state = RestState::new(store.clone(), running).with_issuer(issuer);
             // The counters name peers: they need a token, too.
             let counters = service::health::metrics_router(exposition).layer(guard.require(METRICS));
-            let chtif = chtif::serve::router(store.clone(), &guard);
-            let app = router(state, &guard).merge(probes(&store, &stop)).merge(counters).merge(chtif);
+            let app = router(state, &guard).merge(probes(&store, &stop)).merge(counters);
             let url = server.url();
             tasks.spawn(server.run(app, stop.clone()));
             Some(url)
@@ -207,7 +206,7 @@ fn probes(store: &Arc<dyn Store>, stop: &CancellationToken) -> axum::Router {
 const METRICS: &str = "metrics:read";
 
 fn tokens(config: &IcfConfig) -> anyhow::Result<Tokens> {
-    let scopes: Vec<&str> = SCOPES.iter().copied().chain([METRICS, chtif::serve::SCOPE]).collect();
+    let scopes: Vec<&str> = SCOPES.iter().copied().chain([METRICS]).collect();
     Tokens::new(&config.rest.tokens, &scopes).context("rest.tokens: `callhome keys token` makes one")
 }
 

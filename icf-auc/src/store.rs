@@ -66,6 +66,19 @@ pub enum Op {
         /// What the nodes that served the subscriber until then are told, at least once.
         take_over: TakeOver,
     },
+    /// Let the registration last longer, if it is still with this node.
+    Renew {
+        /// Whose.
+        imsi: Imsi,
+        /// Which kind.
+        kind: NodeKind,
+        /// With whom.
+        host: String,
+        /// Until when.
+        expires_at: Timestamp,
+        /// IMEI and software version, if the node tells another; `None` leaves what is known.
+        imei: Option<String>,
+    },
     /// Mark the registration purged, if it is still with this node.
     Purge {
         /// Whose.
@@ -315,6 +328,29 @@ pub struct Batch {
     pub party: Option<String>,
     /// When it was begun.
     pub created_at: Timestamp,
+    /// What it is issued with, where it is issued here.
+    pub terms: Option<IssuingTerms>,
+}
+
+/// What the credentials of a batch have in common; the batch is resumed with the same or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuingTerms {
+    /// Where OPc comes from.
+    pub opc: OpcSource,
+    /// AMF, TS 33.102 annex H.
+    pub amf: [u8; 2],
+    /// Call-home URL of the triples, if they are issued.
+    pub triple_url: Option<String>,
+}
+
+/// Where OPc comes from (TS 35.206 §4.1). OP itself is kept nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpcSource {
+    /// Every credential has a random one.
+    Random,
+    /// Derived from one OP and the credential's K.
+    Op,
 }
 
 /// An entry of the audit log.

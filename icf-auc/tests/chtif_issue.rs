@@ -159,6 +159,10 @@ async fn the_same_name_with_other_parameters_is_refused() {
         ("count", BatchRequest { count: 11, ..request("b", 10) }),
         ("first IMSI", BatchRequest { first: first().checked_add(100).unwrap(), ..request("b", 10) }),
         ("profile", BatchRequest { profile: "other".into(), ..request("b", 10) }),
+        ("AMF", BatchRequest { amf: [0x80, 1], ..request("b", 10) }),
+        ("call-home URL", BatchRequest { triple_url: None, ..request("b", 10) }),
+        ("call-home URL", BatchRequest { triple_url: Some("https://x.example".into()), ..request("b", 10) }),
+        ("choice between OP and a random OPc", BatchRequest { op: Some(op(1)), ..request("b", 10) }),
     ];
     for (differs, asked) in cases {
         let refused = Issuing::begin(&store, asked).await.unwrap_err();
@@ -200,6 +204,42 @@ async fn with_op_every_opc_is_derived_from_it() {
         assert_eq!(opc.expose(), reference.opc());
         assert!(issued.triple.is_none());
     }
+}
+
+fn op(n: u8) -> Key128 {
+    Key128::new([n; 16])
+}
+
+#[tokio::test]
+async fn a_batch_of_one_op_is_not_resumed_with_another_or_none() {
+    let (_folder, store) = sqlite().await;
+    let asked = |op: Option<Key128>| BatchRequest { op, ..request("b", 10) };
+    let mut issuing = Issuing::begin(&store, asked(Some(op(0xa5)))).await.unwrap();
+    let lines = take(&mut issuing, 9).await;
+    for (other, differs) in [(Some(op(0x5a)), "OP"), (None, "choice between OP and a random OPc")] {
+        let refused = Issuing::begin(&store, asked(other)).await.unwrap_err();
+        assert!(
+            matches!(&refused, IssueError::OtherBatch { what, .. } if *what == differs),
+            "{differs}: {refused}"
+        );
+        for octet in ["a5a5", "5a5a"] {
+            assert!(!refused.to_string().contains(octet) && !format!("{refused:?}").contains(octet));
+        }
+    }
+    let mut issuing = Issuing::begin(&store, asked(Some(op(0xa5)))).await.unwrap();
+    assert_eq!(take(&mut issuing, 9).await, lines);
+}
+
+#[tokio::test]
+async fn over_rest_other_terms_are_a_conflict_that_says_which() {
+    let (_folder, store) = sqlite().await;
+    let issuer = StoreIssuer::new(Arc::new(store));
+    let recipient = Identity::generate().public();
+    sealed(&issuer, asked_over_rest(10, &recipient)).await;
+    let other = IssueRequest { triple_url: None, ..asked_over_rest(10, &recipient) };
+    let refused = issuer.issue("tests", other).await.unwrap_err();
+    let NotIssued::Conflict(why) = refused else { panic!("{refused}") };
+    assert!(why.contains("another call-home URL") && why.contains("choose another name"), "{why}");
 }
 
 fn asked_over_rest(count: u64, recipient: &str) -> IssueRequest {

@@ -62,6 +62,7 @@ contract! {
         addresses_are_unique_kept_and_used_again,
         an_exhausted_pool_takes_back_addresses_of_expired_credentials,
         purge_and_deregister_only_from_the_serving_node,
+        a_renewal_is_for_the_registration_that_is_still_there,
         operations_of_one_batch_see_each_other,
         queued_messages_stay_until_they_are_answered,
         lapsed_and_revocable_registrations_are_found,

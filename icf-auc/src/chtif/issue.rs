@@ -7,13 +7,14 @@
 use data_encoding::BASE32_NOPAD;
 use schemas::{identity::Imsi, secret::Key128};
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::issued::IssuedCredential;
 use crate::{
     auc::keys::SubscriberKeys,
     model::{AuthMaterial, CallHomeTriple, Credential, CredentialState, IssuingMode, Timestamp},
-    store::{Batch, NewCredential, Store, StoreError},
+    store::{Batch, CredentialFilter, IssuingTerms, NewCredential, OpcSource, Page, Store, StoreError},
 };
 
 /// Credentials stored in one transaction.
@@ -65,7 +66,9 @@ pub enum IssueError {
         digits: usize,
     },
     /// The batch exists with other parameters.
-    #[error("batch {id:?} exists already with another {what}; choose another name")]
+    #[error(
+        "batch {id:?} exists already with another {what}; ask with the same to resume it, or choose another name"
+    )]
     OtherBatch {
         /// Its id.
         id: String,
@@ -155,7 +158,10 @@ async fn open(store: &dyn Store, request: &BatchRequest) -> Result<Batch, IssueE
             () if batch.first != Some(request.first) => other("first IMSI"),
             () if batch.count != request.count => other("count"),
             () if batch.profile != request.profile => other("profile"),
-            () => Ok(batch),
+            () => match differs(store, &batch, request).await? {
+                Some(what) => other(what),
+                None => Ok(batch),
+            },
         };
     }
     let mut from = 0;
@@ -175,9 +181,49 @@ async fn open(store: &dyn Store, request: &BatchRequest) -> Result<Batch, IssueE
         profile: request.profile.clone(),
         party: request.party.clone(),
         created_at: Timestamp::now(),
+        terms: Some(terms(request)),
     };
     store.put_batch(batch.clone()).await?;
     Ok(batch)
+}
+
+fn terms(request: &BatchRequest) -> IssuingTerms {
+    IssuingTerms {
+        opc: if request.op.is_some() { OpcSource::Op } else { OpcSource::Random },
+        amf: request.amf,
+        triple_url: request.triple_url.clone(),
+    }
+}
+
+/// Which of the terms is another one than the batch was begun with, if any. OP is kept nowhere: it is the same if
+/// the OPc of a credential of the batch comes from it.
+async fn differs(
+    store: &dyn Store,
+    batch: &Batch,
+    request: &BatchRequest,
+) -> Result<Option<&'static str>, StoreError> {
+    let wanted = terms(request);
+    if let Some(begun) = &batch.terms {
+        let what = match () {
+            () if begun.opc != wanted.opc => Some("choice between OP and a random OPc"),
+            () if begun.amf != wanted.amf => Some("AMF"),
+            () if begun.triple_url != wanted.triple_url => Some("call-home URL"),
+            () => None,
+        };
+        if what.is_some() {
+            return Ok(what);
+        }
+    }
+    let Some(op) = &request.op else { return Ok(None) };
+    let of_it = CredentialFilter { batch: Some(batch.id.clone()), ..CredentialFilter::default() };
+    let stored = store.credentials(&of_it, &Page { after: None, limit: 1 }).await?;
+    let same = stored.first().is_none_or(|credential| match &credential.auth {
+        AuthMaterial::Keys { k, opc } => {
+            bool::from(SubscriberKeys::from_op(k.clone(), op).opc().expose().ct_eq(opc.expose()))
+        }
+        AuthMaterial::Pool => false,
+    });
+    Ok(if same { None } else { Some("OP") })
 }
 
 fn chunk(request: &BatchRequest, from: u64) -> Result<Vec<Imsi>, IssueError> {

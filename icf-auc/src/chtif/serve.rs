@@ -3,21 +3,9 @@
 //! Its keys leave sealed to the key pair that the asking ICF names, and only after the audit log has it who got
 //! them. Everything that is not to be handed out looks alike from outside: there is no such credential.
 
-use std::sync::Arc;
-
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::post,
-};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use schemas::identity::Imsi;
-use service::{
-    auth::{Guard, Principal},
-    problem::{Json, Problem},
-};
+use service::problem::Problem;
 use zeroize::Zeroizing;
 
 use super::{
@@ -30,46 +18,28 @@ use crate::{
     store::{Done, Op, Store, StoreError},
 };
 
-/// The scope that the route asks for: it lets its bearer have keys, and so is none of the others.
+/// The scope that `/v1/chtif/fetch` asks for: it lets its bearer have keys, and so is none of the others.
 pub const SCOPE: &str = "chtif:fetch";
 
 /// What the audit log calls it.
 pub const ACTION: &str = "chtif.fetch";
 
-/// Largest body of a request, octets: an IMSI and a public key need no more.
-const MAX_BODY: usize = 4096;
-
-/// The route, guarded.
-pub fn router(store: Arc<dyn Store>, guard: &Guard) -> Router {
-    let wrong_method = async || {
-        let allow = (header::ALLOW, HeaderValue::from_static("POST"));
-        ([allow], Problem::new(StatusCode::METHOD_NOT_ALLOWED).detail("POST is what is possible here"))
-    };
-    Router::new()
-        .route(PATH, post(fetch).fallback(wrong_method))
-        .route_layer(guard.require(SCOPE))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(store)
-}
-
-async fn fetch(
-    State(store): State<Arc<dyn Store>>,
-    who: Principal,
-    Json(request): Json<FetchRequest>,
-) -> Result<Response, Problem> {
+/// Hands `request.imsi` to `who`, sealed to `request.recipient`, once the audit log has it.
+///
+/// # Errors
+/// Why it is not handed out, as it is to be answered.
+pub async fn fetch(store: &dyn Store, who: &str, request: &FetchRequest) -> Result<FetchAnswer, Problem> {
     let imsi = request.imsi;
-    let answer = hand_out(&*store, &request).await.map_err(|refused| refused.problem(imsi));
+    let answer = hand_out(store, request).await.map_err(|refused| refused.problem(imsi));
     let outcome = answer.as_ref().map_or_else(ToString::to_string, |_| "done".to_owned());
     // Before the keys leave: what cannot be written down is not done.
     store
-        .audit(&who.name, ACTION, &imsi.to_string(), &outcome)
+        .audit(who, ACTION, &imsi.to_string(), &outcome)
         .await
         .map_err(|error| Problem::internal(&error).instance(PATH))?;
     let answer = answer?;
-    tracing::info!(who = %who.name, %imsi, "credential handed to an ICF elsewhere");
-    let headers: [(HeaderName, HeaderValue); 1] =
-        [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((headers, Json(answer)).into_response())
+    tracing::info!(who, %imsi, "credential handed to an ICF elsewhere");
+    Ok(answer)
 }
 
 /// Why nothing is handed out.

@@ -63,7 +63,10 @@ impl Icf {
         let update = ulr::decide(request, known, Timestamp::now(), &self.causes)?;
         drop(snapshot);
         let Some(subscriber) = subscriber else { return Err(self.causes.refuse(Cause::Unknown)) };
-        let address = self.carry_out(&subscriber, vec![update.op.clone()]).await?;
+        let address = match self.carry_out(&subscriber, update.op.clone()).await? {
+            Done::Registered { address, .. } => address,
+            _ => None,
+        };
         let mut bytes = Vec::with_capacity(1024);
         subscription::with_data(&subscriber.snapshot(), address, |data| {
             UpdateLocationAnswer {
@@ -86,7 +89,7 @@ impl Icf {
         let purge = pur::decide(request, snapshot.as_ref().map(|snapshot| &***snapshot))?;
         drop(snapshot);
         if let (Some(subscriber), Some(op)) = (&subscriber, &purge.op) {
-            self.carry_out(subscriber, vec![op.clone()]).await?;
+            self.carry_out(subscriber, op.clone()).await?;
         }
         let mut bytes = Vec::with_capacity(256);
         PurgeUeAnswer {
@@ -109,7 +112,14 @@ impl Icf {
         let notice = nor::decide(request, known, Timestamp::now())?;
         drop(snapshot);
         if let Some(subscriber) = &subscriber {
-            self.carry_out(subscriber, notice.ops.clone()).await?;
+            if self.carry_out(subscriber, notice.renew.clone()).await? != Done::Changed(true) {
+                // Another instance has registered the UE elsewhere, and this one has not heard of it yet.
+                self.memory.subscribers().invalidate(imsi);
+                return Err(nor::unknown_serving_node());
+            }
+            if let Some(event) = &notice.changed {
+                self.carry_out(subscriber, Op::Tell(event.clone())).await?;
+            }
         }
         let mut bytes = Vec::with_capacity(256);
         NotifyAnswer {
@@ -123,26 +133,15 @@ impl Icf {
         Ok(Answered { bytes, result: ResultCode::SUCCESS.0 })
     }
 
-    /// Makes the operations durable, then lets the memory follow. Gives the address of the registration.
-    async fn carry_out(
-        &self,
-        subscriber: &Arc<Subscriber>,
-        ops: Vec<Op>,
-    ) -> Result<Option<std::net::IpAddr>, Refused> {
-        let done = self.memory.commit_all(ops.clone()).await.map_err(|error| self.unavailable(error))?;
-        let mut address = None;
-        for (op, done) in ops.iter().zip(done) {
-            let done = done.map_err(|error| self.unavailable(error.into()))?;
-            self.memory.subscribers().changed(subscriber.snapshot().credential.imsi, subscriber);
-            if let Done::Registered { address: assigned, send } = &done {
-                address = *assigned;
-                if !send.is_empty() {
-                    self.wake.queued();
-                }
-            }
-            follow(subscriber, op, &done);
+    /// Makes the operation durable, then lets the memory follow. Gives what became of it.
+    async fn carry_out(&self, subscriber: &Arc<Subscriber>, op: Op) -> Result<Done, Refused> {
+        let done = self.memory.commit(op.clone()).await.map_err(|error| self.unavailable(error))?;
+        self.memory.subscribers().changed(subscriber.snapshot().credential.imsi, subscriber);
+        if matches!(&done, Done::Registered { send, .. } if !send.is_empty()) {
+            self.wake.queued();
         }
-        Ok(address)
+        follow(subscriber, &op, &done);
+        Ok(done)
     }
 }
 
@@ -161,6 +160,15 @@ fn follow(subscriber: &Subscriber, op: &Op, done: &Done) {
                     credential.attaches = credential.attaches.saturating_add(u32::from(*count_attach));
                     credential.address = *address;
                     snapshot.credential = Arc::new(credential);
+                }
+            });
+        }
+        (Op::Renew { kind, host, expires_at, imei, .. }, Done::Changed(true)) => {
+            subscriber.change(|snapshot| {
+                let place = snapshot.registered_mut(*kind);
+                if let Some(it) = place.as_ref().filter(|it| it.node.is(host)) {
+                    let imei = imei.clone().or_else(|| it.imei.clone());
+                    *place = Some(Arc::new(Registration { expires_at: *expires_at, imei, ..(**it).clone() }));
                 }
             });
         }

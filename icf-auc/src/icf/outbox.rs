@@ -11,8 +11,7 @@ use std::{
 use futures_util::future::join_all;
 use s6a::{
     app::{
-        Answer, CancelLocationRequest, CancellationType, DeleteSubscriberDataRequest, DsrFlags,
-        InsertSubscriberDataRequest,
+        Answer, CancelLocationRequest, DeleteSubscriberDataRequest, DsrFlags, InsertSubscriberDataRequest,
     },
     base::Outcome,
     codec::{HEADER_LEN, ResultCode},
@@ -181,9 +180,7 @@ impl Outbox {
         let (ours, realm) = (self.origin_host.as_str(), self.origin_realm.as_str());
         let answer = match &outgoing.message {
             OutgoingMessage::Cancel { cancellation_type, clr_flags } => {
-                if *cancellation_type != CancellationType::SubscriptionWithdrawal as u32
-                    && self.is_back(outgoing).await?
-                {
+                if self.is_back(outgoing).await? {
                     return Err(SendError::Obsolete);
                 }
                 let request = CancelLocationRequest {
@@ -240,8 +237,9 @@ impl Outbox {
             .map_or_else(|error| error.code.into(), |answer| answer.outcome()))
     }
 
-    /// Whether the UE has returned to the node that was to be told that it had gone elsewhere: the CLR would
-    /// take it from where it is.
+    /// Whether the UE is registered again with the node that was to be told that it is not: the CLR would take
+    /// it from where it is. What queues a CLR ends the registration in the same transaction, so this one is newer;
+    /// and who was withdrawn for good could not register again.
     async fn is_back(&self, outgoing: &Outgoing) -> Result<bool, SendError> {
         let registered = self.memory.store().registration(outgoing.imsi).await?;
         Ok(registered.iter().any(|it| it.node.is(&outgoing.node.host)))

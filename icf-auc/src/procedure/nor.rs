@@ -9,14 +9,17 @@ use s6a::{
 use super::{Refused, ulr::imei};
 use crate::{
     model::{Snapshot, Timestamp},
-    store::{Event, Op, TakeOver},
+    store::{Event, Op},
 };
 
 /// What a NOR does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// For the store, before the answer.
-    pub ops: Vec<Op>,
+    /// For the store, before the answer: [`Op::Renew`]. If it changes nothing, the UE has moved on meanwhile, and
+    /// the answer is [`unknown_serving_node`].
+    pub renew: Op,
+    /// To be told to those who listen, once that is done.
+    pub changed: Option<Event>,
 }
 
 impl Notice {
@@ -47,26 +50,28 @@ pub fn decide(
         return Err(Refused::new(Experimental::USER_UNKNOWN.into(), "the IMSI is not known here"));
     };
     let serving = subscriber.registered_with(request.origin_host).next();
-    let Some(serving) = serving else {
-        return Err(Refused::new(
-            Experimental::UNKNOWN_SERVING_NODE.into(),
-            "the UE is not registered with this node",
-        ));
+    let Some(serving) = serving else { return Err(unknown_serving_node()) };
+    let told = request.terminal_information.as_ref().and_then(imei);
+    let imei = told.filter(|imei| serving.imei.as_ref() != Some(imei));
+    let changed = imei.as_ref().map(|imei| Event {
+        kind: "imei-changed".into(),
+        imsi: Some(serving.imsi),
+        detail: serde_json::json!({ "from": serving.imei, "to": imei }),
+    });
+    let renew = Op::Renew {
+        imsi: serving.imsi,
+        kind: serving.kind,
+        host: serving.node.host.clone(),
+        expires_at: now.plus(subscriber.profile.registration_lifetime),
+        imei,
     };
-    let mut registration = Box::new((**serving).clone());
-    registration.expires_at = now.plus(subscriber.profile.registration_lifetime);
-    let mut ops = Vec::with_capacity(2);
-    if let Some(imei) = request.terminal_information.as_ref().and_then(imei)
-        && registration.imei.as_ref() != Some(&imei)
-    {
-        let detail = serde_json::json!({ "from": registration.imei, "to": imei });
-        registration.imei = Some(imei);
-        let imsi = Some(registration.imsi);
-        ops.push(Op::Tell(Event { kind: "imei-changed".into(), imsi, detail }));
-    }
-    let take_over = TakeOver::default();
-    ops.insert(0, Op::Register { registration, count_attach: false, pool: None, take_over });
-    Ok(Notice { ops })
+    Ok(Notice { renew, changed })
+}
+
+/// What a node is told that does not serve the UE.
+#[must_use]
+pub fn unknown_serving_node() -> Refused {
+    Refused::new(Experimental::UNKNOWN_SERVING_NODE.into(), "the UE is not registered with this node")
 }
 
 #[cfg(test)]
@@ -93,11 +98,11 @@ mod tests {
     fn nor_from_the_serving_node_renews_the_registration() {
         let subscriber = registered(NodeKind::Mme, "mme.example");
         let notice = decide(&nor("mme.example", None), Some(&subscriber), NOW).unwrap();
-        let [Op::Register { registration, count_attach: false, pool: None, .. }] = &notice.ops[..] else {
-            panic!("{notice:?}");
-        };
-        assert_eq!(registration.expires_at, NOW.plus(86_400));
-        assert_eq!(registration.registered_at, NOW.plus(-3600));
+        let imsi = subscriber.credential.imsi;
+        let host = "mme.example".to_owned();
+        let expires_at = NOW.plus(86_400);
+        let renew = Op::Renew { imsi, kind: NodeKind::Mme, host, expires_at, imei: None };
+        assert_eq!(notice, Notice { renew, changed: None });
         assert!(notice.answer().outcome.is_success());
     }
 
@@ -105,12 +110,12 @@ mod tests {
     fn nor_with_another_imei_is_stored_and_told() {
         let subscriber = registered(NodeKind::Mme, "mme.example");
         let same = decide(&nor("mme.example", Some("356938035643803")), Some(&subscriber), NOW).unwrap();
-        assert_eq!(same.ops.len(), 1);
+        assert!(matches!(same, Notice { renew: Op::Renew { imei: None, .. }, changed: None }));
         let other = decide(&nor("mme.example", Some("490154203237518")), Some(&subscriber), NOW).unwrap();
-        let [Op::Register { registration, .. }, Op::Tell(event)] = &other.ops[..] else {
+        let Notice { renew: Op::Renew { imei, .. }, changed: Some(event) } = other else {
             panic!("{other:?}")
         };
-        assert_eq!(registration.imei.as_deref(), Some("490154203237518"));
+        assert_eq!(imei.as_deref(), Some("490154203237518"));
         assert_eq!(event.kind, "imei-changed");
         assert_eq!(event.detail["from"], "356938035643803");
         assert_eq!(event.detail["to"], "490154203237518");

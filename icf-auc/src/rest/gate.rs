@@ -25,6 +25,7 @@ pub const SCOPES: &[&str] = &[
     "profiles:write",
     "batches:read",
     "batches:issue",
+    crate::chtif::serve::SCOPE,
     "registrations:read",
     "registrations:cancel",
     "peers:read",
@@ -76,6 +77,15 @@ impl<'a> Gates<'a> {
     ) -> UtoipaMethodRouter<RestState> {
         let routes = describe(routes, scope, None);
         routes.map(|route| route.route_layer(self.guard.require(scope)))
+    }
+
+    /// A route whose handler writes the audit log by itself, before its answer leaves.
+    pub(super) fn audited(
+        &self,
+        scope: &'static str,
+        routes: UtoipaMethodRouter<RestState>,
+    ) -> UtoipaMethodRouter<RestState> {
+        self.read(scope, routes)
     }
 
     /// A route that changes something.

@@ -188,6 +188,7 @@ async fn opened(state: &RestState, id: &str, how: &How) -> Result<Batch, Problem
         profile: how.profile.clone().unwrap_or(defaults.profile),
         party: None,
         created_at: Timestamp::now(),
+        terms: None,
     };
     state.store.put_batch(batch.clone()).await.or_problem()?;
     Ok(batch)

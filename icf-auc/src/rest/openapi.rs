@@ -39,6 +39,7 @@ pub(super) fn preamble() -> OpenApi {
         ("credentials", "Provisional credentials: IMSI, keys, state"),
         ("profiles", "What credentials are good for: APNs, rates, lifetime, networks"),
         ("batches", "Credentials that were issued or imported together"),
+        ("chtif", "Credentials for ICFs elsewhere that lack them"),
         ("registrations", "Which serving nodes subscribers are registered with"),
         ("peers", "Diameter peers"),
         ("av-pools", "Ready authentication vectors, taken in and handed out"),

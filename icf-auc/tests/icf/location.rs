@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use icf_auc::model::Timestamp;
-use s6a::app::CancellationType::MmeUpdateProcedure;
+use s6a::app::CancellationType::{MmeUpdateProcedure, SubscriptionWithdrawal};
 
 use crate::{
     lab::{Lab, imsi, until},
@@ -107,5 +107,29 @@ async fn of_many_mmes_at_once_all_but_one_get_a_clr() {
         }
     }
     nothing_waits(&lab).await;
+    icf.stop().await;
+}
+
+/// A withdrawal by hand, too: it ended the registration of then, not the one that the UE has made since.
+#[tokio::test]
+async fn a_withdrawal_that_waits_for_an_mme_is_not_sent_once_the_ue_is_registered_there_again() {
+    let lab = Lab::with(2).await;
+    let icf = lab.start().await;
+    let (one, two) = (icf.mme(1).await, icf.mme(2).await);
+    let host = one.host.clone();
+    one.attached(imsi(1)).await;
+    one.attached(imsi(2)).await;
+    one.disconnect().await;
+    for n in [1, 2] {
+        let path = format!("/v1/registrations/{}", imsi(n));
+        assert_eq!(icf.rest("DELETE", &path, "", &serde_json::Value::Null).await.0, 204);
+    }
+    // The first registers again, by way of another node, before the MME is back; the second does not.
+    two.update(crate::mme::Update { host: &host, ..two.attach(imsi(1)) }).await.unwrap();
+    let one = icf.mme(1).await;
+    assert_eq!(one.told().await, cancel(imsi(2), SubscriptionWithdrawal));
+    nothing_waits(&lab).await;
+    one.is_told_nothing(Duration::from_millis(200)).await;
+    assert_eq!(lab.store.registration(imsi(1)).await.unwrap()[0].node.host, host);
     icf.stop().await;
 }

@@ -43,6 +43,18 @@ async fn every_operation_is_named_once_and_described() {
     }
 }
 
+/// The routes that a Callhome serves are all described, also those that are for other programs.
+#[tokio::test]
+async fn the_fetch_of_a_credential_is_described_with_its_scope() {
+    let document = Api::memory().get("/openapi.json").await.ok(200);
+    let operation = &document["paths"]["/v1/chtif/fetch"]["post"];
+    assert_eq!(operation["operationId"], "fetchCredential");
+    assert_eq!(operation["security"], serde_json::json!([{"token": ["chtif:fetch"]}]));
+    for status in ["200", "404", "409", "413", "415", "422"] {
+        assert!(operation["responses"][status].is_object(), "{status}");
+    }
+}
+
 #[tokio::test]
 async fn every_reference_of_the_description_leads_somewhere() {
     let document = Api::memory().get("/openapi.json").await.ok(200);

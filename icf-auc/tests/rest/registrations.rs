@@ -64,8 +64,13 @@ async fn an_issued_batch_is_for_its_recipient_alone() {
         assert!(!answer.body.windows(k.len()).any(|window| window == k.as_bytes()));
     }
     // Asked again, the same credentials come again.
-    let again = api.post("/v1/batches", request).await;
+    let again = api.post("/v1/batches", request.clone()).await;
     assert_eq!(recipient.open(&again.body).unwrap().to_vec(), lines.as_bytes());
+    // With other terms it is another batch.
+    let mut other = request.clone();
+    other["triple_url"] = json!("https://home.example/call");
+    let why = api.post("/v1/batches", other).await.problem(409);
+    assert!(why.contains("another call-home URL"), "{why}");
     assert_eq!(api.get("/v1/batches/lot-1").await.ok(200)["done"], 3);
     assert_eq!(api.get("/v1/batches").await.ok(200)["items"].as_array().unwrap().len(), 1);
     assert_eq!(api.get("/v1/credentials?batch=lot-1&total=true").await.ok(200)["total"], 3);

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use icf_auc::{
     model::{CallHomeTriple, CredentialState, IssuingMode, NodeKind, Profile, Registration, Timestamp},
-    store::{Batch, CredentialFilter, CredentialPatch, KeptAnswer, Op, Page, Store, StoreError, TakeOver},
+    store::{
+        Batch, CredentialFilter, CredentialPatch, IssuingTerms, KeptAnswer, Op, OpcSource, Page, Store,
+        StoreError, TakeOver,
+    },
 };
 
 use super::fixture::*;
@@ -240,10 +243,14 @@ pub async fn batches_audit_log_and_answers_are_kept(store: S) {
         profile: "default".into(),
         party: Some("Supplier".into()),
         created_at: Timestamp(5),
+        terms: None,
     };
-    for one in [batch("a", 0), batch("b", 1), batch("a", 50)] {
+    let terms = IssuingTerms { opc: OpcSource::Op, amf: [0x80, 1], triple_url: Some("https://x".into()) };
+    let issued = Batch { terms: Some(terms), ..batch("0", 7) };
+    for one in [batch("a", 0), batch("b", 1), batch("a", 50), issued.clone()] {
         store.put_batch(one).await.unwrap();
     }
+    assert_eq!(store.batch("0").await.unwrap(), Some(issued));
     assert_eq!(store.batch("a").await.unwrap(), Some(batch("a", 50)));
     assert_eq!(store.batch("c").await.unwrap(), None);
     assert_eq!(store.batches(&page(Some("a".into()), 9)).await.unwrap(), [batch("b", 1)]);

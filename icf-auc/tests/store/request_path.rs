@@ -278,6 +278,31 @@ pub async fn purge_and_deregister_only_from_the_serving_node(store: S) {
     assert_eq!(one(&*store, purge("mme1.example")).await.unwrap(), Done::Changed(false));
 }
 
+/// A NOR that was decided on before the UE moved does not bring its old registration back.
+pub async fn a_renewal_is_for_the_registration_that_is_still_there(store: S) {
+    store.insert(credentials(0..1)).await.unwrap();
+    let until = Timestamp::now().plus(7200);
+    let renew = |host: &str, imei: Option<&str>| Op::Renew {
+        imsi: imsi(0),
+        kind: NodeKind::Mme,
+        host: host.into(),
+        expires_at: until,
+        imei: imei.map(str::to_owned),
+    };
+    assert_eq!(one(&*store, renew("mme1", None)).await.unwrap(), Done::Changed(false));
+    one(&*store, register(0, "mme1")).await.unwrap();
+    assert_eq!(one(&*store, renew("MME1", None)).await.unwrap(), Done::Changed(true));
+    let kept = store.registration(imsi(0)).await.unwrap().remove(0);
+    assert_eq!((kept.expires_at, kept.imei.as_deref()), (until, Some("35609204079300")));
+    let results = store.commit(&[register(0, "mme2"), renew("mme1", None), renew("mme2", Some("1"))]).await;
+    let results: Vec<_> = results.unwrap().into_iter().skip(1).map(Result::unwrap).collect();
+    assert_eq!(results, [Done::Changed(false), Done::Changed(true)]);
+    let kept = store.registration(imsi(0)).await.unwrap().remove(0);
+    assert_eq!((kept.node.host.as_str(), kept.imei.as_deref()), ("mme2", Some("1")));
+    one(&*store, Op::Purge { imsi: imsi(0), host: "mme2".into() }).await.unwrap();
+    assert_eq!(one(&*store, renew("mme2", None)).await.unwrap(), Done::Changed(false));
+}
+
 pub async fn operations_of_one_batch_see_each_other(store: S) {
     store.insert(credentials(0..1)).await.unwrap();
     let forget = Op::Deregister { imsi: imsi(0), kind: NodeKind::Mme, host: "a".into() };

@@ -30,6 +30,17 @@ impl State {
             Op::Register { registration, count_attach, pool, take_over } => {
                 self.register(registration, *count_attach, *pool, take_over, now)
             }
+            Op::Renew { imsi, kind, host, expires_at, imei } => {
+                let mut all = self.registrations.get_mut(imsi).into_iter().flatten();
+                let with = all.find(|r| r.kind == *kind && r.node.is(host) && !r.purged);
+                Ok(Done::Changed(with.is_some_and(|registration| {
+                    registration.expires_at = *expires_at;
+                    if imei.is_some() {
+                        registration.imei.clone_from(imei);
+                    }
+                    true
+                })))
+            }
             Op::Purge { imsi, host } => {
                 let mut any = false;
                 for r in self.registrations.entry(*imsi).or_default().iter_mut() {

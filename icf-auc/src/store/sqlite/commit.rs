@@ -57,6 +57,9 @@ impl Work {
             Op::Register { registration, count_attach, pool, take_over } => {
                 return self.register(conn, registration, *count_attach, *pool, take_over).await;
             }
+            Op::Renew { imsi, kind, host, expires_at, imei } => {
+                Ok(Done::Changed(self.subjects.renew(*imsi, *kind, host, *expires_at, imei.as_deref())))
+            }
             Op::Purge { imsi, host } => {
                 let any = self.subjects.purge(*imsi, host);
                 if any {

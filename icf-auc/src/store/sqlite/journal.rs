@@ -2,7 +2,10 @@
 
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
-use super::{error::damaged, rows};
+use super::{
+    error::{damaged, json},
+    rows,
+};
 use crate::{
     model::Timestamp,
     store::{AuditEntry, Batch, KeptAnswer, Page, StoreError},
@@ -14,8 +17,8 @@ pub const ANSWER_KEPT: i64 = 86_400;
 /// Creates or changes a batch.
 pub(super) async fn put_batch(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT OR REPLACE INTO batch (id, mode, first_imsi, count, done, profile, party, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR REPLACE INTO batch (id, mode, first_imsi, count, done, profile, party, created_at, terms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )
     .bind(&batch.id)
     .bind(rows::word(batch.mode)?)
@@ -25,6 +28,7 @@ pub(super) async fn put_batch(conn: &mut SqliteConnection, batch: &Batch) -> Res
     .bind(&batch.profile)
     .bind(&batch.party)
     .bind(batch.created_at.0)
+    .bind(batch.terms.as_ref().map(json).transpose()?)
     .execute(conn)
     .await?;
     Ok(())
@@ -40,13 +44,14 @@ fn read_batch(row: &SqliteRow) -> Result<Batch, StoreError> {
         profile: row.try_get(5)?,
         party: row.try_get(6)?,
         created_at: Timestamp(row.try_get(7)?),
+        terms: row.try_get::<Option<&str>, _>(8)?.map(serde_json::from_str).transpose().map_err(damaged)?,
     })
 }
 
 /// One batch.
 pub(super) async fn batch(pool: &SqlitePool, id: &str) -> Result<Option<Batch>, StoreError> {
     let row = sqlx::query(
-        "SELECT id, mode, first_imsi, count, done, profile, party, created_at FROM batch WHERE id = ?1",
+        "SELECT id, mode, first_imsi, count, done, profile, party, created_at, terms FROM batch WHERE id = ?1",
     )
     .bind(id)
     .fetch_optional(pool)
@@ -57,7 +62,7 @@ pub(super) async fn batch(pool: &SqlitePool, id: &str) -> Result<Option<Batch>, 
 /// Batches by id.
 pub(super) async fn batches(pool: &SqlitePool, page: &Page) -> Result<Vec<Batch>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, mode, first_imsi, count, done, profile, party, created_at FROM batch \
+        "SELECT id, mode, first_imsi, count, done, profile, party, created_at, terms FROM batch \
          WHERE id > ?1 ORDER BY id LIMIT ?2",
     )
     .bind(page.after.as_deref().unwrap_or(""))

@@ -18,6 +18,7 @@ use crate::store::{
 const MIGRATIONS: &[(&str, &str)] = &[
     ("request path", include_str!("../../../../schemas/migrations/sqlite/0001_request_path.sql")),
     ("administration", include_str!("../../../../schemas/migrations/sqlite/0002_administration.sql")),
+    ("batch terms", include_str!("../../../../schemas/migrations/sqlite/0003_batch_terms.sql")),
 ];
 
 /// `PRAGMA application_id` of migration 1.

@@ -64,7 +64,7 @@ impl Subjects {
             .iter()
             .filter_map(|op| match op {
                 Op::Register { registration, .. } => Some(registration.imsi),
-                Op::Purge { imsi, .. } | Op::Deregister { imsi, .. } => Some(*imsi),
+                Op::Renew { imsi, .. } | Op::Purge { imsi, .. } | Op::Deregister { imsi, .. } => Some(*imsi),
                 _ => None,
             })
             .collect();
@@ -125,6 +125,27 @@ impl Subjects {
     pub(super) fn put(&mut self, registration: Registration) {
         let key = (registration.imsi, registration.kind);
         self.slots.insert(key, Slot { now: Some(registration), changed: true });
+    }
+
+    /// Lets the registration last, if it is with `host`; whether it is.
+    pub(super) fn renew(
+        &mut self,
+        imsi: Imsi,
+        kind: NodeKind,
+        host: &str,
+        expires_at: Timestamp,
+        imei: Option<&str>,
+    ) -> bool {
+        let Some(slot) = self.slots.get_mut(&(imsi, kind)) else { return false };
+        let Some(registration) = slot.now.as_mut().filter(|r| r.node.is(host) && !r.purged) else {
+            return false;
+        };
+        registration.expires_at = expires_at;
+        if let Some(imei) = imei {
+            registration.imei = Some(imei.to_owned());
+        }
+        slot.changed = true;
+        true
     }
 
     /// Marks what is with `host` purged; whether there was something.
