@@ -4,6 +4,7 @@
     python3 docs/third_party.py [target/third-party.json [README.md]]
 
 Without a test run it changes nothing and fails; with --check it only says whether the table is up to date.
+tests/rules.rs holds the table's names against the tests that there are.
 """
 
 import json
@@ -21,6 +22,10 @@ def table(programs):
         if not it["passed"]:
             sys.exit(f"no test has run against {it['name']}: run `bash tests/run` first")
         lines.append(f"| {it['name']} | {it['version']} | {it['shows']} | {len(it['passed'])} |")
+    lines += ["", "<details><summary>The tests by name</summary>", ""]
+    for it in programs:
+        lines += [f"- {it['name']}: " + ", ".join(f"`{name}`" for name in sorted(it["passed"]))]
+    lines += ["", "</details>"]
     return "\n".join(lines)
 
 

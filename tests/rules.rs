@@ -248,3 +248,134 @@ fn no_path_of_one_machine_is_in_a_source() -> Result<()> {
     ensure!(found.is_empty(), "paths of one machine:\n{}", found.join("\n"));
     Ok(())
 }
+
+/// Names of the `#[test]`s in a file, in the order of the file.
+fn tests_in(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let mut found = Vec::new();
+    let mut marked = false;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            marked = true;
+        } else if marked && let Some((_, rest)) = line.split_once("fn ") {
+            found.extend(rest.split(['(', '<']).next().map(str::to_owned));
+            marked = false;
+        }
+    }
+    Ok(found)
+}
+
+/// Every test of the binaries in a `tests` folder, as `tests/run` notes it: `prefix module::name`, a binary's name
+/// standing in `prefix` for `{}`.
+fn tests_under(folder: &Path, prefix: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for path in sources(folder)? {
+        let relative = path.strip_prefix(folder)?.with_extension("");
+        let mut parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let binary = parts.remove(0);
+        if parts.last().is_some_and(|last| last == "main") {
+            parts.pop();
+        }
+        for name in tests_in(&path)? {
+            let name = [&parts[..], &[name]].concat().join("::");
+            found.push(prefix.replace("{}", &binary) + &name);
+        }
+    }
+    Ok(found)
+}
+
+/// All tests that tests/third-party.toml can name: system tests by their names, the others by crate and binary.
+fn all_tests() -> Result<BTreeSet<String>> {
+    let root = workspace();
+    let mut all: BTreeSet<String> = tests_under(&root.join("tests"), "")?.into_iter().collect();
+    for name in edges()?.keys() {
+        let folder = root.join(name).join("tests");
+        if folder.is_dir() {
+            all.extend(tests_under(&folder, &format!("{name}::{{}} "))?);
+        }
+    }
+    Ok(all)
+}
+
+/// What the README says of a program: how many tests, and which.
+fn told(table: &str, program: &str) -> Result<(usize, BTreeSet<String>)> {
+    let row = table.lines().find(|line| line.starts_with(&format!("| {program} |")));
+    let cells: Vec<_> = row.with_context(|| format!("no row for {program}"))?.split('|').collect();
+    let count = cells.get(4).with_context(|| format!("{program}: the row has no count"))?.trim().parse()?;
+    let list = table.lines().find_map(|line| line.strip_prefix(&format!("- {program}: ")));
+    let list = list.with_context(|| format!("{program}: its tests are not named"))?;
+    Ok((count, list.split('`').skip(1).step_by(2).map(str::to_owned).collect()))
+}
+
+/// What is wrong with the README's table: `programs` are those of tests/third-party.toml with the beginnings of their
+/// tests' names, `all` are the tests that there are.
+fn table_faults(
+    table: &str,
+    programs: &[(String, Vec<String>)],
+    all: &BTreeSet<String>,
+) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for (program, beginnings) in programs {
+        for beginning in beginnings {
+            if !all.iter().any(|name| name.starts_with(beginning)) {
+                wrong.push(format!("tests/third-party.toml: {program}: no test begins with {beginning:?}"));
+            }
+        }
+        let begins = |name: &&String| beginnings.iter().any(|beginning| name.starts_with(beginning));
+        let listed: BTreeSet<String> = all.iter().filter(begins).cloned().collect();
+        let (count, named) = told(table, program)?;
+        wrong.extend(named.difference(&listed).map(|name| format!("{program}: there is no test {name}")));
+        wrong.extend(listed.difference(&named).map(|name| format!("{program}: {name} is missing")));
+        if count != named.len() {
+            wrong.push(format!("{program}: {count} tests are counted, and {} named", named.len()));
+        }
+    }
+    let rows = table.lines().filter(|line| line.starts_with("- ")).count();
+    if rows != programs.len() {
+        wrong.push(format!("{rows} programs are named, {} are in tests/third-party.toml", programs.len()));
+    }
+    Ok(wrong)
+}
+
+#[test]
+fn the_readme_names_the_tests_against_programs_of_others_that_there_are() -> Result<()> {
+    let root = workspace();
+    let list: toml::Table = std::fs::read_to_string(root.join("tests/third-party.toml"))?.parse()?;
+    let programs = list["program"].as_array().context("no programs")?.iter().map(|program| {
+        let name = program["name"].as_str().context("a program without a name")?.to_owned();
+        let tests = program["tests"].as_array().context("a program without tests")?.iter();
+        Ok((name, tests.filter_map(|test| test.as_str().map(str::to_owned)).collect()))
+    });
+    let programs: Vec<(String, Vec<String>)> = programs.collect::<Result<_>>()?;
+    let readme = std::fs::read_to_string(root.join("README.md"))?;
+    let (_, rest) = readme.split_once("<!-- third-party:begin -->").context("README.md has no table")?;
+    let (table, _) = rest.split_once("<!-- third-party:end -->").context("the table does not end")?;
+    let wrong = table_faults(table, &programs, &all_tests()?)?;
+    ensure!(
+        wrong.is_empty(),
+        "the table in README.md is not of these tests; `bash tests/run`, then `python3 docs/third_party.py`:\n{}",
+        wrong.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_table_that_names_too_little_or_too_much_is_noticed() -> Result<()> {
+    let programs = [("peer".to_owned(), vec!["a::".to_owned()])];
+    let all = ["a::one", "a::two", "b::three"].map(str::to_owned).into();
+    let table = |count: u32, names: &str| format!("| peer | 1.0 | talks | {count} |\n\n- peer: {names}\n");
+    assert_eq!(table_faults(&table(2, "`a::one`, `a::two`"), &programs, &all)?, Vec::<String>::new());
+    let cases = [
+        (table(1, "`a::one`"), "a::two is missing"),
+        (table(3, "`a::one`, `a::two`, `a::gone`"), "there is no test a::gone"),
+        (table(3, "`a::one`, `a::two`"), "3 tests are counted, and 2 named"),
+    ];
+    for (table, expected) in cases {
+        let wrong = table_faults(&table, &programs, &all)?;
+        assert!(wrong.iter().any(|wrong| wrong.contains(expected)), "{wrong:?}");
+    }
+    let renamed = [("peer".to_owned(), vec!["a::".to_owned(), "c::".to_owned()])];
+    assert_eq!(table_faults(&table(2, "`a::one`, `a::two`"), &renamed, &all)?.len(), 1);
+    assert!(table_faults("", &programs, &all).is_err());
+    Ok(())
+}
