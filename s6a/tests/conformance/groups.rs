@@ -287,33 +287,45 @@ fn refusal(octets: &[u8], command: &Command) -> Option<u32> {
     error.map(|error| error.code.0)
 }
 
-/// Name of each Grouped AVP and names of the AVPs inside, of all Wireshark's dictionaries.
-fn wireshark_groups() -> BTreeMap<String, BTreeSet<String>> {
+/// An AVP of Wireshark's dictionaries.
+struct Theirs {
+    name: String,
+    code: u32,
+    of_3gpp: bool,
+    /// Names of the AVPs inside, of a group.
+    inside: BTreeSet<String>,
+}
+
+/// All of Wireshark's dictionaries.
+fn wireshark_avps() -> Vec<Theirs> {
     let folders = super::wireshark::tshark(&["-G", "folders"]);
     let folder = folders
         .lines()
         .find_map(|line| line.strip_prefix("Global configuration:"))
         .map(|folder| Path::new(folder.trim()).join("diameter"))
         .unwrap();
-    let mut groups = BTreeMap::new();
+    let mut avps = Vec::new();
     for file in fs::read_dir(&folder).unwrap() {
         // Some of them are in Latin-1; the names are not.
         let text = String::from_utf8_lossy(&fs::read(file.unwrap().path()).unwrap()).into_owned();
         for avp in text.split("<avp ").skip(1) {
             let avp = avp.split("</avp>").next().unwrap();
-            let Some(name) = attribute(avp) else { continue };
-            let inside: BTreeSet<String> = avp.split("<gavp ").skip(1).filter_map(attribute).collect();
-            if !inside.is_empty() {
-                groups.insert(name, inside);
-            }
+            let tag = avp.split('>').next().unwrap();
+            let (Some(name), Some(code)) = (attribute("name", tag), attribute("code", tag)) else { continue };
+            avps.push(Theirs {
+                name,
+                code: code.parse().unwrap(),
+                of_3gpp: attribute("vendor-id", tag).as_deref() == Some("TGPP"),
+                inside: avp.split("<gavp ").skip(1).filter_map(|tag| attribute("name", tag)).collect(),
+            });
         }
     }
-    groups
+    avps
 }
 
-/// The attribute `name` of what follows a tag's name.
-fn attribute(tag: &str) -> Option<String> {
-    let value = tag.split("name=\"").nth(1)?.split('"').next()?;
+/// An attribute's value in what follows a tag's name.
+fn attribute(name: &str, tag: &str) -> Option<String> {
+    let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
     Some(value.trim().to_owned())
 }
 
@@ -355,7 +367,11 @@ fn as_3gpp_says(name: &str) -> &str {
 
 #[test]
 fn no_avp_that_wireshark_knows_in_a_group_is_left_out() {
-    let theirs = wireshark_groups();
+    let theirs: BTreeMap<String, BTreeSet<String>> = wireshark_avps()
+        .into_iter()
+        .filter(|avp| !avp.inside.is_empty())
+        .map(|avp| (avp.name, avp.inside))
+        .collect();
     let mut left_out = BTreeSet::new();
     let mut compared = BTreeSet::new();
     walk_all(|_, member| {
@@ -377,4 +393,23 @@ fn no_avp_that_wireshark_knows_in_a_group_is_left_out() {
         "only {} groups are in Wireshark's dictionaries: {compared:?}",
         compared.len()
     );
+}
+
+#[test]
+fn every_avp_has_the_code_that_wireshark_has_under_its_name() {
+    let theirs = wireshark_avps();
+    let mut compared = 0;
+    for def in dictionary::all() {
+        let of_3gpp = def.vendor == dictionary::VENDOR_3GPP;
+        let mut codes = theirs
+            .iter()
+            .filter(|avp| avp.of_3gpp == of_3gpp && as_3gpp_says(&avp.name).eq_ignore_ascii_case(def.name))
+            .map(|avp| avp.code)
+            .peekable();
+        if codes.peek().is_some() {
+            compared += 1;
+            assert!(codes.any(|code| code == def.code), "{} is not {}", def.name, def.code);
+        }
+    }
+    assert!(compared > 350, "only {compared} AVPs are in Wireshark's dictionaries");
 }
