@@ -1,6 +1,8 @@
 //! JSON bodies: what is none is refused with 400, what has the wrong shape with 422 and the field, another media
 //! type with 415.
 
+#![allow(clippy::result_large_err, reason = "a problem ends its request: it is made once and sent")]
+
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
