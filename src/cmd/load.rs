@@ -8,58 +8,78 @@ use schemas::identity::Plmn;
 use tokio_util::sync::CancellationToken;
 use ue_sim::{
     device,
-    load::{LoadConfig, Pace, Procedure, Verify, run as run_load},
+    load::{LoadConfig, LoadError, Pace, Procedure, Verify, run as run_load},
 };
 
+use super::client::Failure;
+
+/// What stands below the options.
+const MORE: &str = "\
+It acts as an MME and as its devices: connects with CER, sends AIR (and ULR), and checks every vector
+as a USIM does. The server has to know the Origin-Host as a peer ([diameter] peers); for several
+connections give each its own, as --origin-host 'mme{n}.localdomain'.
+
+Example, against a running `callhome lab`:
+  callhome load --credentials callhome-data/credentials.ndjson \\
+    --realm epc.mnc071.mcc999.3gppnetwork.org --procedure attach --seconds 10
+
+Exit codes:
+  0  all requests were answered as they should be, and every vector was accepted
+  1  something was not: a refusal, a timeout, a vector or sequence number that is wrong, a lost connection
+  2  wrong usage: an option, or options that contradict each other
+  3  the S6a server was not reached at --connect";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = MORE)]
 pub struct Args {
-    /// Devices: NDJSON lines of imsi, k, opc, as `batches issue` writes and `credentials import` reads them.
-    #[arg(long)]
+    /// File of the devices: NDJSON lines of imsi, k, opc, as `batches issue` writes and `credentials import` reads
+    /// them.
+    #[arg(long, value_name = "FILE")]
     credentials: PathBuf,
-    /// Where the S6a server listens (TCP); several are used in turn.
-    #[arg(long, default_value = "127.0.0.1:3868", value_delimiter = ',')]
+    /// Where the S6a server listens (TCP); of several, with commas between, the connections take turns.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3868", value_delimiter = ',')]
     connect: Vec<SocketAddr>,
-    /// Our Origin-Host; an n in braces becomes the number of the connection.
-    #[arg(long, default_value = "mme.localdomain")]
+    /// Our Origin-Host; {n} in it becomes the number of the connection, from 1.
+    #[arg(long, value_name = "IDENTITY", default_value = "mme.localdomain")]
     origin_host: String,
     /// Our Origin-Realm.
-    #[arg(long, default_value = "localdomain")]
+    #[arg(long, value_name = "REALM", default_value = "localdomain")]
     origin_realm: String,
-    /// Destination-Realm: the ICF's.
+    /// Destination-Realm: the server's `diameter.origin_realm`.
     #[arg(long)]
     realm: String,
-    /// Visited-PLMN-Id, the network the devices are in.
+    /// Visited-PLMN-Id: the network that the devices are in, as MCC-MNC.
     #[arg(long, default_value = "999-70")]
     plmn: Plmn,
-    /// AIR alone, or AIR and ULR.
+    /// What each device does, again and again.
     #[arg(long, value_enum, default_value_t = What::Air)]
     procedure: What,
-    /// Connections to use.
-    #[arg(long, default_value_t = 1)]
+    /// Connections to use, each with its share of the devices.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     connections: usize,
-    /// Procedures a second, whatever the answers do; without, as many as the window allows.
-    #[arg(long)]
+    /// Procedures a second over all connections, whatever the answers do; without, as many as the window allows.
+    #[arg(long, value_name = "A SECOND")]
     rate: Option<f64>,
-    /// Requests on their way on one connection at most.
-    #[arg(long, default_value_t = 256)]
+    /// Requests without an answer on one connection at most, 1 to 65536.
+    #[arg(long, value_name = "NUMBER", default_value_t = 256)]
     window: usize,
     /// Vectors to ask for in one AIR, 1 to 5.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     vectors: u32,
     /// End after so many procedures.
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER")]
     count: Option<u64>,
-    /// End after so many seconds (10 if no count is given).
+    /// End after so many seconds; 10 if neither this nor --count is given.
     #[arg(long)]
     seconds: Option<f64>,
     /// What is checked of every vector.
     #[arg(long, value_enum, default_value_t = Check::Usim)]
     verify: Check,
-    /// Keep the USIMs' sequence numbers here between runs.
-    #[arg(long)]
+    /// Keep the USIMs' sequence numbers in this file between runs: the same devices go on where they were.
+    #[arg(long, value_name = "FILE")]
     usim_state: Option<PathBuf>,
-    /// Keep every sequence number seen here (with --verify unique): one of an earlier run is a duplicate too.
-    #[arg(long)]
+    /// Keep every sequence number seen in this file (with --verify unique): one of an earlier run is a duplicate too.
+    #[arg(long, value_name = "FILE")]
     sqn_log: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
@@ -71,7 +91,9 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum What {
+    /// AIR: asks for a vector.
     Air,
+    /// AIR, then ULR: attaches, which counts against the profile's attach budget.
     Attach,
 }
 
@@ -85,7 +107,7 @@ enum Check {
     Off,
 }
 
-/// Runs the load; fails if anything was not as it should be.
+/// Runs the load; fails if anything was not as it should be. With a [`Failure`] where the exit code is not 1.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     let devices = device::read(&args.credentials)?;
     let first = args.connect.first().copied().context("--connect: at least one address")?;
@@ -116,7 +138,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         progress: !args.quiet,
         ..LoadConfig::new(first, args.plmn)
     };
-    let report = run_load(config, devices, stop).await?;
+    let report = run_load(config, devices, stop).await.map_err(failure)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -126,4 +148,76 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         bail!("not everything was answered as it should be; see the report");
     }
     Ok(())
+}
+
+/// With the exit code that says what to do about it.
+fn failure(error: LoadError) -> anyhow::Error {
+    match error {
+        LoadError::Config(_) => Failure::Usage(error.to_string()).into(),
+        LoadError::Connect { .. } => {
+            Failure::Unreachable(format!("{error} --connect says where it listens")).into()
+        }
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cmd::Cli;
+
+    #[derive(Debug, Parser)]
+    struct Load {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// Runs a load of one device; what it fails of.
+    async fn fails(options: &[&str]) -> anyhow::Error {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("devices.ndjson");
+        let device = r#"{"imsi":"999710000000001","k":"465b5ce8b199b49faa5f0a2ee238a6bc","opc":"cd63cb71954a9f4e48a5994e37a02baf"}"#;
+        std::fs::write(&file, device).unwrap();
+        let file = file.to_string_lossy().into_owned();
+        let needed = ["load", "--credentials", &file, "--realm", "home.example", "--quiet"];
+        let args = Load::try_parse_from([&needed[..], options].concat()).unwrap().args;
+        run(args, CancellationToken::new()).await.unwrap_err()
+    }
+
+    fn exit_code(error: &anyhow::Error) -> Option<u8> {
+        error.downcast_ref::<Failure>().map(Failure::exit_code)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_exit_code_3_and_wrong_options_are_2() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let nobody = listener.local_addr().unwrap();
+        drop(listener);
+        let error = fails(&["--connect", &nobody.to_string()]).await;
+        assert_eq!(exit_code(&error), Some(3), "{error:#}");
+        let text = error.to_string();
+        assert!(text.contains(&nobody.to_string()) && text.contains("--connect"), "{text}");
+        let error = fails(&["--connect", &nobody.to_string(), "--window", "0"]).await;
+        assert_eq!(exit_code(&error), Some(2), "{error:#}");
+        assert!(error.to_string().contains("window"), "{error:#}");
+    }
+
+    #[test]
+    fn the_help_has_an_example_the_exit_codes_and_a_meaning_for_every_option() {
+        use clap::CommandFactory;
+
+        let mut command = Cli::command();
+        let load = command.find_subcommand_mut("load").unwrap();
+        let help = load.render_help().to_string();
+        for part in ["Example", "Exit codes", "3  the S6a server was not reached", "<ADDRESS:PORT>"] {
+            assert!(help.contains(part), "{part}: {help}");
+        }
+        for option in load.get_arguments() {
+            assert!(option.get_help().is_some(), "--{}", option.get_id());
+        }
+    }
 }
