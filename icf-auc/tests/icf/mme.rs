@@ -282,6 +282,23 @@ impl Mme {
         }
     }
 
+    /// NOR.
+    pub async fn notify(&self, imsi: Imsi) -> Outcome {
+        let (session, user) = (self.session(), imsi.to_string());
+        let request = app::NotifyRequest {
+            session_id: &session,
+            vendor_specific_application_id: Some(app::APPLICATION_ID),
+            auth_session_state: AuthSessionState::NoStateMaintained,
+            origin_host: &self.host,
+            origin_realm: VISITED,
+            destination_realm: HOME,
+            user_name: &user,
+            ..Default::default()
+        };
+        let answer = self.ask(|out, hbh, ete| request.encode(out, hbh, ete)).await;
+        app::Answer::decode(&answer.message()).unwrap().outcome()
+    }
+
     /// A CLR, which no MME has to send.
     pub async fn sends_clr(&self, imsi: Imsi) -> Outcome {
         let (session, user) = (self.session(), imsi.to_string());

@@ -143,3 +143,21 @@ async fn a_clr_for_an_mme_that_is_away_waits_for_it_and_is_not_sent_to_its_sibli
     nothing_waits(&lab).await;
     icf.stop().await;
 }
+
+/// TS 29.272 §5.2.5.1.3: nor does an instance that has not heard of the move bring the old registration back.
+#[tokio::test]
+async fn a_nor_from_the_mme_that_the_ue_has_just_left_by_another_instance_gets_5423() {
+    let lab = Lab::with(1).await;
+    let (a, b) = (lab.start_as("a").await, lab.start_as("b").await);
+    let (one, two) = (a.mme(1).await, b.mme(2).await);
+    two.air(imsi(1)).await.unwrap();
+    one.attached(imsi(1)).await;
+    assert!(one.notify(imsi(1)).await.is_success());
+    two.attached(imsi(1)).await;
+    assert_eq!(one.notify(imsi(1)).await, Experimental::UNKNOWN_SERVING_NODE.into());
+    assert_eq!(one.told().await, cancel(imsi(1), MmeUpdateProcedure));
+    let registered = lab.store.registration(imsi(1)).await.unwrap();
+    assert_eq!(registered.iter().map(|it| it.node.host.as_str()).collect::<Vec<_>>(), [two.host.as_str()]);
+    a.stop().await;
+    b.stop().await;
+}
