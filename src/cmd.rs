@@ -13,6 +13,7 @@ mod keys;
 mod lab;
 mod load;
 mod peers;
+mod pki;
 mod profiles;
 mod registrations;
 
@@ -59,6 +60,8 @@ enum Command {
     Config(config::Args),
     /// Make and rotate the keys that the database is encrypted with; make REST tokens.
     Keys(keys::Args),
+    /// Make and list the certificates that the roles and devices trust one another by.
+    Pki(pki::Args),
 }
 
 /// Runs one subcommand. Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 a server was not reached.
@@ -87,6 +90,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Audit(args) => audit::run(args).await,
             Command::Config(args) => config::run(&args),
             Command::Keys(args) => keys::run(args).await,
+            Command::Pki(args) => pki::run(args),
         }
     });
     // What still runs in the background has had its grace.

@@ -135,9 +135,28 @@ impl PrivateKey {
         Ok(document.as_bytes().to_vec())
     }
 
+    /// Its public part as PEM, `PUBLIC KEY`.
+    ///
+    /// # Errors
+    /// Only if memory fails.
+    pub fn public_pem(&self) -> Result<String, CoseError> {
+        use p256::pkcs8::{EncodePublicKey, LineEnding};
+        self.0.public_key().to_public_key_pem(LineEnding::LF).map_err(|_| CoseError::Key)
+    }
+
     /// Its public part.
     #[must_use]
     pub fn public(&self) -> ecdsa::VerifyingKey {
         ecdsa::VerifyingKey::from(self.0.public_key())
     }
+}
+
+/// A public key from PEM, `PUBLIC KEY` (RFC 7468 §13).
+///
+/// # Errors
+/// If it is anything else than a P-256 key.
+pub fn public_from_pem(pem: &str) -> Result<ecdsa::VerifyingKey, CoseError> {
+    use p256::pkcs8::DecodePublicKey;
+    ecdsa::VerifyingKey::from_public_key_pem(pem.trim())
+        .map_err(|_| CoseError::Unsupported("not a P-256 public key in PEM"))
 }

@@ -7,8 +7,13 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime, pem::PemObject};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring::ECDSA_P256_SHA256};
 use x509_cert::{
     Certificate,
-    der::{Decode, Encode, asn1::ObjectIdentifier, oid::db::rfc4519::CN},
-    ext::pkix::{SubjectAltName, name::GeneralName},
+    der::{
+        Decode, Encode,
+        asn1::ObjectIdentifier,
+        oid::{AssociatedOid, db::rfc4519::CN},
+    },
+    ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName, name::GeneralName},
+    name::Name,
 };
 
 use crate::identity::{DeviceId, TreId};
@@ -205,11 +210,7 @@ impl Leaf {
         let bad = TrustError::Certificate;
         let certificate = Certificate::from_der(der).map_err(|_| bad("not X.509"))?;
         let tbs = certificate.tbs_certificate();
-        let names = tbs.subject().as_ref().iter().flat_map(|rdn| rdn.iter());
-        let name = names.filter(|attribute| attribute.oid == CN).find_map(|attribute| {
-            let value = attribute.value.value();
-            std::str::from_utf8(value).ok().map(str::to_owned)
-        });
+        let name = common_name(tbs.subject());
         let point = tbs.subject_public_key_info().subject_public_key.raw_bytes();
         let key = VerifyingKey::from_sec1_bytes(point).map_err(|_| bad("its key is not P-256"))?;
         let device = tbs
@@ -265,6 +266,66 @@ pub fn spki(certificate: &[u8]) -> Result<Vec<u8>, TrustError> {
         .subject_public_key_info()
         .to_der()
         .map_err(|_| TrustError::Certificate("its key cannot be written"))
+}
+
+/// A certificate in words, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Common name.
+    pub subject: String,
+    /// Its usages: a purpose of ours, or what it is called elsewhere.
+    pub good_for: String,
+    /// The issuer's distinguished name.
+    pub issuer: String,
+    /// The end of its validity, UTC.
+    pub until: String,
+}
+
+/// Reads a certificate for people; says nothing of whether it is to be trusted.
+///
+/// # Errors
+/// If it is no certificate.
+pub fn describe(der: &[u8]) -> Result<About, TrustError> {
+    let certificate = Certificate::from_der(der).map_err(|_| TrustError::Certificate("not X.509"))?;
+    let tbs = certificate.tbs_certificate();
+    // Our OIDs have an arc of 128 bits, which x509-cert's type cannot hold: the extension is compared as it stands.
+    let usage =
+        tbs.extensions().into_iter().flatten().find(|extension| extension.extn_id == ExtendedKeyUsage::OID);
+    let ours = |octets: &[u8]| {
+        let mine = Purpose::ALL.into_iter().find(|purpose| purpose.extended_key_usage() == octets);
+        mine.map(|purpose| purpose.to_string())
+    };
+    let known = |octets: &[u8]| {
+        let usages = ExtendedKeyUsage::from_der(octets).ok()?;
+        let named = usages.0.iter().map(|oid| match oid.to_string().as_str() {
+            // RFC 5280 §4.2.1.12.
+            "1.3.6.1.5.5.7.3.1" => "TLS server".to_owned(),
+            "1.3.6.1.5.5.7.3.9" => "OCSP".to_owned(),
+            other => other.to_owned(),
+        });
+        Some(named.collect::<Vec<_>>().join(", "))
+    };
+    let authority = tbs.get_extension::<BasicConstraints>().ok().flatten().is_some_and(|(_, basic)| basic.ca);
+    let good_for = match usage.map(|extension| extension.extn_value.as_bytes()) {
+        Some(octets) => {
+            ours(octets).or_else(|| known(octets)).unwrap_or_else(|| "something unknown".to_owned())
+        }
+        None if authority => "authority".to_owned(),
+        None => "anything".to_owned(),
+    };
+    Ok(About {
+        subject: common_name(tbs.subject()).unwrap_or_default(),
+        good_for,
+        issuer: common_name(tbs.issuer()).unwrap_or_default(),
+        until: tbs.validity().not_after.to_string(),
+    })
+}
+
+fn common_name(name: &Name) -> Option<String> {
+    let names = name.as_ref().iter().flat_map(|rdn| rdn.iter());
+    names
+        .filter(|attribute| attribute.oid == CN)
+        .find_map(|attribute| std::str::from_utf8(attribute.value.value()).ok().map(str::to_owned))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `callhome lab`: every role on loopback, and a simulated device that goes through the steps.
 
-mod setup;
+pub mod setup;
 mod story;
 
 use std::{net::SocketAddr, path::PathBuf};

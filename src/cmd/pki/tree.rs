@@ -1,0 +1,134 @@
+//! The folder of keys and certificates: which files there are.
+
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use schemas::{
+    cose::PrivateKey,
+    identity::{OperatorId, SupplierId},
+    trust::Purpose,
+};
+
+use super::authority::{Authority, For, key_file};
+use crate::cmd::lab::setup::write_private;
+
+/// Days that TLS certificates are good for at most, whatever the rest.
+const TLS_DAYS: i64 = 825;
+
+/// Who is to have certificates.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// SHOs.
+    pub operators: Vec<OperatorId>,
+    /// Suppliers.
+    pub suppliers: Vec<SupplierId>,
+    /// Names of the TLS certificates.
+    pub hosts: Vec<String>,
+    /// How long certificates are good for.
+    pub days: i64,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// PEM.
+    pub cert: PathBuf,
+    /// PEM, PKCS #8.
+    pub key: PathBuf,
+}
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct Tree(PathBuf);
+
+impl Tree {
+    /// The tree in this folder, which may not be there yet.
+    pub fn at(folder: &Path) -> Self {
+        Self(folder.to_owned())
+    }
+
+    fn pair(&self, name: &str) -> Pair {
+        let cert = self.0.join(format!("{name}.crt"));
+        Pair { key: key_file(&cert), cert }
+    }
+
+    /// The services' root: the anchor that devices embed.
+    pub fn root(&self) -> Pair {
+        self.pair("root")
+    }
+
+    /// The authority for platform certificates.
+    pub fn platform_ca(&self) -> Pair {
+        self.pair("platform-ca")
+    }
+
+    /// The OCSP responder.
+    pub fn ocsp(&self) -> Pair {
+        self.pair("ocsp")
+    }
+
+    /// A role's TLS certificate.
+    pub fn tls(&self, role: &str) -> Pair {
+        self.pair(&format!("{role}.tls"))
+    }
+
+    /// What a role, or an operator, or a supplier signs with.
+    pub fn signing(&self, who: &str) -> Pair {
+        self.pair(&format!("{who}.sign"))
+    }
+
+    /// An operator's sealing key: private and public.
+    pub fn sealing(&self, operator: &OperatorId) -> (PathBuf, PathBuf) {
+        (self.0.join(format!("{operator}.seal.key")), self.0.join(format!("{operator}.seal.pub")))
+    }
+
+    /// Makes what is not there; gives how many certificates and keys that was.
+    ///
+    /// # Errors
+    /// Which file cannot be made.
+    pub fn make(&self, wanted: &Wanted) -> anyhow::Result<usize> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0).with_context(|| {
+            format!("{}: the folder cannot be made; choose another with --out", self.0.display())
+        })?;
+        let days = wanted.days;
+        let (root, new_root) = Authority::open(&self.root().cert, "Callhome services", days)?;
+        let (platform, new_platform) = Authority::open(&self.platform_ca().cert, "Callhome platforms", days)?;
+        let mut made = usize::from(new_root) + usize::from(new_platform);
+        made += usize::from(platform.issue(&self.ocsp().cert, "Callhome OCSP responder", For::Ocsp, days)?);
+        let mut issue = |pair: Pair, name: &str, good_for: For<'_>, days: i64| {
+            root.issue(&pair.cert, name, good_for, days).map(|new| made += usize::from(new))
+        };
+        let tls_days = days.min(TLS_DAYS);
+        for role in ["icf", "drf", "dpf", "pva"] {
+            issue(self.tls(role), role, For::Tls(&wanted.hosts), tls_days)?;
+        }
+        issue(self.signing("drf"), "drf", For::Signing(Purpose::Trigger), days)?;
+        issue(self.signing("pva"), "pva", For::Signing(Purpose::Verdict), days)?;
+        for operator in &wanted.operators {
+            issue(self.tls(operator.as_str()), operator.as_str(), For::Tls(&wanted.hosts), tls_days)?;
+            issue(self.signing(operator.as_str()), operator.as_str(), For::Signing(Purpose::Payload), days)?;
+        }
+        for supplier in &wanted.suppliers {
+            issue(
+                self.signing(supplier.as_str()),
+                supplier.as_str(),
+                For::Signing(Purpose::Enrolment),
+                days,
+            )?;
+        }
+        for operator in &wanted.operators {
+            let (private, public) = self.sealing(operator);
+            if !private.exists() {
+                let key = PrivateKey::generate()?;
+                write_private(&private, key.to_pem()?.as_bytes())?;
+                fs::write(&public, key.public_pem()?).with_context(|| public.display().to_string())?;
+                made += 1;
+            }
+        }
+        Ok(made)
+    }
+}
