@@ -117,5 +117,6 @@ fn register(imsi: Imsi, at: i64) -> Op {
         count_attach: true,
         pool,
         take_over: TakeOver::default(),
+        notify: false,
     }
 }

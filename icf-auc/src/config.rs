@@ -1,14 +1,13 @@
 //! `icf.toml`: every key of the ICF's configuration. Unknown keys are errors; environment variables override.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use service::config::{SecretSource, Span};
+use service::{
+    config::{SecretSource, Span},
+    role::{DatabaseConfig, KeysConfig, PeerRole, RestConfig},
+};
 
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,15 +16,18 @@ pub struct IcfConfig {
     /// `[diameter]`: who we are and who may talk to us.
     pub diameter: Diameter,
     /// `[database]`: where things are remembered.
-    pub database: Database,
+    pub database: DatabaseConfig,
     /// `[keys]`: what they are encrypted with.
-    pub keys: Keys,
+    pub keys: KeysConfig,
     /// `[rest]`: provisioning; without `listen` there is none.
     #[serde(default)]
-    pub rest: Rest,
+    pub rest: RestConfig,
     /// `[icf]`: the role itself.
     #[serde(default)]
     pub icf: Icf,
+    /// `[drf]`: who is told of attached devices (seed, section 5 step 6); without, nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drf: Option<PeerRole>,
     /// `[causes]`: what a refusal is answered with, by its name; see docs/CAUSES.md.
     #[serde(default)]
     pub causes: BTreeMap<String, String>,
@@ -110,47 +112,6 @@ pub struct DiameterTls {
     pub key: PathBuf,
     /// Who signs our peers' certificates: TLS is mutual (RFC 6733 §13.1).
     pub ca: PathBuf,
-}
-
-/// `[database]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Database {
-    /// `sqlite:///var/lib/callhome/icf.db`.
-    pub url: String,
-}
-
-/// `[keys]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Keys {
-    /// The key file that `callhome keys generate` writes.
-    pub at_rest: SecretSource,
-}
-
-/// `[rest]`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rest {
-    /// Where to listen; no REST without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub listen: Option<SocketAddr>,
-    /// Who may do what; nobody may do anything without a token.
-    #[serde(default)]
-    pub tokens: Vec<service::auth::TokenConfig>,
-    /// Certificate and key for HTTPS; without, plain HTTP, which is for loopback.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<RestTls>,
-}
-
-/// `[rest.tls]`: PEM files.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RestTls {
-    /// Certificate chain.
-    pub cert: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
 }
 
 /// `[icf]`.

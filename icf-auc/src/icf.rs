@@ -6,6 +6,7 @@ pub mod control;
 pub mod memory;
 pub mod metrics;
 pub mod nodes;
+pub mod notices;
 pub mod outbox;
 pub mod reset;
 pub mod subscriber;

@@ -31,7 +31,6 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use schemas::identity::{Imsi, Plmn};
@@ -44,9 +43,6 @@ use crate::store::{PooledVector, Store, StoreError};
 
 pub use gate::SCOPES;
 pub use openapi::document;
-
-/// Largest body of a request that is not an import, octets.
-const MAX_BODY: usize = 1 << 20;
 
 /// What the API asks of the running ICF.
 #[async_trait]
@@ -168,16 +164,13 @@ impl fmt::Debug for RestState {
 
 /// All routes, guarded. `/openapi.json` and `/docs` hold no data and need no token; everything else does.
 pub fn router(state: RestState, guard: &Guard) -> Router {
-    let (routes, document) = routes(&state, guard).split_for_parts();
-    let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY)).with_state(state);
-    let routes = routes.merge(openapi::pages(&document));
-    service::problem::with_problems(routes).layer(axum::middleware::from_fn(gate::answer_headers))
+    service::api::finish(routes(&state, guard), state)
 }
 
 /// The routes with their description.
 fn routes(state: &RestState, guard: &Guard) -> OpenApiRouter<RestState> {
     let gates = gate::Gates::new(state, guard);
-    OpenApiRouter::with_openapi(openapi::preamble())
+    OpenApiRouter::with_openapi(service::api::preamble(&openapi::ABOUT))
         .merge(credentials::routes(&gates))
         .merge(profiles::routes(&gates))
         .merge(batches::routes(&gates, state.issuer.is_some()))

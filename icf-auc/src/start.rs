@@ -8,8 +8,8 @@ use s6a::{
     net::{Endpoint, Node, NodeConfig, PeerConfig, TlsConfigs},
 };
 use service::{
-    auth::{Guard, Tokens},
-    config::SecretSource,
+    auth::Guard,
+    client::RoleClient,
     serve::{HttpLimits, HttpServer},
     tls::{ClientCertificates, ClientTls, MinVersion, ServerTls},
 };
@@ -26,6 +26,7 @@ use crate::{
         memory::Memory,
         metrics::Metrics,
         nodes::Nodes,
+        notices::Notices,
         outbox::Outbox,
         sweeper::Sweeper,
         wake::Wake,
@@ -34,7 +35,6 @@ use crate::{
     rest::{RestState, SCOPES, router},
     store::{
         Store,
-        sealed::Keyring,
         sqlite::{OpenOptions, SqliteStore},
     },
 };
@@ -44,17 +44,12 @@ use crate::{
 /// # Errors
 /// Which file, what is wrong with it, and what to do.
 pub async fn open_store(config: &IcfConfig) -> anyhow::Result<Arc<dyn Store>> {
-    let keyring = keyring(&config.keys.at_rest)?;
+    let keyring = config.keys.keyring()?;
     let options = OpenOptions { pool: config.icf.address_pool, ..OpenOptions::default() };
     let store = SqliteStore::open(&config.database.url, keyring, options)
         .await
         .with_context(|| format!("database.url {:?}", config.database.url))?;
     Ok(Arc::new(store))
-}
-
-fn keyring(source: &SecretSource) -> anyhow::Result<Keyring> {
-    let text = source.read().context("keys.at_rest: `callhome keys generate --out FILE` makes a key file")?;
-    Keyring::parse(text.expose()).with_context(|| format!("keys.at_rest: {source}"))
 }
 
 /// What can be said about a configuration without starting anything.
@@ -66,12 +61,15 @@ pub fn check(config: &IcfConfig) -> anyhow::Result<()> {
     Causes::configured(&config.causes)?;
     lease_policy(config)?;
     if config.rest.listen.is_some() {
-        tokens(config)?;
-        rest_tls(config)?;
+        config.rest.tokens(SCOPES)?;
+        config.rest.tls()?;
     }
-    keyring(&config.keys.at_rest)?;
+    config.keys.keyring()?;
     if let Some(chtif) = &config.icf.chtif {
         Chtif::new(chtif)?;
+    }
+    if let Some(drf) = &config.drf {
+        RoleClient::new(drf).context("drf")?;
     }
     Ok(())
 }
@@ -147,6 +145,7 @@ pub async fn start_with(
     let nodes =
         Arc::new(Nodes::new(config.icf.instance.clone(), peers, config.icf.max_vectors, metrics.clone()));
     let wake = Arc::new(Wake::default());
+    let notices = notices(&config, &*store)?;
     let icf = Arc::new(S6a(Arc::new(Icf {
         memory: memory.clone(),
         nodes: nodes.clone(),
@@ -156,6 +155,7 @@ pub async fn start_with(
         metrics: metrics.clone(),
         wake: wake.clone(),
         places: Arc::new(Semaphore::new(PLACES)),
+        notices: notices.as_ref().map(|(outbox, _)| outbox.clone()),
     })));
     let node = Arc::new(Node::start(node_config(&config)?, icf).await?);
     let tasks = TaskTracker::new();
@@ -168,6 +168,9 @@ pub async fn start_with(
         wake: wake.clone(),
     };
     tasks.spawn(outbox.run(stop.clone()));
+    if let Some((outbox, drf)) = notices {
+        tasks.spawn(outbox.run(Arc::new(drf), stop.clone()));
+    }
     let (newest, events) = watch::channel(0);
     let sweeper = Sweeper { memory: memory.clone(), wake: wake.clone(), changed: Notify::new(), newest };
     tasks.spawn(sweeper.run(stop.clone()));
@@ -177,12 +180,13 @@ pub async fn start_with(
     let rest_url = match config.rest.listen {
         None => None,
         Some(listen) => {
-            let guard = Guard::new(tokens(&config)?);
-            let server = HttpServer::bind(listen, rest_tls(&config)?, HttpLimits::default()).await?;
+            let guard = Guard::new(config.rest.tokens(SCOPES)?);
+            let server = HttpServer::bind(listen, config.rest.tls()?, HttpLimits::default()).await?;
             let issuer = Arc::new(StoreIssuer::new(store.clone()));
             let state = RestState::new(store.clone(), running).with_issuer(issuer);
             // The counters name peers: they need a token, too.
-            let counters = service::health::metrics_router(exposition).layer(guard.require(METRICS));
+            let counters =
+                service::health::metrics_router(exposition).layer(guard.require(service::role::METRICS));
             let app = router(state, &guard).merge(probes(&store, &stop)).merge(counters);
             let url = server.url();
             tasks.spawn(server.run(app, stop.clone()));
@@ -190,6 +194,18 @@ pub async fn start_with(
         }
     };
     Ok(Started { node, store, rest_url, origin, stop, tasks })
+}
+
+/// What tells the DRF of attached devices, where one is configured.
+fn notices(
+    config: &IcfConfig,
+    store: &dyn Store,
+) -> anyhow::Result<Option<(service::outbox::Outbox, Notices)>> {
+    let Some(drf) = &config.drf else { return Ok(None) };
+    let client = RoleClient::new(drf).context("drf")?;
+    let database = store.outbox().context("drf: this store keeps no notices; use SQLite")?;
+    let outbox = service::outbox::Outbox::new(database, service::outbox::Policy::default());
+    Ok(Some((outbox, Notices(client))))
 }
 
 /// `/healthz` and `/readyz`; they tell nothing and need no token.
@@ -202,28 +218,8 @@ fn probes(store: &Arc<dyn Store>, stop: &CancellationToken) -> axum::Router {
     service::health::Health::new(stop.clone()).check("store", check).router()
 }
 
-/// Scope for `/metrics`.
-const METRICS: &str = "metrics:read";
-
-fn tokens(config: &IcfConfig) -> anyhow::Result<Tokens> {
-    let scopes: Vec<&str> = SCOPES.iter().copied().chain([METRICS]).collect();
-    Tokens::new(&config.rest.tokens, &scopes).context("rest.tokens: `callhome keys token` makes one")
-}
-
 fn lease_policy(config: &IcfConfig) -> anyhow::Result<LeasePolicy> {
     LeasePolicy::new(config.icf.lease_first, config.icf.lease_max).context("icf.lease_first, icf.lease_max")
-}
-
-fn rest_tls(config: &IcfConfig) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
-    let Some(tls) = &config.rest.tls else { return Ok(None) };
-    let tls = ServerTls {
-        cert_file: tls.cert.clone(),
-        key_file: tls.key.clone(),
-        client_ca_file: None,
-        client_certificates: Some(ClientCertificates::None),
-        min_version: MinVersion::Tls12,
-    };
-    Ok(Some(service::tls::server_config(&tls, service::tls::HTTP_ALPN).context("rest.tls")?))
 }
 
 /// The Diameter node as configured.

@@ -5,7 +5,6 @@
 
 pub mod memory;
 pub mod pool;
-pub mod sealed;
 pub mod sqlite;
 
 use std::{net::IpAddr, ops::Range};
@@ -14,6 +13,9 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use schemas::identity::Imsi;
 use serde::{Deserialize, Serialize};
+
+use service::database::Database;
+pub use service::sealed;
 
 use crate::model::{
     Credential, CredentialState, IssuingMode, NodeKind, Profile, Registration, ServingNode, Snapshot,
@@ -43,6 +45,9 @@ pub enum StoreError {
     Database(String),
 }
 
+/// Topic of the notices to the DRF in the [`outbox`](Store::outbox).
+pub const NOTICES: &str = "notice";
+
 /// An operation of the request path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
@@ -65,6 +70,9 @@ pub enum Op {
         pool: Option<IpNet>,
         /// What the nodes that served the subscriber until then are told, at least once.
         take_over: TakeOver,
+        /// Tell the DRF where the device is, at least once, if it has an address (seed, section 5 step 6). The memory
+        /// store tells nobody.
+        notify: bool,
     },
     /// Let the registration last longer, if it is still with this node.
     Renew {
@@ -422,6 +430,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Id of the newest event, 0 without.
     async fn last_event(&self) -> Result<i64, StoreError>;
+
+    /// Where messages to other roles wait ([`service::outbox`]); `None` if this store has no such place.
+    fn outbox(&self) -> Option<Database> {
+        None
+    }
 
     /// Whether reading and writing works.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -12,6 +12,7 @@ use s6a::{
     codec::{Message, ResultCode, dictionary::base::SESSION_ID},
     net::{Answer, Application, Down, Later, PeerInfo},
 };
+use service::outbox::Outbox;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -53,6 +54,8 @@ pub struct Icf {
     pub wake: Arc<Wake>,
     /// Places for requests that wait for the store.
     pub places: Arc<Semaphore>,
+    /// Wakes the sending of notices; `None` where there is no DRF to be told.
+    pub notices: Option<Outbox>,
 }
 
 /// [`Icf`] as the application of a Diameter node.

@@ -63,7 +63,11 @@ impl Icf {
         let update = ulr::decide(request, known, Timestamp::now(), &self.causes)?;
         drop(snapshot);
         let Some(subscriber) = subscriber else { return Err(self.causes.refuse(Cause::Unknown)) };
-        let address = match self.carry_out(&subscriber, update.op.clone()).await? {
+        let mut op = update.op.clone();
+        if let Op::Register { count_attach: true, notify, .. } = &mut op {
+            *notify = self.notices.is_some();
+        }
+        let address = match self.carry_out(&subscriber, op).await? {
             Done::Registered { address, .. } => address,
             _ => None,
         };
@@ -139,6 +143,9 @@ impl Icf {
         self.memory.subscribers().changed(subscriber.snapshot().credential.imsi, subscriber);
         if matches!(&done, Done::Registered { send, .. } if !send.is_empty()) {
             self.wake.queued();
+        }
+        if let (Op::Register { notify: true, .. }, Some(notices)) = (&op, &self.notices) {
+            notices.wake();
         }
         follow(subscriber, &op, &done);
         Ok(done)

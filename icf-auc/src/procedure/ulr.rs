@@ -99,6 +99,8 @@ pub fn decide(
         count_attach: attach,
         pool: profile.address_pool.filter(|_| credential.address.is_none()),
         take_over: TakeOver { same_kind: Some(clr::taken_over(kind)), other_kind },
+        // Whether there is a DRF to be told is not the procedure's business.
+        notify: false,
     };
     let skip = request.ulr_flags.has(UlrFlags::SKIP_SUBSCRIBER_DATA);
     Ok(Update { op, subscription_data: !skip })

@@ -1,21 +1,23 @@
 //! What stands before every route: its scope, and for writes the Idempotency-Key and the audit log.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use service::api::{operations, problem_response};
 use service::auth::{Guard, Principal};
 use service::problem::Problem;
 use utoipa::openapi::{
-    ContentBuilder, PathItem, Ref, ResponseBuilder, SecurityRequirement,
-    path::{Operation, ParameterBuilder, ParameterIn},
+    path::{ParameterBuilder, ParameterIn},
     schema::{ObjectBuilder, Type},
 };
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt};
 
 use super::{RestState, idempotency};
+
+pub(super) use service::api::Target;
 
 /// The scopes that routes ask for; a token's scopes are checked against them at the start.
 pub const SCOPES: &[&str] = &[
@@ -26,6 +28,7 @@ pub const SCOPES: &[&str] = &[
     "batches:read",
     "batches:issue",
     crate::chtif::serve::SCOPE,
+    crate::chtif::verify::SCOPE,
     "registrations:read",
     "registrations:cancel",
     "peers:read",
@@ -105,17 +108,6 @@ impl<'a> Gates<'a> {
     }
 }
 
-/// To what a write was done; a handler says so where the path does not.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Target(Arc<OnceLock<String>>);
-
-impl Target {
-    /// Says it; the first word counts.
-    pub(super) fn is(&self, target: impl ToString) {
-        let _ = self.0.set(target.to_string());
-    }
-}
-
 /// Runs a write to its end, whether or not the client still listens, and writes it down.
 async fn write_gate(
     State((state, write)): State<(RestState, Write)>,
@@ -125,7 +117,7 @@ async fn write_gate(
 ) -> Response {
     let target = Target::default();
     request.extensions_mut().insert(target.clone());
-    let from_path = request.uri().path().split('/').skip(3).collect::<Vec<_>>().join("/");
+    let path = request.uri().path().to_owned();
     let work = tokio::spawn(async move {
         let who = Arc::clone(&principal.name);
         let response = if write.idempotent {
@@ -135,7 +127,7 @@ async fn write_gate(
         } else {
             next.run(request).await
         };
-        let target = target.0.get().cloned().unwrap_or(from_path);
+        let target = target.or_path(&path);
         if let Err(error) = state.store.audit(&who, write.action, &target, &outcome(&response)).await {
             // It is done and cannot be undone; the log is what remains.
             tracing::error!(%who, action = write.action, %target, %error, "the audit log cannot be written");
@@ -149,102 +141,45 @@ fn outcome(response: &Response) -> String {
     if response.headers().contains_key(idempotency::REPLAYED) {
         return "replayed".to_owned();
     }
-    match response.extensions().get::<Problem>() {
-        Some(problem) => problem.to_string(),
-        None if response.status().is_success() => "done".to_owned(),
-        None => response.status().to_string(),
-    }
+    service::api::outcome(response)
 }
 
-/// Headers of every answer: nothing here is to be cached by others or to be taken for another media type.
-pub(super) async fn answer_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
-    response
-}
-
-/// Adds to the description what holds for all routes: scope, problems, Idempotency-Key.
+/// Adds to the description what holds for all routes, and the Idempotency-Key.
 fn describe(
-    mut routes: UtoipaMethodRouter<RestState>,
+    routes: UtoipaMethodRouter<RestState>,
     scope: &str,
     write: Option<Write>,
 ) -> UtoipaMethodRouter<RestState> {
-    for item in routes.1.paths.values_mut() {
-        for (method, operation) in operations(item) {
-            operation.security = Some(vec![SecurityRequirement::new("token", [scope])]);
-            let asks = format!("Asks for the scope `{scope}`.");
-            operation.description = Some(match operation.description.take() {
-                Some(text) => format!("{text}\n\n{asks}"),
-                None => asks,
-            });
-            let mut problems = vec![
-                (StatusCode::BAD_REQUEST, "The request is malformed"),
-                (StatusCode::UNAUTHORIZED, "No token, or one that is not known"),
-                (StatusCode::FORBIDDEN, "The token lacks the scope"),
-                (StatusCode::INTERNAL_SERVER_ERROR, "The server failed; its log says why"),
-            ];
-            if operation.request_body.is_some() {
-                problems.extend([
-                    (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-                    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of another media type"),
-                    (StatusCode::UNPROCESSABLE_ENTITY, "A field is wrong; `errors` says which"),
-                ]);
-            }
-            if method == Method::POST && write.is_some_and(|write| write.idempotent) {
-                problems
-                    .push((StatusCode::CONFLICT, "It is there already, or the same request is under way"));
-                operation.parameters.get_or_insert_default().push(
-                    ParameterBuilder::new()
-                        .name("Idempotency-Key")
-                        .parameter_in(ParameterIn::Header)
-                        .description(Some(
-                            "Sent again with the same key within a day, the request is not carried out again: \
-                             the first answer is repeated, with `Idempotency-Replayed: true`. The same key \
-                             with another request is refused with 422.",
-                        ))
-                        .schema(Some(
-                            ObjectBuilder::new()
-                                .schema_type(Type::String)
-                                .min_length(Some(1))
-                                .max_length(Some(idempotency::MAX_KEY))
-                                .pattern(Some("^[!-~]+$")),
-                        ))
-                        .build()
-                        .into(),
-                );
-            }
-            for (status, text) in problems {
-                operation
-                    .responses
-                    .responses
-                    .entry(status.as_u16().to_string())
-                    .or_insert_with(|| problem(text).into());
-            }
+    let mut routes = service::api::describe(routes, scope);
+    if !write.is_some_and(|write| write.idempotent) {
+        return routes;
+    }
+    for (method, operation) in routes.1.paths.values_mut().flat_map(operations) {
+        if method != Method::POST {
+            continue;
         }
+        operation.parameters.get_or_insert_default().push(
+            ParameterBuilder::new()
+                .name("Idempotency-Key")
+                .parameter_in(ParameterIn::Header)
+                .description(Some(
+                    "Sent again with the same key within a day, the request is not carried out again: the first \
+                     answer is repeated, with `Idempotency-Replayed: true`. The same key with another request is \
+                     refused with 422.",
+                ))
+                .schema(Some(
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .min_length(Some(1))
+                        .max_length(Some(idempotency::MAX_KEY))
+                        .pattern(Some("^[!-~]+$")),
+                ))
+                .build()
+                .into(),
+        );
+        operation.responses.responses.entry(StatusCode::CONFLICT.as_u16().to_string()).or_insert_with(|| {
+            problem_response("It is there already, or the same request is under way").into()
+        });
     }
     routes
-}
-
-/// A problem, as a response in the description.
-fn problem(text: &str) -> utoipa::openapi::Response {
-    let schema = Ref::from_schema_name("Problem");
-    ResponseBuilder::new()
-        .description(text)
-        .content(service::problem::MEDIA_TYPE, ContentBuilder::new().schema(Some(schema)).build())
-        .build()
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
-    [
-        (Method::GET, &mut item.get),
-        (Method::PUT, &mut item.put),
-        (Method::POST, &mut item.post),
-        (Method::PATCH, &mut item.patch),
-        (Method::DELETE, &mut item.delete),
-    ]
-    .into_iter()
-    .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
 }

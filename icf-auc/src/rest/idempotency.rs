@@ -13,10 +13,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use service::api::MAX_BODY;
 use service::problem::Problem;
 use sha2::{Digest, Sha256};
 
-use super::{MAX_BODY, RestState, failure};
+use super::{RestState, failure};
 use crate::store::KeptAnswer;
 
 /// The request's header.

@@ -6,6 +6,7 @@ mod credentials;
 mod error;
 mod journal;
 mod lease;
+mod notices;
 mod open;
 mod profiles;
 mod queue;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use schemas::identity::Imsi;
 use serde_json::json;
+use service::database::Database;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::Mutex;
 
@@ -48,12 +50,12 @@ pub struct SqliteStore {
     keys: Arc<Keyring>,
     profiles: profiles::Cache,
     rotation: Mutex<rotate::Progress>,
-    path: String,
+    database: Database,
 }
 
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SqliteStore({}, {:?})", self.path, self.keys)
+        write!(f, "SqliteStore({}, {:?})", self.database.path(), self.keys)
     }
 }
 
@@ -65,18 +67,16 @@ impl SqliteStore {
     /// Naming the file and what to do: no permission, not a database or not Callhome's, of a newer schema,
     /// sealed with another at-rest key.
     pub async fn open(url: &str, keys: Keyring, options: OpenOptions) -> Result<Self, StoreError> {
-        let opened = open::open(url, options.max_bytes).await?;
-        open::check_keys(&opened, &keys).await?;
-        let open::Opened { writer, readers, path, new } = opened;
+        let database = open::open(url, options.max_bytes, &keys).await?;
         let store = Self {
-            writer,
-            readers,
+            writer: database.writer.clone(),
+            readers: database.readers.clone(),
             keys: Arc::new(keys),
             profiles: profiles::Cache::default(),
             rotation: Mutex::default(),
-            path,
+            database,
         };
-        if new {
+        if store.database.is_new() {
             let profile = Profile::provisioning("default", options.pool);
             match store.put_profile(profile, Some(0), Vec::new()).await {
                 // Another instance was faster.
@@ -125,6 +125,10 @@ impl Store for SqliteStore {
         let results = commit::run(&mut tx, &self.keys, ops, Timestamp::now()).await?;
         tx.commit().await?;
         Ok(results)
+    }
+
+    fn outbox(&self) -> Option<Database> {
+        Some(self.database.clone())
     }
 
     async fn ind(&self, instance: &str, node: &str) -> Result<u8, StoreError> {

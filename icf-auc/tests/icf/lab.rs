@@ -111,7 +111,20 @@ impl Lab {
 
     /// One of several on one database.
     pub async fn start_as(&self, instance: &str) -> Icf {
-        let config = json!({
+        self.start_configured(instance, &json!({})).await
+    }
+
+    /// One with a DRF to tell, over HTTP at this address.
+    pub async fn start_with_drf(&self, address: std::net::SocketAddr) -> Icf {
+        let file = self.folder.path().join("drf.token");
+        std::fs::write(&file, token()).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let drf = json!({"url": format!("http://{address}"), "token": {"file": file}});
+        self.start_configured("icf", &json!({"drf": drf})).await
+    }
+
+    async fn start_configured(&self, instance: &str, more: &Value) -> Icf {
+        let mut config = json!({
             "diameter": {
                 "origin_host": ICF, "origin_realm": HOME,
                 "listen": ["tcp://127.0.0.1:0"], "accept_unknown_peers": true,
@@ -126,6 +139,9 @@ impl Lab {
                 "hash": service::auth::Token::parse(&token()).unwrap().hash().to_string(),
             }]},
         });
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
         let config: IcfConfig = serde_json::from_value(config).unwrap();
         let stop = CancellationToken::new();
         let started = start_with(config, self.other_handle().await, stop.clone()).await.unwrap();
@@ -143,7 +159,7 @@ async fn open(folder: &std::path::Path) -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(&url(folder), Keyring::parse(KEY).unwrap(), options).await.unwrap())
 }
 
-fn token() -> String {
+pub fn token() -> String {
     format!("chm_{}", "a1".repeat(32))
 }
 

@@ -6,6 +6,7 @@ mod ends;
 mod lab;
 mod location;
 mod mme;
+mod notices;
 mod outbox;
 mod refusals;
 mod subscriber_data;

@@ -244,8 +244,13 @@ impl Api {
             expires_at: now.plus(3600),
             purged: false,
         });
-        let op =
-            Op::Register { registration, count_attach: true, pool: None, take_over: TakeOver::default() };
+        let op = Op::Register {
+            registration,
+            count_attach: true,
+            pool: None,
+            take_over: TakeOver::default(),
+            notify: false,
+        };
         for done in self.store.commit(&[op]).await.unwrap() {
             done.unwrap();
         }

@@ -91,6 +91,7 @@ pub fn register(n: u64, host: &str) -> Op {
         count_attach: true,
         pool: Some(POOL.parse().unwrap()),
         take_over: TakeOver::default(),
+        notify: false,
     }
 }
 

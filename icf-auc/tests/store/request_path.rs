@@ -83,6 +83,7 @@ pub async fn an_operation_that_fails_fails_alone(store: S) {
         count_attach: true,
         pool: Some(tiny),
         take_over: TakeOver::default(),
+        notify: false,
     };
     let ops = [lease(9, 1), lease(0, 1), from_tiny(0), from_tiny(1), register(9, "mme"), lease(1, 1)];
     let results = store.commit(&ops).await.unwrap();
@@ -108,6 +109,7 @@ pub async fn snapshots_hold_credential_profile_and_live_registration(store: S) {
         count_attach: false,
         pool: None,
         take_over: TakeOver::default(),
+        notify: false,
     };
     let ops = [put(registration(0, "mme")), put(registration(1, "mme")), put(lapsed), put(sgsn)];
     store.commit(&ops).await.unwrap();
@@ -140,6 +142,7 @@ pub async fn a_registration_replaces_its_own_kind_only(store: S) {
         count_attach: false,
         pool: None,
         take_over: TakeOver::default(),
+        notify: false,
     };
     for r in [registration(0, "mme1"), sgsn.clone(), registration(0, "mme2")] {
         one(&*store, put(r)).await.unwrap();
@@ -194,6 +197,7 @@ pub async fn the_transaction_finds_the_previous_node_itself(store: S) {
         count_attach: false,
         pool: None,
         take_over: TakeOver::default(),
+        notify: false,
     };
     let moves = ["mme1", "mme2", "mme3"].map(|host| takes_over(registration(0, host), false));
     let ops = [&[both], &moves[..]].concat();
@@ -243,6 +247,7 @@ pub async fn an_exhausted_pool_takes_back_addresses_of_expired_credentials(store
         count_attach: false,
         pool: Some(net),
         take_over: TakeOver::default(),
+        notify: false,
     };
     let first = address(&*store, op(0)).await;
     let second = address(&*store, op(1)).await;

@@ -27,7 +27,7 @@ impl State {
                 *reserved = lease.last();
                 Ok(Done::Lease(lease.first()..lease.last() + 1))
             }
-            Op::Register { registration, count_attach, pool, take_over } => {
+            Op::Register { registration, count_attach, pool, take_over, notify: _ } => {
                 self.register(registration, *count_attach, *pool, take_over, now)
             }
             Op::Renew { imsi, kind, host, expires_at, imei } => {

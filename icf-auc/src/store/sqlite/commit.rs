@@ -5,7 +5,7 @@ use schemas::identity::Imsi;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::{addresses::Pools, lease::Ledger, queue, subjects::Subjects, vectors};
+use super::{addresses::Pools, lease::Ledger, notices, queue, subjects::Subjects, vectors};
 use crate::{
     model::{NodeKind, Registration, Timestamp},
     store::{Done, Event, Op, StoreError, TakeOver, sealed::Keyring},
@@ -54,8 +54,12 @@ impl Work {
     ) -> Result<Result<Done, StoreError>, StoreError> {
         Ok(match op {
             Op::Lease { imsi, count, above } => self.leases.take(*imsi, *count, *above).map(Done::Lease),
-            Op::Register { registration, count_attach, pool, take_over } => {
-                return self.register(conn, registration, *count_attach, *pool, take_over).await;
+            Op::Register { registration, count_attach, pool, take_over, notify } => {
+                let registered = self.register(conn, registration, *count_attach, *pool, take_over).await?;
+                if let (true, Ok(Done::Registered { address: Some(address), .. })) = (*notify, &registered) {
+                    notices::enqueue(conn, registration, *address, self.now).await?;
+                }
+                return Ok(registered);
             }
             Op::Renew { imsi, kind, host, expires_at, imei } => {
                 Ok(Done::Changed(self.subjects.renew(*imsi, *kind, host, *expires_at, imei.as_deref())))

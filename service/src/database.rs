@@ -1,0 +1,141 @@
+//! A role's SQLite file: one connection writes, a few read beside it (WAL). What is committed survives a kill -9 and
+//! a power failure.
+
+mod error;
+mod open;
+
+use sqlx::{Sqlite, SqlitePool, Transaction};
+
+pub use error::{DatabaseError, explain};
+
+use crate::sealed::{Keyring, Place};
+
+/// What a role keeps, and how its file is told from others.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// `PRAGMA application_id`, which the first migration sets; each role has its own.
+    pub application_id: i64,
+    /// Name and SQL of each migration, in order; append-only: what was released is never edited.
+    pub migrations: &'static [(&'static str, &'static str)],
+    /// A URL to show to those who wrote a wrong one, as `sqlite:///var/lib/callhome/drf.db`.
+    pub example: &'static str,
+}
+
+impl Schema {
+    /// The newest schema version that this program knows: how many migrations there are.
+    #[must_use]
+    pub const fn version(&self) -> i64 {
+        self.migrations.len() as i64
+    }
+}
+
+/// SQL that a migration may begin with: the table that [`Database::check_keys`] needs.
+pub const AT_REST_KEY: &str = include_str!("database/at_rest_key.sql");
+
+/// An open database; a clone is another handle to the same.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// The one connection that writes; see [`write`](Self::write).
+    pub writer: SqlitePool,
+    /// Connections that only read, beside the writer, what is committed.
+    pub readers: SqlitePool,
+    path: String,
+    new: bool,
+}
+
+impl Database {
+    /// Opens `url` (`sqlite:///var/lib/callhome/drf.db`), creating the file for its owner only where there is none,
+    /// and brings an older schema up to date. WAL, `synchronous=FULL`, foreign keys on.
+    ///
+    /// # Errors
+    /// Naming the file and what to do: no permission, not a database or not this role's, of a newer schema.
+    pub async fn open(url: &str, schema: &Schema) -> Result<Self, DatabaseError> {
+        Self::open_limited(url, schema, None).await
+    }
+
+    /// As [`open`](Self::open); the file grows to `max_bytes` octets at most, rounded up to 4,096, `None`: as large as
+    /// the disk.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_limited(
+        url: &str,
+        schema: &Schema,
+        max_bytes: Option<u64>,
+    ) -> Result<Self, DatabaseError> {
+        open::open(url, schema, max_bytes).await
+    }
+
+    /// A transaction that has the write lock from its start, so that what it reads cannot change before it writes,
+    /// whoever else has the file open. Dropped, it rolls back.
+    ///
+    /// # Errors
+    /// If the lock cannot be had.
+    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Sees whether reading and writing works.
+    ///
+    /// # Errors
+    /// Why not: a full disk, a lost permission, a damaged file.
+    pub async fn ping(&self) -> Result<(), DatabaseError> {
+        sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&self.readers).await?;
+        let mut tx = self.write().await?;
+        // A write that changes nothing still needs room and permission.
+        sqlx::query("UPDATE _sqlx_migrations SET success = success WHERE version = 1")
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The file, as the URL names it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether there was none before.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// Sees that every key that something here is sealed with is in `keys` and is that key; notes a new one. The
+    /// schema has to have the table of [`AT_REST_KEY`].
+    ///
+    /// # Errors
+    /// Which key is missing or another one.
+    pub async fn check_keys(&self, keys: &Keyring) -> Result<(), DatabaseError> {
+        let wrong = |source| DatabaseError::WrongKey { path: self.path.clone(), source };
+        let stored: Vec<(u32, Vec<u8>)> =
+            sqlx::query_as("SELECT id, sealed FROM at_rest_key").fetch_all(&self.writer).await?;
+        for (id, sealed) in &stored {
+            keys.open(key_place(id), sealed).map_err(wrong)?;
+        }
+        let newest = keys.newest_id();
+        if !stored.iter().any(|(id, _)| *id == newest) {
+            let sealed = keys.seal(key_place(&newest), b"callhome")?;
+            sqlx::query("INSERT INTO at_rest_key (id, sealed) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+                .bind(newest)
+                .bind(sealed)
+                .execute(&self.writer)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Ends all connections; what was committed is in the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Where the value is sealed that shows whether a key is the right one.
+fn key_place(id: &u32) -> Place<'_> {
+    Place { column: "at_rest_key/sealed", row: id }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

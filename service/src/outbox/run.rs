@@ -1,0 +1,164 @@
+//! Who is tried when.
+
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Deliver, Delivery, Outbox, Outgoing, milliseconds, table};
+use crate::database::explain;
+
+/// How long it is not looked for messages at most.
+const LOOK: Duration = Duration::from_secs(5);
+/// What attempts under way get when it is to stop.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often it is looked for what can be forgotten, milliseconds.
+const TIDY: i64 = 3600 * 1000;
+
+pub(super) struct Runner {
+    outbox: Outbox,
+    deliver: Arc<dyn Deliver>,
+    attempts: JoinSet<(String, i64)>,
+    /// By topic, the messages that an attempt is under way of.
+    under_way: HashMap<String, HashSet<i64>>,
+    tidied: Option<i64>,
+}
+
+impl Runner {
+    pub(super) fn new(outbox: Outbox, deliver: Arc<dyn Deliver>) -> Self {
+        Self { outbox, deliver, attempts: JoinSet::new(), under_way: HashMap::new(), tidied: None }
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let pause = match self.look().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(error = explain(&error), "outgoing messages cannot be read");
+                    LOOK
+                }
+            };
+            let woken = Arc::clone(&self.outbox.woken);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = woken.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                Some(ended) = self.attempts.join_next() => self.ended(ended),
+            }
+        }
+        let rest = async { while self.attempts.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, rest).await.is_err() {
+            tracing::warn!("attempts to deliver are cut; they are repeated at the next start");
+        }
+    }
+
+    /// Begins what is due and has room; gives how long nothing will be due.
+    async fn look(&mut self) -> Result<Duration, sqlx::Error> {
+        let now = (self.outbox.clock)();
+        if self.tidied.is_none_or(|last| now.saturating_sub(last) >= TIDY) {
+            table::forget(&self.outbox.db, now).await?;
+            self.tidied = Some(now);
+        }
+        let places = self.outbox.policy.parallel.max(1);
+        let mut pause = LOOK;
+        for topic in table::topics(&self.outbox.db).await? {
+            let busy = self.under_way.entry(topic.clone()).or_default();
+            if busy.len() >= places {
+                continue;
+            }
+            // Those under way may be among them.
+            for (id, at) in table::next(&self.outbox.db, &topic, places + 1).await? {
+                if busy.contains(&id) {
+                    continue;
+                }
+                if at > now {
+                    pause = pause.min(Duration::from_millis(at.abs_diff(now)));
+                    break;
+                }
+                if busy.len() >= places {
+                    break;
+                }
+                busy.insert(id);
+                let (outbox, deliver) = (self.outbox.clone(), Arc::clone(&self.deliver));
+                let topic = topic.clone();
+                self.attempts.spawn(async move {
+                    attempt(&outbox, deliver.as_ref(), id).await;
+                    (topic, id)
+                });
+            }
+        }
+        self.under_way.retain(|_, busy| !busy.is_empty());
+        Ok(pause)
+    }
+
+    fn ended(&mut self, ended: Result<(String, i64), tokio::task::JoinError>) {
+        match ended {
+            Ok((topic, id)) => {
+                if let Some(busy) = self.under_way.get_mut(&topic) {
+                    busy.remove(&id);
+                }
+            }
+            // An attempt catches what its sender does; nothing else in it panics.
+            Err(error) => tracing::error!(%error, "an attempt to deliver ended in a strange way"),
+        }
+    }
+}
+
+/// One attempt with its consequences. Where they cannot be stored, it holds its place for a while: the message stays
+/// due, and must not be sent over and over while the disk is full.
+async fn attempt(outbox: &Outbox, deliver: &dyn Deliver, id: i64) {
+    let outcome = async {
+        match table::read(&outbox.db, id).await? {
+            Some((message, give_up_at)) => settle(outbox, deliver, &message, give_up_at).await,
+            None => Ok(()),
+        }
+    };
+    if let Err(error) = outcome.await {
+        tracing::error!(message = id, error = explain(&error), "what became of a message cannot be stored");
+        tokio::time::sleep(outbox.policy.max.max(outbox.policy.first)).await;
+    }
+}
+
+async fn settle(
+    outbox: &Outbox,
+    deliver: &dyn Deliver,
+    message: &Outgoing,
+    give_up_at: i64,
+) -> Result<(), sqlx::Error> {
+    let delivery = AssertUnwindSafe(deliver.deliver(message)).catch_unwind().await;
+    let delivery = delivery.unwrap_or_else(|_| Delivery::Retry("the sender has failed; see the log".into()));
+    let now = (outbox.clock)();
+    let (topic, key, tries) = (&message.topic, &message.key, message.attempts.saturating_add(1));
+    let why = match delivery {
+        Delivery::Done => return table::end(&outbox.db, message.id, "done", now).await,
+        Delivery::Retry(why) if now < give_up_at => {
+            let delay = outbox.policy.delay(tries, random());
+            // One more try at the very end.
+            let until = now.saturating_add(milliseconds(delay)).min(give_up_at);
+            tracing::warn!(%topic, %key, tries, why, again_in_ms = until.saturating_sub(now), "not delivered");
+            return table::postpone(&outbox.db, message.id, until).await;
+        }
+        Delivery::Retry(why) => format!("its time has passed; the last attempt: {why}"),
+        Delivery::GiveUp(why) => why,
+    };
+    tracing::error!(%topic, %key, tries, why, "given up");
+    if AssertUnwindSafe(deliver.gave_up(message, &why)).catch_unwind().await.is_err() {
+        tracing::error!(%topic, %key, "what is to be done about it has failed");
+    }
+    table::end(&outbox.db, message.id, &why, now).await
+}
+
+/// From 0 to 1; without a random source, a half.
+fn random() -> f64 {
+    let mut octets = [0; 4];
+    match getrandom::fill(&mut octets) {
+        Ok(()) => f64::from(u32::from_ne_bytes(octets)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    }
+}

@@ -1,0 +1,142 @@
+//! The parts that every role's TOML has, and what is made of them.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    auth::{AuthError, TokenConfig, Tokens},
+    config::{SecretError, SecretSource, Span},
+    sealed::{KeyError, Keyring},
+    tls::{self, ClientCertificates, MinVersion, ServerTls, TlsError},
+};
+
+/// The scope that `/metrics` asks for, in every role: the counters name peers.
+pub const METRICS: &str = "metrics:read";
+
+/// `[database]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite:///var/lib/callhome/….db`.
+    pub url: String,
+}
+
+/// `[keys]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// The key file that `callhome keys generate` writes.
+    pub at_rest: SecretSource,
+}
+
+impl KeysConfig {
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// Which file or line, and what to do.
+    pub fn keyring(&self) -> Result<Keyring, RoleError> {
+        let text = self.at_rest.read().map_err(RoleError::NoKeys)?;
+        Keyring::parse(text.expose())
+            .map_err(|error| RoleError::Keys { place: self.at_rest.to_string(), error })
+    }
+}
+
+/// `[rest]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestConfig {
+    /// Where to listen; no REST without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Who may do what; nobody may do anything without a token.
+    #[serde(default)]
+    pub tokens: Vec<TokenConfig>,
+    /// Certificate and key for HTTPS; without, plain HTTP, which is for loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<RestTls>,
+}
+
+/// `[rest.tls]`: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestTls {
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+impl RestConfig {
+    /// The tokens; `scopes` are those that the role's routes ask for, besides [`METRICS`].
+    ///
+    /// # Errors
+    /// Which token cannot be used, or that there is none.
+    pub fn tokens(&self, scopes: &[&str]) -> Result<Tokens, RoleError> {
+        let scopes: Vec<&str> = scopes.iter().copied().chain([METRICS]).collect();
+        Tokens::new(&self.tokens, &scopes).map_err(RoleError::Tokens)
+    }
+
+    /// What to serve HTTPS with, if `[rest.tls]` is there.
+    ///
+    /// # Errors
+    /// Which file is wrong.
+    pub fn tls(&self) -> Result<Option<Arc<rustls::ServerConfig>>, RoleError> {
+        let Some(files) = &self.tls else { return Ok(None) };
+        let server = ServerTls {
+            cert_file: files.cert.clone(),
+            key_file: files.key.clone(),
+            client_ca_file: None,
+            client_certificates: Some(ClientCertificates::None),
+            min_version: MinVersion::Tls12,
+        };
+        Ok(Some(tls::server_config(&server, tls::HTTP_ALPN).map_err(RoleError::Tls)?))
+    }
+}
+
+/// Another role's REST, as `[pva]`; see [`RoleClient`](crate::client::RoleClient).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerRole {
+    /// Base URL: `https://…`, or `http://` to a loopback address.
+    pub url: String,
+    /// Bearer token for it.
+    pub token: SecretSource,
+    /// Who signs its certificate, PEM; https needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// How long an answer may take, connecting included.
+    #[serde(default = "PeerRole::ten_seconds")]
+    pub timeout: Span,
+}
+
+impl PeerRole {
+    fn ten_seconds() -> Span {
+        Span::seconds(10)
+    }
+}
+
+/// A part of the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RoleError {
+    /// No at-rest keys.
+    #[error("keys.at_rest: {0}; `callhome keys generate --out FILE` makes a key file")]
+    NoKeys(SecretError),
+    /// They are not keys.
+    #[error("keys.at_rest: {place}: {error}")]
+    Keys {
+        /// File or variable.
+        place: String,
+        /// Which line.
+        error: KeyError,
+    },
+    /// A token.
+    #[error("rest.tokens: {0}; `callhome keys token` makes one")]
+    Tokens(AuthError),
+    /// Certificate or key.
+    #[error("rest.tls: {0}")]
+    Tls(TlsError),
+}
+
+#[cfg(test)]
+mod tests;
