@@ -52,14 +52,20 @@ impl Runner {
                 Some(ended) = self.attempts.join_next() => self.ended(ended),
             }
         }
-        let rest = async { while self.attempts.join_next().await.is_some() {} };
-        if tokio::time::timeout(GRACE, rest).await.is_err() {
+        if tokio::time::timeout(GRACE, self.drain()).await.is_err() {
             tracing::warn!("attempts to deliver are cut; they are repeated at the next start");
         }
     }
 
+    /// Waits until no attempt is under way.
+    pub(super) async fn drain(&mut self) {
+        while let Some(ended) = self.attempts.join_next().await {
+            self.ended(ended);
+        }
+    }
+
     /// Begins what is due and has room; gives how long nothing will be due.
-    async fn look(&mut self) -> Result<Duration, sqlx::Error> {
+    pub(super) async fn look(&mut self) -> Result<Duration, sqlx::Error> {
         let now = (self.outbox.clock)();
         if self.tidied.is_none_or(|last| now.saturating_sub(last) >= TIDY) {
             table::forget(&self.outbox.db, now).await?;
