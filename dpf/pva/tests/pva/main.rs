@@ -1,0 +1,14 @@
+//! A PVA over real sockets, and its parts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod document;
+mod enrolment;
+mod harness;
+mod judge;
+mod ocsp;
+mod platforms;
+mod references;
+mod restart;
+mod scopes;
+mod store;
+mod validation;
