@@ -49,12 +49,13 @@ async fn child(folder: &str) {
                     (0..SUBSCRIBERS).map(|n| lease(n, 1 + ((n + step) % 5) as u32)).collect();
                 let own = task + TASKS * (step % (SUBSCRIBERS / TASKS));
                 let stamp = i64::try_from(round * 1_000_000 + step).unwrap();
-                let Op::Register { mut registration, count_attach, pool, take_over } = register(own, "mme")
+                let Op::Register { mut registration, count_attach, pool, take_over, notify } =
+                    register(own, "mme")
                 else {
                     unreachable!()
                 };
                 registration.registered_at = Timestamp(stamp);
-                ops.push(Op::Register { registration, count_attach, pool, take_over });
+                ops.push(Op::Register { registration, count_attach, pool, take_over, notify });
                 let mut said = String::new();
                 for result in ops.iter().zip(store.commit(&ops).await.unwrap()) {
                     match result {

@@ -218,7 +218,13 @@ pub async fn registrations_are_paged_and_found_by_profile(store: S) {
     }
     let sgsn = Registration { kind: NodeKind::Sgsn, ..registration(1, "sgsn") };
     let take_over = TakeOver::default();
-    let op = Op::Register { registration: Box::new(sgsn), count_attach: false, pool: None, take_over };
+    let op = Op::Register {
+        registration: Box::new(sgsn),
+        count_attach: false,
+        pool: None,
+        take_over,
+        notify: false,
+    };
     one(&*store, op).await.unwrap();
     let (mut after, mut seen) = (None, 0);
     loop {

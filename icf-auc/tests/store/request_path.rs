@@ -160,7 +160,7 @@ fn registration_at(n: u64, host: &str, stored: &Registration) -> Registration {
 fn takes_over(registration: Registration, count_attach: bool) -> Op {
     let cancel = |cancellation_type| Some(OutgoingMessage::Cancel { cancellation_type, clr_flags: None });
     let take_over = TakeOver { same_kind: cancel(0), other_kind: cancel(4) };
-    Op::Register { registration: Box::new(registration), count_attach, pool: None, take_over }
+    Op::Register { registration: Box::new(registration), count_attach, pool: None, take_over, notify: false }
 }
 
 /// To whom something is to be sent, with its Cancellation-Type.
