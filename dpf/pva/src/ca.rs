@@ -20,7 +20,7 @@ use x509_cert::{
         Decode, Encode,
         asn1::{Ia5String, ObjectIdentifier},
     },
-    ext::pkix::{AccessDescription, AuthorityInfoAccessSyntax, name::GeneralName},
+    ext::pkix::{AccessDescription, AuthorityInfoAccessSyntax, BasicConstraints, name::GeneralName},
 };
 
 pub use request::{RequestError, canonical, possessed_key};
@@ -96,6 +96,11 @@ impl Authority {
             return Err(unusable(&"the key is of another certificate"));
         }
         let parsed = Certificate::from_der(ca).map_err(|_| unusable(&"not X.509"))?;
+        // An anchor need not be an authority's certificate to webpki; those who verify our chains see it otherwise.
+        let constraints = parsed.tbs_certificate.get::<BasicConstraints>().ok().flatten();
+        if !constraints.is_some_and(|(_, constraints)| constraints.ca) {
+            return Err(unusable(&"it is no authority's certificate (basicConstraints, RFC 5280 §4.2.1.9)"));
+        }
         let expires = parsed.tbs_certificate.validity.not_after.to_unix_duration().as_secs();
         let pair = KeyPair::try_from(key.to_pkcs8().map_err(|e| unusable(&e))?.as_slice())
             .map_err(|e| unusable(&e))?;

@@ -48,7 +48,8 @@ CREATE TABLE platform (
 CREATE INDEX platform_supplier ON platform (supplier, tre_id);
 
 CREATE TABLE credential (
-    serial             BLOB PRIMARY KEY,  -- RFC 5280 §4.1.2.2, content octets without leading zeros
+    id                 INTEGER PRIMARY KEY AUTOINCREMENT,  -- in the order of issuing
+    serial             BLOB NOT NULL UNIQUE,  -- RFC 5280 §4.1.2.2, content octets without leading zeros
     tre_id             TEXT NOT NULL REFERENCES platform (tre_id),
     der                BLOB NOT NULL,
     public_key         BLOB NOT NULL,
@@ -57,9 +58,9 @@ CREATE TABLE credential (
     revoked            INTEGER,           -- seconds; NULL: not revoked
     revocation_reason  INTEGER,
     CHECK ((revoked IS NULL) = (revocation_reason IS NULL))
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
-CREATE INDEX credential_platform ON credential (tre_id, issued);
+CREATE INDEX credential_platform ON credential (tre_id, id);
 
 -- What an enrolment was answered with, so that it is answered alike when it comes again.
 CREATE TABLE enrolled (

@@ -10,7 +10,7 @@ use service::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{RestState, failure::OrProblem, media_type};
+use super::{RestState, failure::OrProblem, media_type, types::Binary};
 
 pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {
     OpenApiRouter::new().routes(gates.write("enrolments:write", "enrolments.create", routes!(create)))
@@ -23,7 +23,7 @@ pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {
 /// batch; the same batch again is answered alike. A platform that is enrolled already, just so, keeps its certificate;
 /// one that is enrolled with another key, device, supplier or model, or revoked, refuses the batch.
 #[utoipa::path(post, path = "/v1/enrolments", tag = "enrolments", operation_id = "createEnrolment",
-    request_body(content = Vec<u8>, content_type = "application/cose", description = "COSE_Sign1"),
+    request_body(content = Binary, content_type = "application/cose", description = "COSE_Sign1"),
     responses((status = 200, description = "The certificates", body = Vec<Octets>),
         (status = 409, description = "Something of it is enrolled otherwise", body = schemas::rest::Problem,
             content_type = "application/problem+json")))]

@@ -24,7 +24,7 @@ use super::{
     Body, RestState,
     failure::OrProblem,
     media_type, page, parsed,
-    types::{PlatformView, RevokeRequest},
+    types::{Binary, PlatformView, RevokeRequest},
 };
 use crate::model::Platform;
 
@@ -121,8 +121,8 @@ async fn revoke(
 /// certificates are superseded.
 #[utoipa::path(post, path = "/v1/platforms/{tre}/certificate", tag = "platforms",
     operation_id = "certifyPlatform", params(("tre" = TreId, Path, description = "Its TRE")),
-    request_body(content = Vec<u8>, content_type = "application/pkcs10", description = "PKCS #10, DER"),
-    responses((status = 200, description = "The certificate, DER (RFC 2585)", body = Vec<u8>,
+    request_body(content = Binary, content_type = "application/pkcs10", description = "PKCS #10, DER"),
+    responses((status = 200, description = "The certificate, DER (RFC 2585)", body = Binary,
             content_type = "application/pkix-cert"),
         (status = 404, description = "It is not enrolled", body = schemas::rest::Problem,
             content_type = "application/problem+json"),

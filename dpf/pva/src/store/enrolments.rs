@@ -182,7 +182,7 @@ async fn in_force(
 ) -> Result<Option<Credential>, StoreError> {
     let sql = format!(
         "SELECT {} FROM credential WHERE tre_id = ?1 AND public_key = ?2 AND revoked IS NULL AND expires > ?3
-         ORDER BY issued DESC, expires DESC LIMIT 1",
+         ORDER BY id DESC LIMIT 1",
         rows::CREDENTIAL
     );
     let row = sqlx::query(AssertSqlSafe(sql))

@@ -88,10 +88,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn credentials(&self, tre: &TreId) -> Result<Vec<Credential>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM credential WHERE tre_id = ?1 ORDER BY issued DESC, expires DESC, serial",
-            rows::CREDENTIAL
-        );
+        let sql = format!("SELECT {} FROM credential WHERE tre_id = ?1 ORDER BY id DESC", rows::CREDENTIAL);
         let rows = sqlx::query(AssertSqlSafe(sql)).bind(tre.as_str()).fetch_all(&self.db.readers).await?;
         rows.iter().map(rows::credential).collect()
     }

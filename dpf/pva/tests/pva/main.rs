@@ -10,5 +10,6 @@ mod platforms;
 mod references;
 mod restart;
 mod scopes;
+mod start;
 mod store;
 mod validation;

@@ -252,3 +252,45 @@ async fn a_database_that_does_not_answer_is_try_later() {
     world.started.as_ref().unwrap().pva.store.database().close().await;
     assert_eq!(status(&world, request).await, OcspResponseStatus::TryLater);
 }
+
+/// Without a responder that is in force, `unauthorized` (RFC 6960 §2.3).
+#[tokio::test]
+async fn a_responder_that_has_run_out_says_unauthorized() {
+    use pva::{
+        metrics::Metrics,
+        model::Revocation,
+        ocsp::{Lookup, Public, Responder, router},
+    };
+    struct Nothing;
+    impl Lookup for Nothing {
+        async fn revocation(&self, _: &[u8]) -> Result<Option<Option<Revocation>>, String> {
+            panic!("it is not to be asked")
+        }
+    }
+    let world = World::new().await;
+    let [device] = world.devices(["m1"]).await;
+    device_files(&world, &[&device]);
+    let request = written(&world, &["-no_nonce", "-cert", "m1.crt"]).await;
+    let (pem, key) = world.platform_ca.issue("OCSP", |params| {
+        crate::harness::ocsp_signing(params);
+        params.not_after = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(10_000);
+    });
+    let ca = schemas::trust::chain_from_pem(world.platform_ca.pem.as_bytes()).unwrap();
+    let responder = Responder::new(pem.as_bytes(), key.to_pem().unwrap().as_bytes(), &ca[0]).unwrap();
+    let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+    let validity = std::time::Duration::from_secs(60);
+    let public = Public::new(responder, Nothing, validity, "http://x/", metrics.ocsp.clone());
+    let limits = service::serve::HttpLimits::default();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let server = service::serve::HttpServer::bind(listen, None, limits).await.unwrap();
+    let url = server.url();
+    let stop = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(server.run(router(public), stop.clone()));
+    let asked = client().post(url).header("content-type", "application/ocsp-request").body(request);
+    let octets = asked.send().await.unwrap().bytes().await.unwrap();
+    let response = OcspResponse::from_der(&octets).unwrap();
+    assert_eq!(response.response_status, OcspResponseStatus::Unauthorized);
+    assert!(response.response_bytes.is_none());
+    assert_eq!(metrics.ocsp.with_label_values(&["unauthorized"]).get(), 1);
+    stop.cancel();
+}

@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use schemas::{cose::PrivateKey, trust::Leaf};
 use serde_json::json;
-use service::client::CallError;
+use service::{client::CallError, config::Span};
 
 use crate::harness::{Device, World, refused, request};
 
@@ -25,35 +25,24 @@ async fn a_certificate_with_most_of_its_life_to_go_is_given_again() {
 #[tokio::test]
 async fn a_certificate_past_half_of_its_life_is_renewed() {
     let mut world = World::prepared();
-    world.config.pva.certificate_lifetime = "1s".parse_span();
+    world.config.pva.certificate_lifetime = Span::seconds(1);
     world.start().await;
     world.put("/v1/suppliers/acme", json!({"name": "Acme"})).await.unwrap();
     let [device] = world.devices(["m1"]).await;
     world.stop().await;
     // Its second is over, or will be: with a year, the old one has not half of a year to go.
-    world.config.pva.certificate_lifetime = "365d".parse_span();
+    world.config.pva.certificate_lifetime = Span::seconds(365 * 86_400);
     world.start().await;
-    let wait = Leaf::parse(&device.certificate).unwrap().serial;
     loop {
         let new = certify(&world, "platforms:write", "tre-m1", device.request()).await.unwrap();
         if new != device.certificate {
-            assert_ne!(Leaf::parse(&new).unwrap().serial, wait);
+            assert_ne!(Leaf::parse(&new).unwrap().serial, Leaf::parse(&device.certificate).unwrap().serial);
             break;
         }
     }
     let shown = world.get("/v1/platforms/tre-m1").await.unwrap();
     assert_eq!(shown["certificates"].as_array().unwrap().len(), 2);
     assert!(shown["certificates"][1]["revoked"].is_null(), "renewal revokes nothing");
-}
-
-trait ParseSpan {
-    fn parse_span(self) -> service::config::Span;
-}
-
-impl ParseSpan for &str {
-    fn parse_span(self) -> service::config::Span {
-        serde_json::from_value(json!(self)).unwrap()
-    }
 }
 
 #[tokio::test]
@@ -98,6 +87,31 @@ async fn a_request_without_proof_of_possession_is_refused() {
     assert_eq!(refused(certify(&world, "admin", "tre-m1", b"x".to_vec()).await).0, StatusCode::BAD_REQUEST);
     assert_eq!(refused(certify(&world, "admin", "tre-x", good.clone()).await).0, StatusCode::NOT_FOUND);
     assert_eq!(refused(certify(&world, "admin", "tre%2Fx", good).await).0, StatusCode::BAD_REQUEST);
+}
+
+/// A request that another program wrote.
+#[tokio::test]
+async fn a_request_by_openssl_is_good() {
+    let world = World::new().await;
+    let [device] = world.devices(["m1"]).await;
+    std::fs::write(world.folder.path().join("m1.key"), device.key.to_pem().unwrap()).unwrap();
+    let mut command = std::process::Command::new("openssl");
+    command.args([
+        "req",
+        "-new",
+        "-key",
+        "m1.key",
+        "-subj",
+        "/CN=x/O=Acme",
+        "-addext",
+        "subjectAltName=DNS:x",
+    ]);
+    command.args(["-outform", "DER"]).current_dir(world.folder.path());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let output = output.expect("Debian's openssl is needed: apt-get install openssl");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let given = certify(&world, "platforms:write", "tre-m1", output.stdout).await.unwrap();
+    assert_eq!(given, device.certificate);
 }
 
 #[tokio::test]

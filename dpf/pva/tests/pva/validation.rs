@@ -173,12 +173,13 @@ async fn the_same_request_many_times_at_once_has_one_verdict() {
     let [device] = world.devices(["m1"]).await;
     let nonce = world.nonce().await;
     let asked = request(&nonce, device.evidence(&nonce, |_| ()));
-    let answers = futures(&world, &asked).await;
+    let answers = eight_times(&world, &asked).await;
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     assert!(world.open(&answers[0]).good);
 }
 
-async fn futures(world: &World, asked: &schemas::rest::provisioning::ValidationRequest) -> Vec<Vec<u8>> {
+/// The verdicts of eight requests at once.
+async fn eight_times(world: &World, asked: &schemas::rest::provisioning::ValidationRequest) -> Vec<Vec<u8>> {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let (client, asked) = (world.admin().clone(), asked.clone());
