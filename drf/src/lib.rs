@@ -11,6 +11,7 @@ pub mod deliver;
 pub mod desk;
 pub mod device;
 pub mod metrics;
+pub mod oma;
 pub mod resolution;
 pub mod rest;
 pub mod start;
