@@ -286,13 +286,28 @@ impl Endpoint {
         }
     }
 
-    /// POSTs `body` to `path` at `peer`, in blocks if it is longer than 1024 octets (RFC 7959 §2.5), and waits for the
+    /// POSTs `body` to `path` at `peer`; see [`request`](Self::request).
+    ///
+    /// # Errors
+    /// Why there is no response.
+    pub async fn post(
+        &self,
+        peer: SocketAddr,
+        path: &str,
+        format: u16,
+        body: &[u8],
+    ) -> Result<Message, Undelivered> {
+        self.request(Code::POST, peer, path, format, body).await
+    }
+
+    /// Sends `body` to `path` at `peer`, in blocks if it is longer than 1024 octets (RFC 7959 §2.5), and waits for the
     /// response.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn post(
+    pub async fn request(
         &self,
+        method: Code,
         peer: SocketAddr,
         path: &str,
         format: u16,
@@ -302,7 +317,7 @@ impl Endpoint {
         let mut token = vec![0; 8];
         // §5.3.1: random, so that who cannot read the exchange cannot answer in it.
         getrandom::fill(&mut token).map_err(|error| Undelivered::Socket(peer, io::Error::other(error)))?;
-        let mut turn = Turn::take(self, peer, token)?;
+        let mut turn = Turn::take(self, method, peer, token)?;
         let options = vec![
             (option::URI_PATH, path.as_bytes().to_vec()),
             (option::CONTENT_FORMAT, uint(u32::from(format))),
@@ -351,20 +366,26 @@ impl Endpoint {
 /// The one exchange with a peer that goes on (NSTART = 1, RFC 7252 §4.7); over when dropped.
 struct Turn<'a> {
     endpoint: &'a Endpoint,
+    method: Code,
     peer: SocketAddr,
     token: Vec<u8>,
     queue: mpsc::Receiver<Message>,
 }
 
 impl<'a> Turn<'a> {
-    fn take(endpoint: &'a Endpoint, peer: SocketAddr, token: Vec<u8>) -> Result<Self, Undelivered> {
+    fn take(
+        endpoint: &'a Endpoint,
+        method: Code,
+        peer: SocketAddr,
+        token: Vec<u8>,
+    ) -> Result<Self, Undelivered> {
         let (sender, queue) = mpsc::channel(QUEUE);
         let mut exchanges = lock(&endpoint.exchanges);
         if exchanges.contains_key(&peer) {
             return Err(Undelivered::Busy(peer));
         }
         exchanges.insert(peer, Slot { token: token.clone(), queue: sender });
-        Ok(Self { endpoint, peer, token, queue })
+        Ok(Self { endpoint, method, peer, token, queue })
     }
 
     async fn exchange(
@@ -372,10 +393,10 @@ impl<'a> Turn<'a> {
         options: Vec<(u16, Vec<u8>)>,
         payload: Vec<u8>,
     ) -> Result<Message, Undelivered> {
-        let Self { endpoint, peer, .. } = *self;
+        let Self { endpoint, method, peer, .. } = *self;
         let id = endpoint.id();
         let token = self.token.clone();
-        let request = Message { kind: Kind::Confirmable, code: Code::POST, id, token, options, payload };
+        let request = Message { kind: Kind::Confirmable, code: method, id, token, options, payload };
         let octets = request.encode().ok_or(Undelivered::TooLarge)?;
         let socket = |error| Undelivered::Socket(peer, error);
         let mut random = [0; 4];

@@ -1,0 +1,139 @@
+//! Contracts, claims, rules; and that operators see nothing of one another.
+
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::harness::{PCID, World, refused};
+
+async fn resolution(world: &World) -> Option<(String, String)> {
+    let found = world.get(&format!("/v1/devices/{PCID}/resolution")).await.ok()?;
+    Some((found["operator"].as_str()?.to_owned(), found["why"].as_str()?.to_owned()))
+}
+
+#[tokio::test]
+async fn a_device_goes_by_contract_else_by_claim_else_by_rule() {
+    let world = World::new().await;
+    assert_eq!(resolution(&world).await, None);
+    let is = |operator: &str, why: &str| Some((operator.to_owned(), why.to_owned()));
+    world
+        .put("/v1/rules/acme", json!({"priority": 1, "supplier": "acme", "operator": "sho-a"}))
+        .await
+        .unwrap();
+    assert_eq!(resolution(&world).await, is("sho-a", "rule"));
+    let claim = json!({"device_id": "meter-1", "claim_code": "K7F2-9QXA", "operator": "sho-b"});
+    world.call("claims:write", Method::POST, "/v1/claims", Some(claim)).await.unwrap();
+    assert_eq!(resolution(&world).await, is("sho-b", "claim"));
+    world.contract(PCID, "sho-a").await;
+    assert_eq!(resolution(&world).await, is("sho-a", "contract"));
+    let dpf = json!({"name": "A", "dpf": "https://dpf.sho-a.example"});
+    world.put("/v1/operators/sho-a", dpf).await.unwrap();
+    let found = world.get(&format!("/v1/devices/{PCID}/resolution")).await.unwrap();
+    assert_eq!(found["dpf"], "https://dpf.sho-a.example");
+    let deleted = world.call("admin", Method::DELETE, "/v1/operators/sho-a", None).await;
+    assert_eq!(refused(deleted), StatusCode::CONFLICT);
+    let unknown = world.put(&format!("/v1/devices/{PCID}/contract"), json!({"operator": "nobody"})).await;
+    assert_eq!(refused(unknown), StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn wrong_claim_codes_and_unknown_devices_are_one_answer_and_are_throttled() {
+    let world = World::new().await;
+    let claim = |device: &str, code: &str| {
+        let body = json!({"device_id": device, "claim_code": code, "operator": "sho-a"});
+        let world = &world;
+        async move { world.post("/v1/claims", body).await }
+    };
+    let by_pcid = json!({"pcid": PCID, "claim_code": "wrong-code", "operator": "sho-a"});
+    assert_eq!(refused(world.post("/v1/claims", by_pcid).await), StatusCode::NOT_FOUND);
+    for _ in 0..4 {
+        assert_eq!(refused(claim("meter-1", "wrong-code").await), StatusCode::NOT_FOUND);
+    }
+    // Now also the right one, by whichever name.
+    assert_eq!(refused(claim("meter-1", "K7F2-9QXA").await), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(resolution(&world).await, None);
+    for _ in 0..5 {
+        assert_eq!(refused(claim("no-such", "wrong-code").await), StatusCode::NOT_FOUND);
+    }
+    assert_eq!(refused(claim("no-such", "wrong-code").await), StatusCode::TOO_MANY_REQUESTS);
+    assert!(world.audited("claims.make", "meter-1", "429").await);
+    world.register("999710000000002", "meter-2").await;
+    claim("meter-2", "K7F2-9QXA").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_another_operators_is_not_there_on_any_path() {
+    let world = World::new().await;
+    world.register("999710000000002", "meter-2").await;
+    // Nobody's device is bound by whoever comes, to itself alone.
+    let path = format!("/v1/devices/{PCID}/contract");
+    let other = world.call("sho-a", Method::PUT, &path, Some(json!({"operator": "sho-b"}))).await;
+    assert_eq!(refused(other), StatusCode::UNPROCESSABLE_ENTITY);
+    world.call("sho-a", Method::PUT, &path, Some(json!({}))).await.unwrap();
+    world.contract("999710000000002", "sho-b").await;
+    world.notice(uuid::Uuid::new_v4(), "127.0.0.1").await.unwrap();
+
+    let device = format!("/v1/devices/{PCID}");
+    let missing = world.call("sho-b", Method::GET, "/v1/devices/999719999999999", None).await.unwrap_err();
+    let hidden = world.call("sho-b", Method::GET, &device, None).await.unwrap_err();
+    let plain = |error: String| error.replace("999719999999999", "X").replace(PCID, "X");
+    assert_eq!(plain(missing.to_string()), plain(hidden.to_string()), "nothing tells one from the other");
+    let claim = json!({"pcid": PCID, "claim_code": "K7F2-9QXA", "operator": "sho-b"});
+    for (method, path, body) in [
+        (Method::GET, format!("{device}/resolution"), None),
+        (Method::PUT, format!("{device}/contract"), Some(json!({}))),
+        (Method::DELETE, format!("{device}/contract"), None),
+        (Method::POST, "/v1/claims".to_owned(), Some(claim)),
+        (Method::GET, "/v1/operators/sho-a".to_owned(), None),
+    ] {
+        let answer = world.call("sho-b", method.clone(), &path, body).await;
+        assert_eq!(refused(answer), StatusCode::NOT_FOUND, "{method} {path}");
+    }
+    for (method, path, body) in [
+        (Method::PUT, device.clone(), Some(json!({"device_id": "x", "supplier": "x"}))),
+        (Method::PATCH, device.clone(), Some(json!({"model": "x"}))),
+        (Method::DELETE, device.clone(), None),
+        (Method::PUT, "/v1/rules/mine".to_owned(), Some(json!({"priority": 1, "operator": "sho-b"}))),
+        (Method::PUT, "/v1/operators/sho-b".to_owned(), Some(json!({"name": "x"}))),
+        (Method::GET, "/v1/rules".to_owned(), None),
+        (Method::GET, "/v1/audit".to_owned(), None),
+    ] {
+        let answer = world.call("sho-b", method.clone(), &path, body).await;
+        assert_eq!(refused(answer), StatusCode::FORBIDDEN, "{method} {path}");
+    }
+    for (who, own) in [("sho-a", PCID), ("sho-b", "999710000000002")] {
+        let list = world.call(who, Method::GET, "/v1/devices", None).await.unwrap();
+        let pcids: Vec<_> = list["items"].as_array().unwrap().iter().map(|d| d["pcid"].clone()).collect();
+        assert_eq!(pcids, [own]);
+        let list = world.call(who, Method::GET, "/v1/operators", None).await.unwrap();
+        assert_eq!(list["items"].as_array().unwrap().len(), 1);
+        let list = world.call(who, Method::GET, "/v1/triggers", None).await.unwrap();
+        assert_eq!(list["items"].as_array().unwrap().len(), usize::from(who == "sho-a"));
+    }
+    assert_eq!(resolution(&world).await.unwrap().0, "sho-a");
+}
+
+#[tokio::test]
+async fn an_import_is_whole_or_not_at_all_and_names_its_lines() {
+    let world = World::new().await;
+    let line =
+        |n: u32, id: &str| json!({"pcid": format!("99971000000{n:04}"), "device_id": id, "supplier": "acme"});
+    let lines = |from: u32| {
+        (from..from + 3).map(|n| line(n, &format!("d-{n}")).to_string() + "\n").collect::<String>()
+    };
+    let send = |text: String| async {
+        let octets = text.into_bytes();
+        world.clients["admin"].send(Method::POST, "/v1/devices/import", "application/x-ndjson", octets).await
+    };
+    let report = send(lines(100)).await.unwrap();
+    let report: serde_json::Value = serde_json::from_slice(report.body()).unwrap();
+    assert_eq!((&report["stored"], &report["refused"]), (&json!(3), &json!(0)));
+    let bad = lines(200) + &line(300, "meter-1").to_string() + "\n";
+    assert_eq!(refused(send(bad).await.map(drop)), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused(world.get("/v1/devices/999710000000200").await), StatusCode::NOT_FOUND);
+    let text = send(lines(400) + "{}\n").await.map(drop).unwrap_err().to_string();
+    assert!(text.contains("line 4"), "{text}");
+    let page = world.get("/v1/devices?limit=2").await.unwrap();
+    let next = world.get(page["next"].as_str().unwrap()).await.unwrap();
+    assert_eq!(next["items"].as_array().unwrap().len(), 2);
+    assert_eq!(next["next"], json!(null));
+}
