@@ -34,7 +34,8 @@ struct Which {
     responses((status = 200, description = "A page", body = Page<AuditEntry>,
         headers(("Link" = String, description = "The next page, rel=\"next\"")))))]
 async fn list(State(state): State<RestState>, Query(which): Query<Which>) -> Result<Response, Problem> {
-    let limit = page::limit(which.limit)?.min(499);
+    // One more is read, and 500 is what is read at most.
+    let limit = page::limit_to(499, which.limit)?;
     let database = state.pva.store.database();
     let rows =
         audit_page(database, which.after, limit + 1).await.map_err(|error| Problem::internal(&error))?;

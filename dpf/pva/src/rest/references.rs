@@ -43,6 +43,7 @@ struct Which {
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
     /// Start after this one: model and name with a slash between.
+    #[param(pattern = "/")]
     after: Option<String>,
 }
 

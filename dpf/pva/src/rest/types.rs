@@ -19,7 +19,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct SupplierPut {
     /// Its name among people.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: String,
     /// Whether it may enrol platforms. What it has enrolled stays as it is.
     #[serde(default = "yes")]
@@ -56,14 +56,14 @@ pub struct ReferencePut {
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     pub boot_digest: String,
     /// `swname` (RFC 9711 §4.2.6).
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub software: String,
     /// `swversion` (RFC 9711 §4.2.7).
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub software_version: String,
     /// `hwversion` (RFC 9711 §4.2.5); any if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub hardware_version: Option<String>,
 }
 

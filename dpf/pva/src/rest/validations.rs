@@ -15,10 +15,7 @@ use service::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Body, RestState,
-    failure::{self, OrProblem},
-};
+use super::{Body, RestState, failure::OrProblem};
 use crate::procedure::{ValidateError, Validated, shown};
 
 pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {
@@ -53,9 +50,6 @@ async fn validate(
     principal: Principal,
     Json(Object(request)): Body<ValidationRequest>,
 ) -> Result<Json<Validation>, Problem> {
-    if !(8..=64).contains(&request.nonce.0.len()) {
-        return Err(failure::field("/nonce", "has to have 8 to 64 octets (RFC 9711 §4.1)"));
-    }
     // To its end, whether or not the client still listens: what was judged is put down.
     let work = tokio::spawn(async move {
         let outcome = state.pva.validate(&request).await;
