@@ -1,0 +1,252 @@
+//! Many devices at once in non-3GPP access, and where the time goes.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+
+use super::{Events, Options, Outcome, ProvisionEvent, Provisioner, Step, on_disk};
+use crate::{
+    access::ip::Drf,
+    tre::{Manufacture, Tre},
+};
+
+/// A device of the fleet: made when its turn comes, in a folder of its own.
+#[derive(Debug)]
+pub struct FleetDevice {
+    /// Its folder, which must not hold a device yet.
+    pub folder: PathBuf,
+    /// What is embedded.
+    pub device: Manufacture,
+}
+
+/// How a fleet is provisioned.
+#[derive(Debug, Clone)]
+pub struct FleetConfig {
+    /// The DRF's device side, `https://…`.
+    pub drf: String,
+    /// Devices under way at a time.
+    pub concurrency: usize,
+    /// What a device does when it does not get on.
+    pub options: Options,
+}
+
+/// What a run found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetReport {
+    /// Devices that were to be provisioned.
+    pub devices: u64,
+    /// Devices that have their RNCP, and whose report was accepted.
+    pub provisioned: u64,
+    /// The others, by what became of them.
+    pub otherwise: BTreeMap<String, u64>,
+    /// The whole run, seconds; the making of the devices is not in it.
+    pub seconds: f64,
+    /// Devices provisioned a second.
+    pub devices_per_second: f64,
+    /// Where the time goes, in the order that it happens.
+    pub steps: Vec<StepReport>,
+    /// From "where am I" to "reported".
+    pub whole: Latency,
+}
+
+/// One step of all devices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Which.
+    pub step: Step,
+    /// Its number among the nineteen.
+    pub seed: Option<u8>,
+    /// How long it took.
+    pub took: Latency,
+}
+
+/// Percentiles in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "named as statistics names them; all in milliseconds")]
+pub struct Latency {
+    pub count: u64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+/// Durations in microseconds.
+struct Times(Histogram<u64>);
+
+impl Times {
+    /// Up to an hour with three digits: those bounds are always good.
+    fn new() -> Option<Self> {
+        Histogram::new_with_max(3_600_000_000, 3).ok().map(Self)
+    }
+
+    fn add(&mut self, took: Duration) {
+        self.0.saturating_record(took.as_micros().try_into().unwrap_or(u64::MAX));
+    }
+
+    fn latency(&self) -> Latency {
+        let ms = |us: f64| (us / 10.0).round() / 100.0;
+        let at = |quantile| ms(self.0.value_at_quantile(quantile) as f64);
+        Latency {
+            count: self.0.len(),
+            mean: ms(self.0.mean()),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            max: ms(self.0.max() as f64),
+        }
+    }
+}
+
+/// What became of one device.
+struct Done {
+    how: Result<(), String>,
+    took: Duration,
+    steps: Vec<(Step, Duration)>,
+}
+
+/// Makes the devices, then provisions them all, `concurrency` at a time. A device that fails does not stop the others.
+pub async fn provision_many(devices: Vec<FleetDevice>, config: FleetConfig) -> FleetReport {
+    let count = devices.len() as u64;
+    let room = Arc::new(Semaphore::new(config.concurrency.max(1)));
+    let config = Arc::new(config);
+    let mut otherwise = BTreeMap::new();
+    let made = make(devices, &mut otherwise).await;
+    let begun = Instant::now();
+    let mut running = JoinSet::new();
+    for tre in made {
+        let (config, room) = (Arc::clone(&config), Arc::clone(&room));
+        running.spawn(async move {
+            // Never closed.
+            let _permit = room.acquire_owned().await;
+            one(tre, &config).await
+        });
+    }
+    let mut tally = Tally::default();
+    while let Some(done) = running.join_next().await {
+        match done {
+            Ok(done) => tally.add(done),
+            Err(error) => tally.otherwise(format!("the simulator failed: {error}")),
+        }
+    }
+    for (what, more) in otherwise {
+        *tally.otherwise.entry(what).or_default() += more;
+    }
+    tally.report(count, begun.elapsed())
+}
+
+/// Making a device is the factory's work, and not timed.
+async fn make(devices: Vec<FleetDevice>, otherwise: &mut BTreeMap<String, u64>) -> Vec<Tre> {
+    let done = tokio::task::spawn_blocking(move || {
+        let made = devices.into_iter().map(|one| Tre::manufacture(one.folder, one.device));
+        made.collect::<Vec<_>>()
+    });
+    let mut made = Vec::new();
+    let done = done.await.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // The runtime is being shut down.
+        Err(_) => Vec::new(),
+    });
+    for tre in done {
+        match tre {
+            Ok(tre) => made.push(tre),
+            Err(error) => *otherwise.entry(error.to_string()).or_default() += 1,
+        }
+    }
+    made
+}
+
+async fn one(tre: Tre, config: &FleetConfig) -> Done {
+    let (sender, mut told) = mpsc::unbounded_channel::<ProvisionEvent>();
+    let events = Events::to(sender);
+    let begun = Instant::now();
+    let how = follow(&tre, config, events).await;
+    let took = begun.elapsed();
+    let mut steps = Vec::new();
+    while let Ok(event) = told.try_recv() {
+        steps.push((event.step, event.took));
+    }
+    Done { how, took, steps }
+}
+
+async fn follow(tre: &Tre, config: &FleetConfig, events: Events) -> Result<(), String> {
+    let drf = Drf::new(tre, &config.drf, events.clone()).await.map_err(|error| error.to_string())?;
+    drf.hello(None).await.map_err(|error| error.to_string())?;
+    let provisioner = Provisioner::new(tre.clone(), events, config.options);
+    match provisioner.run().await {
+        Some(Outcome::Installed { reported: true, .. }) => {}
+        Some(Outcome::Installed { .. }) => return Err("installed, and its report was refused".to_owned()),
+        Some(Outcome::Failed { reason, .. }) => return Err(format!("failed: {reason}")),
+        Some(Outcome::Refused(refusal)) => return Err(format!("refused: {}", refusal.code)),
+        Some(Outcome::Unfinished { why }) => return Err(format!("unfinished: {why}")),
+        Some(Outcome::NotTaken) | None => return Err("there was no RNCT".to_owned()),
+    }
+    // That it can be attached with is part of being provisioned.
+    on_disk(tre, |tre| tre.begin_session().map(|_| ())).await.map_err(|error| error.to_string())
+}
+
+#[derive(Default)]
+struct Tally {
+    provisioned: u64,
+    otherwise: BTreeMap<String, u64>,
+    steps: BTreeMap<Step, Times>,
+    whole: Option<Times>,
+}
+
+impl Tally {
+    fn otherwise(&mut self, what: String) {
+        *self.otherwise.entry(what).or_default() += 1;
+    }
+
+    fn add(&mut self, done: Done) {
+        match done.how {
+            Ok(()) => {
+                self.provisioned += 1;
+                self.whole = self.whole.take().or_else(Times::new);
+                if let Some(times) = &mut self.whole {
+                    times.add(done.took);
+                }
+            }
+            Err(what) => self.otherwise(what),
+        }
+        for (step, took) in done.steps {
+            let times = match self.steps.entry(step) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => match Times::new() {
+                    Some(times) => entry.insert(times),
+                    None => continue,
+                },
+            };
+            times.add(took);
+        }
+    }
+
+    fn report(self, devices: u64, took: Duration) -> FleetReport {
+        let seconds = took.as_secs_f64();
+        let none = Latency { count: 0, mean: 0.0, p50: 0.0, p90: 0.0, p99: 0.0, max: 0.0 };
+        FleetReport {
+            devices,
+            provisioned: self.provisioned,
+            otherwise: self.otherwise,
+            seconds,
+            devices_per_second: if seconds > 0.0 { self.provisioned as f64 / seconds } else { 0.0 },
+            steps: self
+                .steps
+                .iter()
+                .map(|(step, times)| StepReport { step: *step, seed: step.seed(), took: times.latency() })
+                .collect(),
+            whole: self.whole.as_ref().map_or(none, Times::latency),
+        }
+    }
+}
