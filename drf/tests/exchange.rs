@@ -1,5 +1,6 @@
 //! The exchange of RFC 7252 §4.2 and §5.2 in a network that loses, doubles and delays: whatever happens, it keeps to the
 //! timers, ends, and knows the response if any came through.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use drf::coap::{
     Millis,
@@ -61,7 +62,7 @@ fn play(manner: Manner, fates: &[Fate], random: f64) -> Run {
     let mut acknowledged = 0;
     // What is on its way to us, by time.
     let mut flying: Vec<(Millis, Message)> = Vec::new();
-    let mut arrive = |flying: &mut Vec<(Millis, Message)>, number: usize, now: Millis| {
+    let arrive = |flying: &mut Vec<(Millis, Message)>, number: usize, now: Millis| {
         let Some(fate) = fates.get(number).filter(|fate| !fate.lost_there) else { return };
         let at = now + fate.delay;
         let mut answers = match manner {

@@ -1,4 +1,5 @@
 //! Step 7 as a table: contract before claim before rule; among rules the lowest priority that fits.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use drf::resolution::{ImsiRange, Known, Rule, Why, resolve};
 use schemas::identity::{OperatorId, Pcid, SupplierId};

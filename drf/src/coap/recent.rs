@@ -9,6 +9,8 @@ use std::{
 use super::Millis;
 
 type Key = (SocketAddr, u16);
+/// Until when it is remembered, and what it was answered.
+type Known = (Millis, Option<Arc<[u8]>>);
 
 /// What is known of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub enum Seen {
 #[derive(Debug)]
 pub struct Recent {
     most: usize,
-    known: HashMap<Key, (Millis, Option<Arc<[u8]>>)>,
+    known: HashMap<Key, Known>,
     order: VecDeque<(Millis, Key)>,
 }
 

@@ -1,5 +1,5 @@
 //! A running DRF over its sockets.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bindings;
 mod devices;
