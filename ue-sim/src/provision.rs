@@ -76,16 +76,25 @@ impl Outcome {
     }
 }
 
-/// Follows an RNCT that the device has taken, to its end or as far as it comes; tells each step.
+/// Follows an RNCT that the device has taken, to its end or as far as it comes; tells each step. If the report of an
+/// earlier one is still to be accepted, that comes first.
 pub async fn provision(tre: &Tre, rnct: &Rnct, events: &Events) -> Outcome {
-    let ours = tre.read(|state| {
-        let open = state.conversation.as_ref().map(|conversation| conversation.rnct.id);
-        open == Some(rnct.id) || state.waiting.as_ref().map(|waiting| waiting.id) == Some(rnct.id)
-    });
-    if !ours {
-        return Outcome::NotTaken;
+    let provisioner = Provisioner::new(tre.clone(), events.clone(), Options::default());
+    loop {
+        let ours = tre.read(|state| {
+            let open = state.conversation.as_ref().map(|conversation| conversation.rnct.id);
+            open == Some(rnct.id) || state.waiting.as_ref().map(|waiting| waiting.id) == Some(rnct.id)
+        });
+        if !ours {
+            return Outcome::NotTaken;
+        }
+        match provisioner.next().await {
+            Some((id, outcome)) if id == rnct.id => return outcome,
+            Some((_, outcome @ Outcome::Unfinished { .. })) => return outcome,
+            Some(_) => {}
+            None => return Outcome::NotTaken,
+        }
     }
-    resume(tre, events).await.unwrap_or(Outcome::NotTaken)
 }
 
 /// Goes on with the provisioning that was under way when the device stopped; `None` if there is none.

@@ -73,11 +73,16 @@ impl Provisioner {
     /// Follows the RNCT that is under way, to its end or as far as it comes; `None` if there is none. One that waits
     /// behind it is under way afterwards.
     pub async fn run(&self) -> Option<Outcome> {
+        self.next().await.map(|(_, outcome)| outcome)
+    }
+
+    /// As [`run`](Self::run), with the name of the RNCT; nil if the disk does not say.
+    pub(super) async fn next(&self) -> Option<(Uuid, Outcome)> {
         let mut patience = Patience::new(self.options);
         loop {
             let conversation = match on_disk(&self.tre, current).await {
                 Ok(conversation) => conversation?,
-                Err(error) => return Some(Outcome::Unfinished { why: error.to_string() }),
+                Err(error) => return Some((Uuid::nil(), Outcome::Unfinished { why: error.to_string() })),
             };
             let id = conversation.rnct.id;
             let stop = match self.attempt(conversation, &mut patience).await {
@@ -90,17 +95,17 @@ impl Provisioner {
                         let detail = format!("{}: {}", refusal.code, refusal.detail);
                         self.tell(Step::Refused, detail, Instant::now(), None);
                     }
-                    return Some(self.close(id, outcome).await);
+                    return Some((id, self.close(id, outcome).await));
                 }
                 Stop::Failed(reason, detail) => {
                     // Nothing was opened that could take a report.
                     self.tell(Step::Failed, format!("{reason}: {detail}"), Instant::now(), None);
-                    return Some(self.close(id, Outcome::failed(reason, detail)).await);
+                    return Some((id, self.close(id, Outcome::failed(reason, detail)).await));
                 }
                 Stop::Later(why, after) => {
                     self.tell(Step::Retrying, why.clone(), Instant::now(), None);
                     if !patience.wait(after).await {
-                        return Some(Outcome::Unfinished { why });
+                        return Some((id, Outcome::Unfinished { why }));
                     }
                 }
             }

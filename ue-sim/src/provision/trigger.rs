@@ -64,6 +64,10 @@ impl Tre {
         if rnct.pcid != self.pcid() {
             return Err(TriggerError::refused(Reason::NotForMe, "the RNCT is for another PCID"));
         }
+        // Sent again: the disk need not hear of it.
+        if self.read(|state| state.newest == Some(rnct.id) && state.sequence == Some(rnct.sequence)) {
+            return Ok(Taken::Again(rnct));
+        }
         // Looked at and kept under one lock: of two that come at once, only one is new.
         let taken = self.commit(|state| {
             if state.newest == Some(rnct.id) && state.sequence == Some(rnct.sequence) {

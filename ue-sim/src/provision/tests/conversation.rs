@@ -308,6 +308,26 @@ async fn a_newer_rnct_takes_the_place_of_one_that_is_not_followed_yet() {
 }
 
 #[tokio::test]
+async fn a_report_that_is_still_to_be_accepted_comes_before_a_newer_rnct() {
+    let mut bench = Bench::new().await;
+    bench.trigger("sho-a");
+    // The report is never taken, and the device gives up for now.
+    bench.server.plan(|plan| plan.reports_lost = u32::MAX);
+    let options = Options { give_up_after: Duration::from_millis(50), ..OPTIONS };
+    let outcome = Provisioner::new(bench.tre.clone(), Events::none(), options).run().await;
+    assert!(matches!(outcome, Some(Outcome::Unfinished { .. })), "{outcome:?}");
+    let first = bench.tre.active().unwrap().rncp;
+    bench.server.plan(|plan| plan.reports_lost = 0);
+    let (rnct, signed) = bench.server.rnct(1, 2);
+    bench.tre.take_rnct(&signed, now()).unwrap();
+    let outcome = super::super::provision(&bench.tre, &rnct, &Events::none()).await;
+    let second = bench.tre.active().unwrap().rncp;
+    assert!(matches!(outcome, Outcome::Installed { rncp, .. } if rncp == second), "{outcome:?}");
+    let reported: Vec<Uuid> = bench.server.reports().iter().map(|report| report.rncp).collect();
+    assert_eq!(reported, [first, second]);
+}
+
+#[tokio::test]
 async fn with_a_triple_the_device_gets_its_platform_certificate_first() {
     let server = Server::start().await;
     let folder = tempfile::tempdir().unwrap();
