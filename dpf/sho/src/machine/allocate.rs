@@ -1,0 +1,158 @@
+//! Numbers and keys.
+
+use schemas::rncp::Kind;
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::{Sho, ShoError, Step};
+use crate::{
+    config::UpdateKeys,
+    keys::SubscriberKeys,
+    model::{NumberKind, Numbering, Session, State, Subscription, Terms},
+    policy::refusal,
+    store::{
+        StoreError, numbers,
+        sessions::{self, Allotted},
+        subscriptions,
+    },
+};
+
+/// What stands between a session and its numbers.
+enum Lack {
+    /// There is nothing to update.
+    Subscription,
+    /// All numbers are handed out.
+    Numbers(NumberKind),
+}
+
+impl Sho {
+    /// From validated to allocated; to delegated, if the DPF makes the RNCP.
+    pub(super) async fn allocate(&self, session: &Session) -> Result<Step, ShoError> {
+        if let Some(step) = self.out_of_date(session).await? {
+            return Ok(step);
+        }
+        let terms =
+            session.terms.clone().ok_or_else(|| StoreError::Damaged("a session without terms".into()))?;
+        let mut tx = self.store.db.write().await?;
+        self.supersede(&mut tx, session).await?;
+        if terms.rule.is_some() {
+            self.advance(&mut tx, session, State::Delegated).await?;
+            tx.commit().await?;
+            self.outbox.wake();
+            return Ok(Step::Taken);
+        }
+        if !self.advance(&mut tx, session, State::Allocated).await? {
+            return Ok(Step::Taken);
+        }
+        let lack = match self.allot(&mut tx, session, &terms).await? {
+            Ok(()) => {
+                tx.commit().await?;
+                self.outbox.wake();
+                return Ok(Step::Taken);
+            }
+            Err(lack) => lack,
+        };
+        // Nothing of it is kept: neither one number of two nor the end of the sessions before.
+        tx.rollback().await?;
+        let refusal = match lack {
+            Lack::Subscription => refusal(
+                "nothing-to-update",
+                "the device has no subscription of this operator that could be updated; it has to be provisioned first",
+                false,
+            ),
+            Lack::Numbers(kind) => {
+                let kind = kind.as_str();
+                tracing::error!(kind, "all numbers are handed out: add a range (PUT /v1/number-ranges/…)");
+                refusal("no-numbers", format!("the operator has no {kind} left; it has to add a range"), true)
+            }
+        };
+        self.refuse(session, refusal).await
+    }
+
+    /// A device is provisioned by its latest session: those before it end.
+    async fn supersede(&self, tx: &mut SqliteConnection, session: &Session) -> Result<(), ShoError> {
+        for other in sessions::open_of(&mut *tx, &session.device_id).await? {
+            // Which is the later one, is told by when they came; of two at once one has to be.
+            let earlier = (other.created_at, other.id) < (session.created_at, session.id);
+            if other.id == session.id || !earlier {
+                continue;
+            }
+            let detail = format!("the device has begun another session, {}", session.id);
+            let spent = other.state == State::Answered;
+            self.end(&mut *tx, &other, &refusal("superseded", detail, false), spent).await?;
+        }
+        Ok(())
+    }
+
+    async fn allot(
+        &self,
+        tx: &mut SqliteConnection,
+        session: &Session,
+        terms: &Terms,
+    ) -> Result<Result<(), Lack>, ShoError> {
+        let rncp = Uuid::now_v7();
+        let current = subscriptions::active(&mut *tx, &session.device_id).await?;
+        if current.is_none() && session.kind == Kind::Update {
+            return Ok(Err(Lack::Subscription));
+        }
+        if let Some(current) = &current
+            && let Some((numbering, keys)) = self.kept(&mut *tx, session, current).await?
+        {
+            let allotted = Allotted {
+                rncp,
+                numbering,
+                imsi: current.imsi,
+                msisdn: current.msisdn.clone(),
+                previous: current.session,
+                replaces_imsi: None,
+                generated: false,
+            };
+            let sealed = keys.seal(&self.store.keyring, session.id)?;
+            sessions::set_allotted(tx, session.id, &allotted, &sealed, keys.amf).await?;
+            return Ok(Ok(()));
+        }
+        let (device, now) = (session.device_id.as_str(), self.clock.now());
+        let imsi = numbers::allocate(&mut *tx, NumberKind::Imsi, device, session.id, now).await?;
+        let Some(imsi) = imsi else { return Ok(Err(Lack::Numbers(NumberKind::Imsi))) };
+        let imsi = imsi.parse().map_err(|_| StoreError::Damaged(format!("IMSI {imsi:?}")))?;
+        let mut msisdn = None;
+        if terms.msisdn {
+            msisdn = numbers::allocate(&mut *tx, NumberKind::Msisdn, device, session.id, now).await?;
+            if msisdn.is_none() {
+                return Ok(Err(Lack::Numbers(NumberKind::Msisdn)));
+            }
+        }
+        subscriptions::prepare(&mut *tx, session, imsi, msisdn.as_deref(), terms, now).await?;
+        let keys = SubscriberKeys::generate()?;
+        let sealed = keys.seal(&self.store.keyring, session.id)?;
+        let allotted = Allotted {
+            rncp,
+            numbering: Numbering::New,
+            imsi,
+            msisdn,
+            previous: current.as_ref().and_then(|current| current.session),
+            replaces_imsi: current.map(|current| current.imsi),
+            generated: false,
+        };
+        sessions::set_allotted(tx, session.id, &allotted, &sealed, keys.amf).await?;
+        Ok(Ok(()))
+    }
+
+    /// Whether the device keeps its IMSI, and with which keys. It does as long as the keys that it has now are still
+    /// here: should the new RNCP not arrive, the HSS has to have them again. Without them the device gets a new IMSI,
+    /// and the old one works until the new RNCP is installed.
+    async fn kept(
+        &self,
+        tx: &mut SqliteConnection,
+        session: &Session,
+        current: &Subscription,
+    ) -> Result<Option<(Numbering, SubscriberKeys)>, ShoError> {
+        let Some(previous) = current.session else { return Ok(None) };
+        let Some(keys) = sessions::keys(tx, &self.store.keyring, previous).await? else { return Ok(None) };
+        // A device that comes for its first RNCP again has lost the keys: it gets new ones.
+        if session.kind == Kind::Update && self.policy.update_keys == UpdateKeys::Keep {
+            return Ok(Some((Numbering::Keep, keys)));
+        }
+        Ok(Some((Numbering::Rekey, SubscriberKeys::generate()?)))
+    }
+}

@@ -1,0 +1,91 @@
+//! Steps 11 to 13: contract, verdict, policy.
+
+use schemas::rest::provisioning::{ValidationCheck, ValidationRequest};
+
+use super::{NoVerdict, Sho, ShoError, Step};
+use crate::{
+    clock::seconds,
+    model::{Session, State},
+    policy::refusal,
+    store::{contracts, sessions},
+    verdict::{Asked, check},
+};
+
+impl Sho {
+    /// From received to validated.
+    pub(super) async fn validate(&self, session: &Session) -> Result<Step, ShoError> {
+        let (contract, evidence) = {
+            let mut reader = self.store.db.readers.acquire().await?;
+            let contract = contracts::find(&mut reader, &session.device_id).await?;
+            (contract, sessions::evidence(&mut reader, session.id).await?)
+        };
+        let Some(contract) = contract else {
+            let detail = format!(
+                "the operator {} has no contract for this device; its subscriber has to make one",
+                self.operator.id
+            );
+            return self.refuse(session, refusal("no-contract", detail, false)).await;
+        };
+        if contract.suspended {
+            let detail = "the contract for this device is suspended; its subscriber has to ask the operator";
+            return self.refuse(session, refusal("contract-suspended", detail, true)).await;
+        }
+        let request = ValidationRequest {
+            session: session.id,
+            check: ValidationCheck::Provisioning,
+            nonce: session.nonce.clone().into(),
+            evidence: evidence.into(),
+            requirements: self.policy.requirements(),
+        };
+        let validation = match self.validator.validate(&request).await {
+            Ok(validation) => validation,
+            Err(NoVerdict::Away(why)) => {
+                tracing::warn!(session = %session.id, why, "no verdict yet");
+                return Ok(Step::Wait("the PVA does not answer".to_owned()));
+            }
+            Err(NoVerdict::Refused(why)) => {
+                tracing::error!(session = %session.id, why, "the PVA gives no verdict");
+                let detail = "the PVA gives the operator no verdict; the operator's log says why";
+                return self.refuse(session, refusal("validation-failed", detail, true)).await;
+            }
+        };
+        let now = self.clock.now();
+        let asked = Asked {
+            nonce: &session.nonce,
+            evidence_digest: &session.evidence_digest,
+            device_id: &session.device_id,
+            tre_id: &session.tre_id,
+        };
+        let signed = validation.verdict.as_ref();
+        let verdict = match check(signed, &self.operator.anchors, &asked, seconds(now)) {
+            Ok(verdict) => verdict,
+            Err(fault) => {
+                tracing::error!(session = %session.id, %fault, "a verdict is not to be relied upon");
+                let detail = format!("what the PVA answered cannot be relied upon: {fault}");
+                return self.refuse(session, refusal("verdict-not-valid", detail, true)).await;
+            }
+        };
+        if let Err(refusal) = self.policy.decide(&verdict) {
+            return self.refuse(session, refusal).await;
+        }
+        let certificate = verdict.platform_certificate.map(|der| der.0).unwrap_or_default();
+        let expires = i64::try_from(verdict.expires.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let mut tx = self.store.db.write().await?;
+        if self.advance(&mut tx, session, State::Validated).await? {
+            sessions::set_validated(&mut tx, session.id, signed, &certificate, expires, &contract.terms)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(Step::Taken)
+    }
+
+    /// Refuses a session whose verdict has ended while somebody was away.
+    pub(super) async fn out_of_date(&self, session: &Session) -> Result<Option<Step>, ShoError> {
+        let in_force = session.verdict_expires.is_some_and(|expires| self.clock.now() <= expires);
+        if in_force {
+            return Ok(None);
+        }
+        let detail = "the PVA's verdict is not in force any more; the device has to bring new evidence";
+        self.refuse(session, refusal("verdict-expired", detail, true)).await.map(Some)
+    }
+}

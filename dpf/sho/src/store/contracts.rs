@@ -1,0 +1,82 @@
+//! Contracts, by device.
+
+use schemas::identity::DeviceId;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::StoreError;
+use crate::model::{Contract, Terms};
+
+fn contract(row: &SqliteRow) -> Result<Contract, StoreError> {
+    Ok(Contract {
+        device_id: super::parsed(row, "device_id")?,
+        terms: super::json(row, "terms")?.ok_or_else(|| StoreError::Damaged("terms".into()))?,
+        suspended: row.try_get("suspended")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+/// The contract for a device.
+///
+/// # Errors
+/// The database's.
+pub async fn find(tx: &mut SqliteConnection, device: &DeviceId) -> Result<Option<Contract>, StoreError> {
+    let row = sqlx::query("SELECT * FROM contract WHERE device_id = ?1")
+        .bind(device.as_str())
+        .fetch_optional(tx)
+        .await?;
+    row.as_ref().map(contract).transpose()
+}
+
+/// Contracts by device, after one.
+///
+/// # Errors
+/// The database's.
+pub async fn page(
+    tx: &mut SqliteConnection,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Contract>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM contract WHERE device_id > ?1 ORDER BY device_id LIMIT ?2")
+        .bind(after.unwrap_or(""))
+        .bind(limit)
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(contract).collect()
+}
+
+/// Stores a contract, or replaces it. `true`: it is new.
+///
+/// # Errors
+/// The database's.
+pub async fn put(
+    tx: &mut SqliteConnection,
+    device: &DeviceId,
+    terms: &Terms,
+    suspended: bool,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let new = find(&mut *tx, device).await?.is_none();
+    sqlx::query(
+        "INSERT INTO contract (device_id, terms, suspended, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
+         ON CONFLICT (device_id) DO UPDATE
+         SET terms = excluded.terms, suspended = excluded.suspended, updated_at = excluded.updated_at",
+    )
+    .bind(device.as_str())
+    .bind(super::to_json(terms)?)
+    .bind(suspended)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(new)
+}
+
+/// Deletes a contract; its subscription stays. `false`: there is none.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(tx: &mut SqliteConnection, device: &DeviceId) -> Result<bool, StoreError> {
+    let done =
+        sqlx::query("DELETE FROM contract WHERE device_id = ?1").bind(device.as_str()).execute(tx).await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,13 @@
+//! A running operator: its PVA and its HSSs are doubles that are made here, everything else is as it is.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod connectors;
+mod crash;
+mod document;
+mod generated;
+mod numbers;
+mod platform;
+mod refusals;
+mod replace;
+mod report;
+mod rig;
