@@ -127,10 +127,11 @@ impl Postman {
             Verdict::Later => self.again(id, format!("{code}: {}", meaning(code))).await,
             Verdict::Refused => {
                 let why = format!("{code}: {}", meaning(code));
+                // Before the state: a crash between the two writes it twice rather than never.
+                self.desk.audit("device", "rnct.take", &trigger.pcid.to_string(), &why).await;
                 if let Err(error) = self.end(id, State::Rejected, Some(&why)).await {
                     return Delivery::Retry(error);
                 }
-                self.desk.audit("device", "rnct.take", &trigger.pcid.to_string(), &why).await;
                 Delivery::GiveUp(why)
             }
         }
