@@ -279,10 +279,15 @@ impl Tre {
     }
 
     /// The device as it came: its USIM has the provisional credential. `None` if it has none (non-3GPP access).
-    #[must_use]
-    pub fn provisional(&self) -> Option<Device> {
-        let provisional = self.0.identity.provisional.as_ref()?;
-        Some(Device::new(self.pcid(), &provisional.k, &provisional.opc))
+    ///
+    /// # Errors
+    /// If the sequence numbers that were kept cannot be.
+    pub fn provisional(&self) -> Result<Option<Device>, TreError> {
+        let Some(provisional) = &self.0.identity.provisional else { return Ok(None) };
+        let device = Device::new(self.pcid(), &provisional.k, &provisional.opc);
+        let accepted =
+            UsimState { imsi: self.pcid(), seq_ms: self.read(|state| state.provisional_seq_ms.clone()) };
+        Ok(Some(device.with_sqn(accepted.array().ok_or(TreError::Damaged("its sequence numbers"))?)))
     }
 
     /// The parts and RNCPs of one operator, and of nobody else.
@@ -345,15 +350,22 @@ impl Tre {
         Ok(device.with_sqn(accepted.array().ok_or(TreError::Damaged("its sequence numbers"))?))
     }
 
-    /// Keeps the sequence numbers that the selected RNCP's USIM has accepted (TS 33.102 annex C.2), so that none is
-    /// accepted again after the next start.
+    /// Keeps the sequence numbers that the USIM of the selected RNCP, or of the provisional credential, has accepted
+    /// (TS 33.102 annex C.2), so that none is accepted again after the next start.
     ///
     /// # Errors
-    /// If another or none is selected, or the disk fails.
+    /// If the device is neither of them, or the disk fails.
     pub fn keep_usim(&self, device: &Device) -> Result<(), TreError> {
         let UsimState { imsi, seq_ms } = UsimState::of(device.imsi, &device.usim);
         self.commit(|state| {
-            if state.registry.accepted(imsi, seq_ms) { Ok(()) } else { Err(TreError::NothingSelected) }
+            if state.registry.accepted(imsi, seq_ms.clone()) {
+                return Ok(());
+            }
+            if imsi == self.pcid() {
+                state.provisional_seq_ms = seq_ms;
+                return Ok(());
+            }
+            Err(TreError::NothingSelected)
         })
     }
 

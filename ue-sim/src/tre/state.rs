@@ -1,5 +1,7 @@
 //! What changes in a device, in one file that is replaced as one.
 
+use std::collections::BTreeMap;
+
 use schemas::{cbor, octets::Octets, rnct::Rnct};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -24,6 +26,8 @@ pub(crate) struct DeviceState {
     pub(crate) platform: Vec<Octets>,
     /// RNCPs.
     pub(crate) registry: Registry,
+    /// SEQ_MS(i) by IND that the provisional credential's USIM has accepted (TS 33.102 annex C.2.2).
+    pub(crate) provisional_seq_ms: BTreeMap<u8, u64>,
     /// `sequence` of the newest RNCT that was taken; an older one is a replay.
     pub(crate) sequence: Option<u64>,
     /// `id` of that RNCT.
@@ -68,6 +72,7 @@ impl DeviceState {
             boot_count: 1,
             platform: chain.iter().cloned().map(Octets).collect(),
             registry: Registry::default(),
+            provisional_seq_ms: BTreeMap::new(),
             sequence: None,
             newest: None,
             conversation: None,

@@ -92,7 +92,14 @@ async fn a_triggered_device_has_its_rncp_activated_and_the_dpf_its_report() {
 async fn the_device_attaches_with_its_operators_imsi_and_its_usim_remembers() {
     let mut bench = Bench::new().await;
     assert!(matches!(bench.tre.begin_session(), Err(TreError::NothingActive)));
-    assert_eq!(bench.tre.provisional().unwrap().imsi, World::pcid(1));
+    let mut provisional = bench.tre.provisional().unwrap().unwrap();
+    assert_eq!(provisional.imsi, World::pcid(1));
+    provisional = provisional.with_sqn({
+        let mut sqn = crate::usim::SqnArray::default();
+        assert!(sqn.restore(3, 41));
+        sqn
+    });
+    bench.tre.keep_usim(&provisional).unwrap();
     bench.provision("sho-a").await;
     assert!(matches!(bench.tre.usim_of_selected(), Err(TreError::NothingSelected)));
     let hss = HssServer::start(Hss::new(1), Behaviour::default()).await;
@@ -107,6 +114,7 @@ async fn the_device_attaches_with_its_operators_imsi_and_its_usim_remembers() {
     drop(bench.tre);
     let tre = Tre::open(bench.folder.path().join("device")).unwrap();
     assert_eq!(*tre.usim_of_selected().unwrap().usim.sqn(), accepted);
+    assert_eq!(tre.provisional().unwrap().unwrap().usim.sqn(), provisional.usim.sqn());
     tre.end_session().unwrap();
     assert_eq!(tre.active().unwrap().state, State::Activated);
 }
