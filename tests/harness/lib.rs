@@ -17,4 +17,5 @@ pub mod ports;
 pub mod programs;
 pub mod python;
 pub mod s6a;
+pub mod schemathesis;
 pub mod wire;

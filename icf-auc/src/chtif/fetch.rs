@@ -32,9 +32,12 @@ pub const PATH: &str = "/v1/chtif/fetch";
 #[serde(deny_unknown_fields)]
 pub struct FetchRequest {
     /// PCID that is asked for.
-    #[schema(value_type = String, example = "999710000000001")]
     pub imsi: Imsi,
     /// age public key of the ICF that asks: the answer is sealed to it.
+    #[schema(
+        pattern = "^age1[0-9a-z]{58}$",
+        examples("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p")
+    )]
     pub recipient: String,
 }
 

@@ -123,7 +123,7 @@ async fn create(
 /// Show a credential
 #[utoipa::path(get, path = "/v1/credentials/{imsi}", tag = "credentials", operation_id = "getCredential",
     params(("imsi" = Imsi, Path, description = "The PCID"),
-        ("If-None-Match" = Option<String>, Header, description = "ETag of what you have")),
+        ("If-None-Match" = Option<String>, Header, nullable = false, description = "ETag of what you have")),
     responses((status = 200, description = "It", body = Credential,
             headers(("ETag" = String, description = "Its version"))),
         (status = 304, description = "What you have is what there is"),
@@ -145,7 +145,7 @@ async fn show(
 /// `disabled` cannot be taken back.
 #[utoipa::path(patch, path = "/v1/credentials/{imsi}", tag = "credentials", operation_id = "updateCredential",
     params(("imsi" = Imsi, Path, description = "The PCID"),
-        ("If-Match" = Option<String>, Header,
+        ("If-Match" = Option<String>, Header, nullable = false,
             description = "ETag of the version to change; without, whichever there is is changed")),
     request_body(content((CredentialPatch = "application/merge-patch+json"), (CredentialPatch = "application/json"))),
     responses((status = 200, description = "It, as it is now", body = Credential,
@@ -172,7 +172,7 @@ async fn update(
 /// remembered, so that the same IMSI stored again repeats none.
 #[utoipa::path(delete, path = "/v1/credentials/{imsi}", tag = "credentials", operation_id = "deleteCredential",
     params(("imsi" = Imsi, Path, description = "The PCID"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version to delete")),
+        ("If-Match" = Option<String>, Header, nullable = false, description = "ETag of the version to delete")),
     responses((status = 204, description = "It is deleted"),
         (status = 404, description = "It does not exist", body = schemas::rest::Problem,
             content_type = "application/problem+json"),

@@ -50,7 +50,7 @@ struct Which {
 /// Oldest first. With `Accept: text/event-stream` the answer is a stream that goes on with what happens next (HTML
 /// §9.2); it is resumed by `Last-Event-ID`, as browsers do by themselves, and misses nothing. Else it is a page.
 #[utoipa::path(get, path = PATH, tag = "events", operation_id = "listEvents",
-    params(Which, ("Last-Event-ID" = Option<String>, Header, pattern = "^-?[0-9]{0,18}$",
+    params(Which, ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^(-?[0-9]{1,18})?$",
         description = "For a stream: go on after this id")),
     responses((status = 200, description = "A page, or a stream", content(
         (Page<Event> = "application/json"), (String = "text/event-stream")))))]

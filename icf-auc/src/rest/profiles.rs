@@ -59,7 +59,7 @@ async fn list(State(state): State<RestState>, Query(which): Query<Which>) -> Res
 /// Show a profile
 #[utoipa::path(get, path = "/v1/profiles/{name}", tag = "profiles", operation_id = "getProfile",
     params(("name" = String, Path, description = "Its name", pattern = "^[A-Za-z0-9._-]{1,64}$"),
-        ("If-None-Match" = Option<String>, Header, description = "ETag of what you have")),
+        ("If-None-Match" = Option<String>, Header, nullable = false, description = "ETag of what you have")),
     responses((status = 200, description = "It", body = Profile,
             headers(("ETag" = String, description = "Its version"))),
         (status = 304, description = "What you have is what there is"),
@@ -81,8 +81,8 @@ async fn show(
 /// `If-None-Match: *` creates only; `If-Match`, or `version` in the body, replaces that version only.
 #[utoipa::path(put, path = "/v1/profiles/{name}", tag = "profiles", operation_id = "putProfile",
     params(("name" = String, Path, description = "Its name", pattern = "^[A-Za-z0-9._-]{1,64}$"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version to replace"),
-        ("If-None-Match" = Option<String>, Header, description = "* to create only")),
+        ("If-Match" = Option<String>, Header, nullable = false, description = "ETag of the version to replace"),
+        ("If-None-Match" = Option<String>, Header, nullable = false, description = "* to create only")),
     request_body = Profile,
     responses((status = 200, description = "It is replaced", body = Profile,
             headers(("ETag" = String, description = "Its version"))),
@@ -143,7 +143,9 @@ fn checked(name: &str, asked: Profile) -> Result<model::Profile, Problem> {
         // What is wrong starts with the field's path, as `apns.arp.priority: 1 to 15`.
         let (field, detail) = why.split_once(": ").unwrap_or(("", &why));
         let first = field.split(['.', ',']).next().unwrap_or_default();
-        failure::field(&format!("/{first}"), format!("{field}: {detail}"))
+        // Said once: the problem begins with the pointer's field.
+        let detail = if field == first { detail.to_owned() } else { format!("{field}: {detail}") };
+        failure::field(&format!("/{first}"), detail)
     })?;
     Ok(profile)
 }
@@ -165,7 +167,7 @@ fn stored(created: bool, profile: model::Profile) -> Result<Response, Problem> {
 /// Refused while credentials have it.
 #[utoipa::path(delete, path = "/v1/profiles/{name}", tag = "profiles", operation_id = "deleteProfile",
     params(("name" = String, Path, description = "Its name", pattern = "^[A-Za-z0-9._-]{1,64}$"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version to delete")),
+        ("If-Match" = Option<String>, Header, nullable = false, description = "ETag of the version to delete")),
     responses((status = 204, description = "It is deleted"),
         (status = 404, description = "It does not exist", body = schemas::rest::Problem,
             content_type = "application/problem+json"),

@@ -53,6 +53,7 @@ pub struct IssueRequest {
     #[schema(minimum = 1, maximum = 10_000_000)]
     pub count: u64,
     /// Profile of them all.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$", examples("default"))]
     pub profile: String,
     /// Supplier, free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,9 +61,13 @@ pub struct IssueRequest {
     pub party: Option<String>,
     /// Call-home URL, https: with it, every credential gets a call-home triple of URL, user name and password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, pattern = "^https://")]
     pub triple_url: Option<String>,
-    /// Public key of the recipient, to whom the answer is encrypted.
-    #[schema(max_length = 16_384)]
+    /// age public keys of the recipients, to whom the answer is encrypted, with blanks between them.
+    #[schema(
+        max_length = 16_384,
+        pattern = "^age1[0-9a-z]{58}",
+        examples("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p")
+    )]
     pub recipient: String,
 }

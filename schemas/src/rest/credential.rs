@@ -74,6 +74,7 @@ pub struct NewCredential {
     pub imsi: Imsi,
     /// Name of its profile.
     #[serde(default = "NewCredential::default_profile")]
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$", examples("default"))]
     pub profile: String,
     /// Subscriber key K.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,9 +106,9 @@ pub struct NewCredential {
     /// Attaches it is good for; without, the profile's budget decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attach_budget: Option<u32>,
-    /// Address to be assigned to it.
+    /// IP address to be assigned to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9A-Fa-f.:]{2,45}$")]
     pub address: Option<IpAddr>,
     /// MSISDN, up to 15 digits (ITU-T E.164).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,7 +144,7 @@ pub struct CredentialPatch {
     pub state: Option<CredentialState>,
     /// Another profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, pattern = "^[A-Za-z0-9._-]{1,64}$", examples("default"))]
     pub profile: Option<String>,
     /// Another end; `null` for none.
     #[serde(default, with = "instant_or_null", skip_serializing_if = "Option::is_none")]
@@ -153,9 +154,9 @@ pub struct CredentialPatch {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>)]
     pub attach_budget: Option<Option<u32>>,
-    /// Another address; `null` to have one assigned at the next attach.
+    /// Another IP address; `null` to have one assigned at the next attach.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9A-Fa-f.:]{2,45}$")]
     pub address: Option<Option<IpAddr>>,
     /// Another MSISDN, up to 15 digits; `null` for none.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{ArrayBuilder, ObjectBuilder, Schema, Type},
+};
 
 /// How a peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -42,8 +45,19 @@ pub struct Peer {
 pub struct ResetRequest {
     /// Leading digits of the IMSIs it is about (User-Id, TS 29.272 §7.3.50); empty: all.
     #[serde(default)]
-    #[schema(max_items = 100)]
+    #[schema(schema_with = user_ids)]
     pub user_ids: Vec<String>,
+}
+
+fn user_ids() -> Schema {
+    let digits = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,15}$"));
+    ArrayBuilder::new()
+        .items(digits)
+        .max_items(Some(100))
+        .description(Some(
+            "Leading digits of the IMSIs it is about (User-Id, TS 29.272 §7.3.50); empty: all.",
+        ))
+        .into()
 }
 
 /// What became of a reset at one peer.

@@ -49,7 +49,11 @@ pub struct Arp {
 #[serde(deny_unknown_fields)]
 pub struct Apn {
     /// Its Network Identifier (TS 23.003 §9.1.1).
-    #[schema(max_length = 62, examples("provisioning"))]
+    #[schema(
+        max_length = 62,
+        pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+        examples("provisioning")
+    )]
     pub name: String,
     /// PDN-Type.
     #[serde(default = "Apn::default_pdn_type")]
@@ -84,7 +88,7 @@ impl Apn {
 pub struct Profile {
     /// Its name; in a request it may be left out, and else has to be that of the path.
     #[serde(default)]
-    #[schema(max_length = 64)]
+    #[schema(pattern = "^[A-Za-z0-9._-]{0,64}$")]
     pub name: String,
     /// The APNs; the first is the default.
     #[serde(deserialize_with = "object::many")]
@@ -111,7 +115,7 @@ pub struct Profile {
     pub eps: bool,
     /// Pool that addresses are assigned from, as `10.45.0.0/16`; `null` leaves it to the gateway.
     #[serde(default)]
-    #[schema(value_type = Option<String>, examples("10.45.0.0/16"))]
+    #[schema(value_type = Option<String>, pattern = "^[0-9A-Fa-f.:]{2,45}/[0-9]{1,3}$", examples("10.45.0.0/16"))]
     pub address_pool: Option<IpNet>,
     /// Subscribed-Periodic-RAU-TAU-Timer, seconds (TS 29.272 §7.3.134); `null` leaves it to the MME.
     #[serde(default)]

@@ -106,6 +106,19 @@ fn json_of_another_shape_gets_422_with_the_place_and_what_is_expected_there() {
 }
 
 #[test]
+fn a_whole_number_may_be_written_with_a_fraction_of_zero() {
+    let read = from_json::<Nested>(br#"{"rules": [{"only": [1.0, 2e1]}]}"#).unwrap();
+    assert!(matches!(&read.rules[..], [Rule::Only(only)] if only == &[1, 20]));
+    for (number, why) in [("1.5", "floating point `1.5`"), ("256.0", "`256`"), ("1e300", "floating point")] {
+        let problem = refused(&format!(r#"{{"rules": [{{"only": [7.0, {number}]}}]}}"#));
+        assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        let error = &problem.extensions["errors"][0];
+        assert_eq!(error["pointer"], "/rules/0/only/1", "{problem}");
+        assert!(error["detail"].as_str().unwrap().contains(why), "{problem}");
+    }
+}
+
+#[test]
 fn what_is_no_json_gets_400() {
     for body in [
         "",
