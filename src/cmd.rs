@@ -16,6 +16,7 @@ mod peers;
 mod pki;
 mod profiles;
 mod registrations;
+mod role;
 
 use std::process::ExitCode;
 
@@ -34,7 +35,15 @@ pub struct Cli {
 enum Command {
     /// Run the Initial Connectivity Function: an HSS/AuC for provisional IMSIs over Diameter S6a.
     Icf(icf::Args),
-    /// Run every role on loopback and take a simulated device through the steps.
+    /// Run the Discovery and Registration Function: finds a device's operator and sends the device there.
+    Drf(role::Args),
+    /// Run the Download and Provisioning Function: takes a device from its trigger to its operator's RNCP.
+    Dpf(role::Args),
+    /// Run the reference operator (SHO): contracts, numbers, RNCPs, and its HSS told.
+    Sho(role::Args),
+    /// Run the Platform Validation Authority: enrolment, platform certificates, verdicts, OCSP.
+    Pva(role::Args),
+    /// Run every role on loopback and take simulated devices through all steps.
     Lab(lab::Args),
     /// Run thousands of simulated devices against an S6a server.
     Load(load::Args),
@@ -77,6 +86,10 @@ pub fn run(cli: Cli) -> ExitCode {
         service::tls::install_provider();
         match cli.command {
             Command::Icf(args) => icf::run(args, on_signal()?).await,
+            Command::Drf(args) => role::drf(args, on_signal()?).await,
+            Command::Dpf(args) => role::dpf(args, on_signal()?).await,
+            Command::Sho(args) => role::sho(args, on_signal()?).await,
+            Command::Pva(args) => role::pva(args, on_signal()?).await,
             Command::Lab(args) => lab::run(args, on_signal()?).await,
             Command::Bench(args) => bench::run(args, on_signal()?).await,
             Command::Load(args) => load::run(args, on_signal()?).await,

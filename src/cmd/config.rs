@@ -52,6 +52,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 /// # Errors
 /// Which key is wrong where, and what to do.
 pub fn load(path: &Path) -> anyhow::Result<IcfConfig> {
+    read(path)
+}
+
+/// Loads any role's configuration with the environment laid over it.
+///
+/// # Errors
+/// Which key is wrong where, and what to do.
+pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     service::config::load(path).context("the configuration cannot be used")
 }
 

@@ -1,33 +1,29 @@
-//! `callhome lab`: every role on loopback, and a simulated device that goes through the steps.
+//! `callhome lab`: every role on loopback, and simulated devices that go through all nineteen steps.
 
+mod device;
+mod factory;
+mod follow;
+pub mod roles;
+mod running;
 pub mod setup;
 mod story;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context, bail};
-use icf_auc::{
-    chtif::issue::{BatchRequest, Issuing},
-    start::{self, Started},
-};
-use schemas::identity::Plmn;
-use tokio::sync::mpsc;
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
-use ue_sim::{
-    access::s6a::{AttachEnd, Mme, MmeConfig},
-    device,
-    usim::state,
-};
 
-use setup::Lab;
-use story::Story;
+use roles::{Ports, Roles};
+use running::Running;
+use setup::Folder;
+use story::{Access, Story};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where keys, tokens, database, credentials and configuration are kept; made if it is not there.
+    /// Where keys, tokens, databases, devices and configurations are kept; made if it is not there.
     #[arg(long, default_value = "callhome-data", env = "CALLHOME_DATA")]
     data: PathBuf,
-    /// End when the device is through; exit code 0 if it is attached.
+    /// End when the devices are through; exit code 0 if each is attached as its operator's subscriber.
     #[arg(long)]
     once: bool,
     /// Where the ICF listens for Diameter.
@@ -36,9 +32,24 @@ pub struct Args {
     /// Where the ICF's REST listens.
     #[arg(long, default_value = "127.0.0.1:8080")]
     rest: SocketAddr,
+    /// The first of nine ports on 127.0.0.1 for the other roles.
+    #[arg(long, default_value_t = 9440, value_parser = clap::value_parser!(u16).range(1..=65_000))]
+    base_port: u16,
+    /// Port where devices take triggers over CoAP, each at its own loopback address.
+    #[arg(long, default_value_t = 5683, value_parser = clap::value_parser!(u16).range(1..))]
+    coap_port: u16,
     /// Provisional credentials in the batch.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(2..=10_000_000))]
     devices: u64,
+    /// Write the configurations and end: the roles can then be run each by itself.
+    #[arg(long, conflicts_with_all = ["once", "external"])]
+    write_only: bool,
+    /// The roles run already, each by itself, with the configurations of --write-only.
+    #[arg(long)]
+    external: bool,
+    /// One device only, by this access; without, one by 3GPP access, then one without.
+    #[arg(long, value_enum)]
+    access: Option<AccessArg>,
     /// Show every AVP of every message.
     #[arg(long, short)]
     verbose: bool,
@@ -47,108 +58,60 @@ pub struct Args {
     json: bool,
 }
 
-/// Name of the lab's batch.
-const BATCH: &str = "lab";
-/// First PCID: test network 999, MNC 71 for the ICF's range.
-const FIRST: &str = "999710000000001";
-/// The network that is visited.
-const VISITED: &str = "999-70";
+/// How a device gets online.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum AccessArg {
+    /// By 3GPP access, with its PCID.
+    #[value(name = "3gpp")]
+    Eps,
+    /// By WLAN or DSL.
+    #[value(name = "non-3gpp")]
+    Ip,
+}
 
 /// Runs the lab.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     let story = Story::new(args.json, args.verbose);
-    let lab = Lab::prepare(&args.data, args.diameter, args.rest)?;
-    let config = super::config::load(&lab.config)?;
+    let folder = Folder::open(&args.data)?;
+    let ports =
+        Ports { diameter: args.diameter, rest: args.rest, base: args.base_port, coap: args.coap_port };
+    let roles = Roles::write(&folder, ports)?;
+    if args.write_only {
+        for (role, config) in roles.all() {
+            story.line(&format!("callhome {role:<4} --config {}", config.display()));
+        }
+        return Ok(());
+    }
+    let config = super::config::load(&roles.icf)?;
     service::telemetry::init(&config.log).context("logging cannot be set up")?;
-    let ours = config.diameter.origin_host.clone();
-    let icf = start::start(config, stop.child_token()).await?;
-    story.started(&icf.banner(), &lab);
-
-    issue_batch(&icf, &lab, args.devices, &story).await?;
-    let attached = attach(&icf, &lab, &ours, &story).await;
-    match attached {
-        Ok(()) if args.once => {}
-        Ok(()) => {
-            story.stays(&lab, &icf);
-            stop.cancelled().await;
-        }
-        Err(error) => {
-            end(icf, &stop).await;
-            return Err(error);
-        }
+    let running = if args.external { None } else { Some(Running::start(&roles, &stop).await?) };
+    story.started(&running.as_ref().map(Running::banners).unwrap_or_default(), &roles);
+    let through = all(&args, &folder, &roles, ports, &story).await;
+    if through.is_ok() && !args.once {
+        let urls = [
+            ("ICF", format!("http://{}", ports.rest)),
+            ("DRF", format!("https://{}", ports.drf())),
+            ("DPF", format!("https://{}", ports.dpf())),
+            ("SHO", format!("https://{}", ports.sho())),
+            ("PVA", format!("https://{}", ports.pva())),
+            ("HSS of the SHO", format!("https://{}", ports.hss())),
+        ];
+        story.stays(&roles, &urls, &ports.diameter.to_string());
+        stop.cancelled().await;
     }
-    end(icf, &stop).await;
-    Ok(())
-}
-
-async fn end(icf: Started, stop: &CancellationToken) {
     stop.cancel();
-    icf.wait().await;
+    if let Some(running) = running {
+        running.wait().await;
+    }
+    through
 }
 
-/// R1 mode a: the CHTIF issues, the supplier embeds. Here the supplier is a file.
-async fn issue_batch(icf: &Started, lab: &Lab, count: u64, story: &Story) -> anyhow::Result<()> {
-    // The batch that is there is used as it is.
-    let there = icf.store.batch(BATCH).await?;
-    let count = there.as_ref().map_or(count, |batch| batch.count);
-    let first = match there.and_then(|batch| batch.first) {
-        Some(first) => first,
-        None => FIRST.parse()?,
-    };
-    let request = BatchRequest {
-        id: BATCH.into(),
-        first,
-        count,
-        profile: "default".into(),
-        party: Some("lab supplier".into()),
-        op: None,
-        amf: [0x80, 0],
-        triple_url: Some("https://callhome.example/".into()),
-    };
-    let mut lines = zeroize::Zeroizing::new(Vec::new());
-    let mut issuing = Issuing::begin(&*icf.store, request).await?;
-    while let Some(credentials) = issuing.next().await? {
-        for credential in &credentials {
-            credential.write_line(&mut lines)?;
+async fn all(args: &Args, folder: &Folder, roles: &Roles, ports: Ports, story: &Story) -> anyhow::Result<()> {
+    let lab = device::Lab::prepare(folder, roles, ports, args.devices, story).await?;
+    for (arg, access) in [(AccessArg::Eps, Access::Eps), (AccessArg::Ip, Access::Ip)] {
+        if args.access.is_none_or(|wanted| wanted == arg) {
+            lab.take_through(access).await?;
         }
     }
-    setup::write_private(&lab.credentials, &lines)?;
-    story.issued(first, count, issuing.progress().resumed, lab);
     Ok(())
-}
-
-/// Steps 1 to 5 of the initial attach, by a real Diameter connection.
-async fn attach(icf: &Started, lab: &Lab, peer: &str, story: &Story) -> anyhow::Result<()> {
-    let mut devices = device::read(&lab.credentials)?;
-    let mut device = devices.swap_remove(0);
-    let kept = state::load(&lab.usim)?;
-    if let Some(sqn) = kept.get(&device.imsi) {
-        device = device.with_sqn(sqn.clone());
-    }
-    let endpoint = icf.node.local_endpoints().into_iter().next().context("the ICF listens nowhere")?;
-    let visited: Plmn = VISITED.parse()?;
-    let mut config = MmeConfig::new(peer, endpoint, visited);
-    config.origin_host = setup::MME.into();
-    config.origin_realm = setup::MME_REALM.into();
-    let (events, mut told) = mpsc::unbounded_channel();
-    let teller = {
-        let story = story.clone();
-        tokio::spawn(async move {
-            while let Some(event) = told.recv().await {
-                story.step(&event);
-            }
-        })
-    };
-    let mme = Mme::connect(config, Some(events)).await?;
-    let report = mme.attach(&mut device).await?;
-    state::save(&lab.usim, [(device.imsi, &device.usim)])?;
-    mme.shutdown().await;
-    teller.await.context("the steps could not be told")?;
-    match &report.end {
-        AttachEnd::Attached { subscription } => {
-            story.attached(&report, subscription);
-            Ok(())
-        }
-        other => bail!("the device is not attached: {}", serde_json::to_string(other)?),
-    }
 }

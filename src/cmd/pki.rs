@@ -10,7 +10,7 @@ use clap::Subcommand;
 use schemas::identity::{OperatorId, SupplierId};
 
 use super::client::{Shown, Table};
-pub use tree::{Tree, Wanted};
+pub use tree::{Pair, Tree, Wanted};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -3,53 +3,63 @@
 use std::{
     fs,
     io::Write,
-    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
-use service::auth::Token;
+use service::auth::{Token, TokenHash};
 
-/// Origin-Host of the simulated MME.
-pub const MME: &str = "mme.epc.mnc070.mcc999.3gppnetwork.org";
-/// Origin-Realm of the simulated MME.
-pub const MME_REALM: &str = "epc.mnc070.mcc999.3gppnetwork.org";
-/// Origin-Host of the ICF.
-const ICF: &str = "icf.epc.mnc071.mcc999.3gppnetwork.org";
-/// Origin-Realm of the ICF: the realm that an MME derives from the PCIDs' PLMN 999-71 (TS 23.003 §19.2).
-pub const REALM: &str = "epc.mnc071.mcc999.3gppnetwork.org";
-
-/// Where things are.
-#[derive(Debug)]
-pub struct Lab {
-    /// The ICF's configuration.
-    pub config: PathBuf,
-    /// A token that may do everything.
-    pub token: PathBuf,
-    /// The issued credentials, as the supplier would embed them.
-    pub credentials: PathBuf,
-    /// The sequence numbers that the devices' USIMs have accepted.
-    pub usim: PathBuf,
+/// A token of the lab: the file that holds it, and the hash that its server knows.
+#[derive(Debug, Clone)]
+pub struct Bearer {
+    /// For its bearer.
+    pub file: PathBuf,
+    /// For the server.
+    pub hash: TokenHash,
 }
 
-impl Lab {
-    /// Makes what is not there.
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes it, for its owner alone.
     ///
     /// # Errors
-    /// Which file cannot be made, and what to do.
-    pub fn prepare(data: &Path, diameter: SocketAddr, rest: SocketAddr) -> anyhow::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| {
-            format!("{}: the data folder cannot be made; choose another with --data", data.display())
+    /// Why it cannot be made, and what to do.
+    pub fn open(data: &Path) -> anyhow::Result<Self> {
+        let folder = Self(data.to_owned());
+        folder.make("")?;
+        // Written into configurations, which are also read from elsewhere.
+        let full = data.canonicalize().with_context(|| data.display().to_string())?;
+        Ok(Self(full))
+    }
+
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A folder in it, made if it is not there.
+    ///
+    /// # Errors
+    /// Why it cannot be made.
+    pub fn make(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.0.join(name);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).with_context(|| {
+            format!("{}: the data folder cannot be made; choose another with --data", path.display())
         })?;
-        let lab = Self {
-            config: data.join("icf.toml"),
-            token: data.join("token"),
-            credentials: data.join("credentials.ndjson"),
-            usim: data.join("usim.json"),
-        };
-        let key = data.join("at-rest.key");
-        let database = data.join("icf.db");
+        Ok(path)
+    }
+
+    /// The at-rest key of a role's database.
+    ///
+    /// # Errors
+    /// If the database is there and its key is not.
+    pub fn at_rest_key(&self, role: &str) -> anyhow::Result<PathBuf> {
+        let key = self.path(&format!("{role}.at-rest.key"));
+        let database = self.path(&format!("{role}.db"));
         if !key.exists() {
             if database.exists() {
                 bail!(
@@ -60,37 +70,35 @@ impl Lab {
             }
             super::super::keys::generate(&key, false)?;
         }
-        let hash = if lab.token.exists() {
-            let text = service::config::SecretSource::File(lab.token.clone()).read()?;
-            Token::parse(text.expose()).with_context(|| lab.token.display().to_string())?.hash()
+        Ok(key)
+    }
+
+    /// The token in this file, made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be read or made.
+    pub fn token(&self, name: &str) -> anyhow::Result<Bearer> {
+        let file = self.path(name);
+        let hash = if file.exists() {
+            let text = service::config::SecretSource::File(file.clone()).read()?;
+            Token::parse(text.expose()).with_context(|| file.display().to_string())?.hash()
         } else {
             let token = Token::generate().context("the system gives no random numbers")?;
-            write_private(&lab.token, token.expose().as_bytes())?;
+            write_private(&file, token.expose().as_bytes())?;
             token.hash()
         };
-        let config = format!(
-            "# Written by `callhome lab`, and written anew at each start of it.\n\
-             [diameter]\n\
-             origin_host = \"{ICF}\"\n\
-             origin_realm = \"{REALM}\"\n\
-             listen = [\"tcp://{diameter}\"]\n\
-             peers = [{{ identity = \"{MME}\" }}, {{ identity = \"mme.localdomain\" }}]\n\n\
-             [database]\n\
-             url = \"sqlite://{}\"\n\n\
-             [keys]\n\
-             at_rest = {{ file = {key:?} }}\n\n\
-             [rest]\n\
-             listen = \"{rest}\"\n\
-             tokens = [{{ name = \"lab\", hash = \"{hash}\", scopes = [\"admin\"] }}]\n\n\
-             [icf]\n\
-             instance = \"lab\"\n\
-             address_pool = \"10.45.128.0/17\"\n\n\
-             [log]\n\
-             filter = \"warn\"\n",
-            database.display(),
-        );
-        write_private(&lab.config, config.as_bytes())?;
-        Ok(lab)
+        Ok(Bearer { file, hash })
+    }
+
+    /// Writes a role's configuration.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn config(&self, role: &str, text: &str) -> anyhow::Result<PathBuf> {
+        let path = self.path(&format!("{role}.toml"));
+        let text = format!("# Written by `callhome lab`, and written anew at each start of it.\n{text}");
+        write_private(&path, text.as_bytes())?;
+        Ok(path)
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
-use icf_auc::start::Started;
-use schemas::identity::Imsi;
-use ue_sim::access::s6a::{AttachReport, AvpSummary, Direction, StepEvent, Subscription};
+use schemas::identity::{Imsi, Pcid};
+use serde_json::json;
+use ue_sim::{
+    access::s6a::{AttachReport, AvpSummary, Direction, StepEvent, Subscription},
+    provision::{ProvisionEvent, Step},
+};
 
-use super::setup::Lab;
+use super::roles::Roles;
 
 /// Tells what happens, to people or as JSON.
 #[derive(Debug, Clone)]
@@ -16,95 +19,204 @@ pub struct Story {
     begun: Instant,
 }
 
+/// How the device is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// 3GPP: it attaches with its PCID.
+    Eps,
+    /// WLAN or DSL: it is online already.
+    Ip,
+}
+
+/// Whose MME tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// The visited one, where steps 1 to 5 are.
+    Visited,
+    /// The operator's own, after step 19.
+    Home,
+}
+
+impl Network {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Visited => "visited",
+            Self::Home => "home",
+        }
+    }
+}
+
+impl Access {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Eps => "3gpp",
+            Self::Ip => "non-3gpp",
+        }
+    }
+}
+
 impl Story {
     /// For people, or with `json` for scripts; `verbose` shows every AVP.
     pub fn new(json: bool, verbose: bool) -> Self {
         Self { json, verbose, begun: Instant::now() }
     }
 
-    fn line(&self, text: &str) {
+    /// A line for people.
+    pub fn line(&self, text: &str) {
         if !self.json {
             println!("{text}");
         }
     }
 
-    /// The ICF is up.
-    pub fn started(&self, banner: &[String], lab: &Lab) {
-        for line in banner {
+    /// A line for people, indented under a step.
+    fn under(&self, text: &str) {
+        if !text.is_empty() {
+            self.line(&format!("      {text}"));
+        }
+    }
+
+    fn headline(&self, seed: Option<u8>, title: &str) {
+        let number = seed.map_or("  ".to_owned(), |seed| format!("{seed:2}"));
+        let elapsed = self.begun.elapsed().as_millis();
+        self.line(&format!("{number}  {title:<58} +{elapsed} ms"));
+    }
+
+    fn json(&self, value: &impl serde::Serialize) {
+        if let Ok(line) = serde_json::to_string(value) {
+            println!("{line}");
+        }
+    }
+
+    /// The roles are up.
+    pub fn started(&self, banners: &[Vec<String>], roles: &Roles) {
+        for line in banners.iter().flatten() {
             self.line(line);
         }
-        self.line(&format!("  data  {}", lab.config.display()));
+        let folder = roles.icf.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        self.line(&format!("  data  {folder}: a configuration a role, databases, pki/, tokens/, devices/"));
         self.line("");
     }
 
     /// The batch is there.
-    pub fn issued(&self, first: Imsi, count: u64, resumed: u64, lab: &Lab) {
+    pub fn issued(&self, first: Imsi, count: u64, resumed: u64, file: &std::path::Path) {
         let new = count.saturating_sub(resumed);
         self.line(&format!(
             " 0  CHTIF     {count} provisional credentials from {first} ({new} new) -> {}",
-            lab.credentials.display()
+            file.display()
         ));
     }
 
-    /// Something happened to the device.
-    pub fn step(&self, event: &StepEvent) {
+    /// A device begins.
+    pub fn begins(&self, access: Access, pcid: Pcid, device: &str) {
         if self.json {
-            if let Ok(line) = serde_json::to_string(event) {
-                println!("{line}");
-            }
+            self.json(&json!({ "device": device, "pcid": pcid, "access": access.word() }));
             return;
         }
-        let number = event.seed.map_or("  ".to_owned(), |seed| format!("{:2}", seed as u8));
-        let elapsed = self.begun.elapsed().as_millis();
-        println!("{number}  {:<52} +{elapsed} ms", event.title);
-        if !event.detail.is_empty() {
-            println!("      {}", event.detail);
+        self.line("");
+        self.line(&match access {
+            Access::Eps => format!("== {device} with PCID {pcid}, by 3GPP access"),
+            Access::Ip => format!("== {device} with PCID {pcid}, by non-3GPP access: it is online, and steps 1 to 5 are not needed"),
+        });
+    }
+
+    /// Something happened to the device at its access.
+    pub fn step(&self, event: &StepEvent, network: Network) {
+        if self.json {
+            self.json(&json!({ "network": network.word(), "event": event }));
+            return;
         }
+        match network {
+            Network::Visited => self.headline(event.seed.map(|seed| seed as u8), &event.title.to_string()),
+            // The same messages to another HSS; the steps have their numbers at the first attach alone.
+            Network::Home => {
+                let title = event.title.to_string().replace("PCID", "new IMSI").replace("ICF", "SHO's HSS");
+                self.headline(None, &title);
+            }
+        }
+        self.under(&event.detail);
         if let Some(wire) = &event.wire {
             let arrow = match wire.direction {
-                Direction::Sent => "VNO -> ICF",
-                Direction::Received => "VNO <- ICF",
+                Direction::Sent => "MME -> HSS",
+                Direction::Received => "MME <- HSS",
             };
-            println!(
-                "      {arrow}  {} {}  {} octets  hop-by-hop {:08x}  end-to-end {:08x}",
+            self.under(&format!(
+                "{arrow}  {} {}  {} octets  hop-by-hop {:08x}  end-to-end {:08x}",
                 wire.command, wire.flags, wire.octets, wire.hop_by_hop, wire.end_to_end
-            );
-            if self.verbose {
+            ));
+            if self.verbose && !self.json {
                 avps(&wire.avps, 8);
             }
         }
     }
 
-    /// The device is through.
-    pub fn attached(&self, report: &AttachReport, subscription: &Subscription) {
+    /// Something happened in the device.
+    pub fn provision(&self, event: &ProvisionEvent) {
+        if self.json {
+            self.json(event);
+            return;
+        }
+        let seed = match event.step {
+            // In non-3GPP access there is no ICF to do it.
+            Step::DrfAsked => Some(6),
+            _ => event.seed,
+        };
+        self.headline(seed, &event.title);
+        self.under(&event.detail);
+        if let Some(wire) = &event.wire {
+            self.under(&format!(
+                "{}  {} -> {}  {} octets out, {} in",
+                wire.protocol, wire.request, wire.answer, wire.sent, wire.received
+            ));
+        }
+    }
+
+    /// Something happened in the roles.
+    pub fn role(&self, seed: u8, title: &str, detail: &str) {
+        if self.json {
+            self.json(&json!({ "seed": seed, "title": title, "detail": detail }));
+            return;
+        }
+        self.headline(Some(seed), title);
+        self.under(detail);
+    }
+
+    /// The device is its operator's subscriber.
+    pub fn attached(&self, report: &AttachReport, subscription: &Subscription, hss: &str) {
         let apn = subscription.default_apn();
         let address =
             apn.and_then(|apn| apn.addresses.first()).map_or("chosen by the PGW".into(), ToString::to_string);
-        self.line("");
+        let apn = apn.map_or("none", |apn| apn.name.as_str());
+        let took = report.took.as_secs_f64() * 1000.0;
+        if self.json {
+            self.json(&json!({
+                "attached": report.imsi, "authenticated_by": hss, "apn": apn, "address": address, "ms": took,
+            }));
+            return;
+        }
         self.line(&format!(
-            "{} is attached: APN {}, address {address}, in {:.1} ms{}",
+            "{} is attached: authenticated by {hss}, APN {apn}, address {address}, in {took:.1} ms{}",
             report.imsi,
-            apn.map_or("none", |apn| apn.name.as_str()),
-            report.took.as_secs_f64() * 1000.0,
             if report.resynchronised { ", after resynchronisation" } else { "" }
         ));
     }
 
     /// What can be done now.
-    pub fn stays(&self, lab: &Lab, icf: &Started) {
-        let url = icf.rest_url.as_deref().unwrap_or("no REST");
+    pub fn stays(&self, roles: &Roles, urls: &[(&str, String)], diameter: &str) {
         self.line("");
         self.line("The lab stays up; Ctrl-C ends it. Try:");
         let us = program();
-        self.line(&format!("  {us} credentials list --url {url} --token-file {}", lab.token.display()));
-        let at = icf.node.local_endpoints().first().map(ToString::to_string).unwrap_or_default();
-        let at = at.trim_start_matches("tcp://");
+        let token = roles.admin.file.display();
+        let rest = urls.first().map_or("", |(_, url)| url.as_str());
+        self.line(&format!("  {us} credentials list --url {rest} --token-file {token}"));
+        let credentials = roles.icf.with_file_name("credentials.ndjson");
         self.line(&format!(
-            "  {us} load --credentials {} --connect {at} --realm {} --procedure attach",
-            lab.credentials.display(),
-            super::setup::REALM
+            "  {us} load --credentials {} --connect {diameter} --realm {} --procedure attach",
+            credentials.display(),
+            super::roles::REALM
         ));
-        self.line(&format!("  {url}/docs"));
+        for (role, url) in urls {
+            self.line(&format!("  {url}/docs   ({role})"));
+        }
     }
 }
 

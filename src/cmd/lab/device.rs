@@ -1,0 +1,358 @@
+//! The lab's devices: made, online, triggered, provisioned, and attached as their operator's subscribers.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use icf_auc::chtif::{
+    issue::{BatchRequest, Issuing},
+    issued::IssuedCredential,
+};
+use reqwest::Method;
+use schemas::{
+    identity::{Imsi, Plmn},
+    rnct::Rnct,
+};
+use serde_json::{Value, json};
+use service::{
+    client::RoleClient,
+    config::{SecretSource, Span},
+    role::PeerRole,
+};
+use tokio::sync::{mpsc, watch};
+use ue_sim::{
+    access::{
+        ip,
+        s6a::{AttachEnd, Mme, MmeConfig},
+    },
+    device::Device,
+    provision::{Events, Outcome, ProvisionEvent, RnctListener, Step, provision, resume},
+    tre::Tre,
+};
+
+use super::{
+    factory,
+    follow::{Asked, Follower},
+    roles::{HOME_MME, HSS, HSS_REALM, ICF, MME, MME_REALM, OPERATOR, Ports, REALM, Roles, SUPPLIER},
+    setup::{self, Folder},
+    story::{Access, Network, Story},
+};
+
+/// Name of the lab's batch.
+const BATCH: &str = "lab";
+/// First PCID: test network 999, MNC 71 for the ICF's range.
+const FIRST: &str = "999710000000001";
+/// First IMSI of the operator: MNC 01.
+const FIRST_IMSI: &str = "999010000000001";
+/// The network that is visited.
+const VISITED: &str = "999-70";
+/// The operator's network.
+const HOME: &str = "999-01";
+/// What the roles tell of themselves comes within this.
+const HEARSAY: Duration = Duration::from_secs(2);
+/// What comes over the network comes within this.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything is there for devices to begin.
+pub struct Lab<'a> {
+    folder: &'a Folder,
+    roles: &'a Roles,
+    ports: Ports,
+    story: &'a Story,
+    pva: RoleClient,
+    sho: RoleClient,
+    drf: RoleClient,
+    dpf: RoleClient,
+    credentials: PathBuf,
+}
+
+impl<'a> Lab<'a> {
+    /// Issues the batch, and tells the roles of supplier, operator and numbers. What is there stays.
+    ///
+    /// # Errors
+    /// Which of it could not be done.
+    pub async fn prepare(
+        folder: &'a Folder,
+        roles: &'a Roles,
+        ports: Ports,
+        devices: u64,
+        story: &'a Story,
+    ) -> anyhow::Result<Self> {
+        let client = |address: SocketAddr| {
+            RoleClient::new(&PeerRole {
+                url: format!("https://{address}"),
+                token: SecretSource::File(roles.admin.file.clone()),
+                ca: Some(roles.pki.root().cert),
+                timeout: Span::seconds(10),
+            })
+        };
+        let credentials = folder.path("credentials.ndjson");
+        let lab = Self {
+            folder,
+            roles,
+            ports,
+            story,
+            pva: client(ports.pva())?,
+            sho: client(ports.sho())?,
+            drf: client(ports.drf())?,
+            dpf: client(ports.dpf())?,
+            credentials,
+        };
+        lab.issue_batch(devices).await?;
+        factory::announce(&lab.pva).await.context("PVA")?;
+        let range = json!({ "kind": "imsi", "first": FIRST_IMSI, "count": 1_000_000 });
+        factory::put(&lab.sho, "/v1/number-ranges/lab", &range).await.context("SHO")?;
+        let operator = json!({ "name": "Selected Home Operator A", "plmns": [HOME] });
+        factory::put(&lab.drf, &format!("/v1/operators/{OPERATOR}"), &operator).await.context("DRF")?;
+        Ok(lab)
+    }
+
+    /// R1 mode a: the CHTIF issues, the supplier embeds. Here the supplier is a file.
+    async fn issue_batch(&self, count: u64) -> anyhow::Result<()> {
+        let config = crate::cmd::config::load(&self.roles.icf)?;
+        let store = icf_auc::start::open_store(&config).await?;
+        // The batch that is there is used as it is.
+        let there = store.batch(BATCH).await?;
+        let count = there.as_ref().map_or(count, |batch| batch.count);
+        let first: Imsi = match there.and_then(|batch| batch.first) {
+            Some(first) => first,
+            None => FIRST.parse()?,
+        };
+        let request = BatchRequest {
+            id: BATCH.into(),
+            first,
+            count,
+            profile: "default".into(),
+            party: Some("lab supplier".into()),
+            op: None,
+            amf: [0x80, 0],
+            triple_url: Some(format!("https://{}", self.ports.drf_device())),
+        };
+        let mut lines = zeroize::Zeroizing::new(Vec::new());
+        let mut issuing = Issuing::begin(&*store, request).await?;
+        while let Some(credentials) = issuing.next().await? {
+            for credential in &credentials {
+                credential.write_line(&mut lines)?;
+            }
+        }
+        setup::write_private(&self.credentials, &lines)?;
+        self.story.issued(first, count, issuing.progress().resumed, &self.credentials);
+        Ok(())
+    }
+
+    /// The first device of the batch that is not its operator's yet, or went not all the way.
+    fn next_credential(&self) -> anyhow::Result<(String, IssuedCredential)> {
+        let file =
+            std::fs::File::open(&self.credentials).with_context(|| self.credentials.display().to_string())?;
+        for (number, line) in (1..).zip(BufReader::new(file).lines()) {
+            let line = zeroize::Zeroizing::new(line?);
+            let name = format!("meter-{number}");
+            if !self.folder.path(&format!("devices/{name}.done")).exists() {
+                return Ok((name, serde_json::from_str(&line).context("a line of the batch")?));
+            }
+        }
+        bail!(
+            "all devices of the batch are provisioned; begin anew with another --data, or a larger --devices"
+        )
+    }
+
+    /// Takes one device all the way.
+    ///
+    /// # Errors
+    /// Where it did not go on, and why.
+    pub async fn take_through(&self, access: Access) -> anyhow::Result<()> {
+        let (name, credential) = self.next_credential()?;
+        let pcid = credential.imsi;
+        self.story.begins(access, pcid, &name);
+        let tre = factory::device(self.folder, self.roles, &self.pva, &name, &credential).await?;
+        self.bind(&name, pcid).await?;
+        let (events, told) = mpsc::unbounded_channel();
+        let asked = Asked { drf: self.drf.clone(), dpf: self.dpf.clone(), sho: self.sho.clone() };
+        let follower = Follower::start(asked, pcid, access, self.story.clone());
+        let teller = tell(told, follower.told(), self.story.clone());
+        let events = Events::to(events);
+        let outcome = match access {
+            Access::Eps => self.over_3gpp(&tre, &events).await,
+            Access::Ip => self.over_ip(&tre, &events).await,
+        };
+        let closed = match &outcome {
+            Ok(Outcome::Installed { reported: true, .. }) => self.closed(pcid).await,
+            _ => Ok(()),
+        };
+        drop(events);
+        follower.end().await;
+        teller.await.context("the steps could not be told")?;
+        match outcome? {
+            Outcome::Installed { reported: false, .. } => {
+                bail!("the RNCP is installed, but the DPF does not take the report")
+            }
+            Outcome::Installed { operator, imsi, .. } => {
+                ensure!(operator.as_str() == OPERATOR, "the RNCP is of {operator}");
+                closed?;
+                self.attach_home(&tre, imsi).await?;
+            }
+            Outcome::Failed { reason, detail, .. } => {
+                bail!("the device cannot install the RNCP: {reason}: {detail}")
+            }
+            Outcome::Refused(refusal) => {
+                bail!("provisioning is refused: {}: {}", refusal.code, refusal.detail)
+            }
+            Outcome::Unfinished { why } => {
+                bail!("provisioning does not come to an end: {why}; run the lab again to go on")
+            }
+            Outcome::NotTaken => bail!("the device has a newer RNCT than the one that it followed"),
+        }
+        setup::write_private(&self.folder.path(&format!("devices/{name}.done")), b"")
+    }
+
+    /// The subscriber's contract: with the operator, and known to the registry.
+    async fn bind(&self, name: &str, pcid: Imsi) -> anyhow::Result<()> {
+        let contract = json!({ "terms": { "plan": "meters" } });
+        factory::put(&self.sho, &format!("/v1/contracts/{name}"), &contract).await.context("SHO")?;
+        let device = json!({ "device_id": name, "supplier": SUPPLIER, "model": "meter" });
+        factory::put(&self.drf, &format!("/v1/devices/{pcid}"), &device).await.context("DRF")?;
+        let contract = json!({ "operator": OPERATOR });
+        factory::put(&self.drf, &format!("/v1/devices/{pcid}/contract"), &contract).await.context("DRF")
+    }
+
+    /// Steps 1 to 8 over 3GPP access, then what the RNCT asks for.
+    async fn over_3gpp(&self, tre: &Tre, events: &Events) -> anyhow::Result<Outcome> {
+        if let Some(outcome) = resume(tre, events).await {
+            return Ok(outcome);
+        }
+        let mut device = tre.provisional()?.context("the device has no provisional credential")?;
+        let mut config = mme(ICF, self.ports.diameter, MME, MME_REALM)?;
+        config.visited_plmn = VISITED.parse()?;
+        config.destination_realm = REALM.into();
+        let (mme, teller) = self.connect(config, Network::Visited).await?;
+        let report = mme.attach(&mut device).await?;
+        tre.keep_usim(&device)?;
+        let AttachEnd::Attached { subscription } = &report.end else {
+            bail!("the device is not attached: {}", serde_json::to_string(&report.end)?);
+        };
+        self.story.attached(&report, subscription, "the ICF");
+        let address = subscription.default_apn().and_then(|apn| apn.addresses.first().copied());
+        let address = address.context("the subscription assigns no address")?;
+        let listener = RnctListener::bind(SocketAddr::new(address, self.ports.coap)).await;
+        let listener = listener
+            .with_context(|| format!("{address}, port {}: no trigger can be taken", self.ports.coap))?;
+        let mut listening = listener.listen(tre.clone(), events.clone());
+        let rnct = tokio::time::timeout(PATIENCE, listening.next()).await;
+        let rnct: Rnct =
+            rnct.context("no RNCT has come")?.context("the device takes no triggers any more")?;
+        let outcome = provision(tre, &rnct, events).await;
+        listening.stop().await;
+        if matches!(outcome, Outcome::Installed { reported: true, .. }) {
+            self.revoked(&mme, tre.pcid()).await?;
+        }
+        mme.shutdown().await;
+        teller.await.context("the steps could not be told")?;
+        Ok(outcome)
+    }
+
+    /// Steps 6 to 8 over non-3GPP access, then what the RNCT asks for.
+    async fn over_ip(&self, tre: &Tre, events: &Events) -> anyhow::Result<Outcome> {
+        if let Some(outcome) = resume(tre, events).await {
+            return Ok(outcome);
+        }
+        let drf = ip::Drf::new(tre, &format!("https://{}", self.ports.drf_device()), events.clone()).await?;
+        let taken = drf.hello(None).await?;
+        Ok(provision(tre, taken.rnct(), events).await)
+    }
+
+    /// Waits until the operator knows the outcome (step 19).
+    async fn closed(&self, pcid: Imsi) -> anyhow::Result<()> {
+        let path = format!("/v1/sessions?pcid={pcid}&limit=1");
+        let closed = async {
+            loop {
+                let found = self.dpf.json::<(), Value>(Method::GET, &path, None).await;
+                if let Ok(found) = found {
+                    let first = if found.is_array() { found.get(0) } else { found["items"].get(0) };
+                    if first.is_some_and(|session| session["state"] == "closed") {
+                        return;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(40)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, closed).await.context("the SHO was not told of the outcome")
+    }
+
+    /// Waits until the provisional credential that did its work is withdrawn (CLR).
+    async fn revoked(&self, mme: &Mme, pcid: Imsi) -> anyhow::Result<()> {
+        let gone = async {
+            while mme.registered(pcid).is_some() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.context("the provisional credential was not withdrawn")
+    }
+
+    /// The device attaches in its operator's network with what the RNCP holds.
+    async fn attach_home(&self, tre: &Tre, imsi: Imsi) -> anyhow::Result<()> {
+        let mut config = mme(HSS, self.ports.hss_diameter(), HOME_MME, HSS_REALM)?;
+        config.visited_plmn = HOME.parse::<Plmn>()?;
+        config.destination_realm = HSS_REALM.into();
+        let (mme, teller) = self.connect(config, Network::Home).await?;
+        let mut device: Device = tre.begin_session()?;
+        ensure!(device.imsi == imsi, "the RNCP is of another IMSI than was reported");
+        let report = mme.attach(&mut device).await?;
+        tre.keep_usim(&device)?;
+        mme.shutdown().await;
+        teller.await.context("the steps could not be told")?;
+        match &report.end {
+            AttachEnd::Attached { subscription } => {
+                self.story.attached(&report, subscription, "the SHO's HSS");
+                Ok(())
+            }
+            other => bail!("the device is not attached at its operator: {}", serde_json::to_string(other)?),
+        }
+    }
+
+    async fn connect(
+        &self,
+        config: MmeConfig,
+        network: Network,
+    ) -> anyhow::Result<(Mme, tokio::task::JoinHandle<()>)> {
+        let (events, mut told) = mpsc::unbounded_channel();
+        let story = self.story.clone();
+        let teller = tokio::spawn(async move {
+            while let Some(event) = told.recv().await {
+                story.step(&event, network);
+            }
+        });
+        Ok((Mme::connect(config, Some(events)).await?, teller))
+    }
+}
+
+fn mme(peer: &str, at: SocketAddr, host: &str, realm: &str) -> anyhow::Result<MmeConfig> {
+    let endpoint = format!("tcp://{at}").parse().context("an endpoint")?;
+    let mut config = MmeConfig::new(peer, endpoint, VISITED.parse()?);
+    config.origin_host = host.into();
+    config.origin_realm = realm.into();
+    Ok(config)
+}
+
+/// Tells what happens in the device, each step after what has happened before it in the roles: they are asked, and so
+/// heard of a little later.
+fn tell(
+    mut told: mpsc::UnboundedReceiver<ProvisionEvent>,
+    mut roles: watch::Receiver<u8>,
+    story: Story,
+) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        while let Some(event) = told.recv().await {
+            let before = match (event.seed, event.step) {
+                (Some(8 | 9), _) => 7,
+                (Some(16..=18), _) | (None, Step::OperatorAnswered) => 15,
+                _ => 0,
+            };
+            let _ = tokio::time::timeout(HEARSAY, roles.wait_for(|highest| *highest >= before)).await;
+            story.provision(&event);
+        }
+    })
+}
