@@ -3,11 +3,33 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use icf_auc::config::IcfConfig;
+use serde::de::DeserializeOwned;
 
-/// The default configuration, as a person would write it. A test loads it.
-pub const DEFAULT: &str = include_str!("config/icf.toml");
+/// The default configurations, as a person would write them. A test loads them.
+const DEFAULTS: [&str; 5] = [
+    include_str!("config/icf.toml"),
+    include_str!("config/drf.toml"),
+    include_str!("config/dpf.toml"),
+    include_str!("config/sho.toml"),
+    include_str!("config/pva.toml"),
+];
+
+/// Whose configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// Initial Connectivity Function.
+    Icf,
+    /// Discovery and Registration Function.
+    Drf,
+    /// Download and Provisioning Function.
+    Dpf,
+    /// Selected Home Operator.
+    Sho,
+    /// Platform Validation Authority.
+    Pva,
+}
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,9 +40,16 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Print a commented configuration to begin with.
-    Default,
+    Default {
+        /// Of which role.
+        #[arg(value_enum, default_value = "icf")]
+        role: Role,
+    },
     /// Say whether a configuration is right, environment variables included.
     Check {
+        /// Of which role.
+        #[arg(value_enum, default_value = "icf")]
+        role: Role,
         /// The file.
         #[arg(long, short, default_value = "icf.toml", env = "CALLHOME_CONFIG")]
         config: PathBuf,
@@ -30,21 +59,50 @@ enum What {
 /// Prints or checks.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     match &args.what {
-        What::Default => print!("{DEFAULT}"),
-        What::Check { config } => {
-            let loaded = load(config)?;
+        What::Default { role } => print!("{}", DEFAULTS[*role as usize]),
+        What::Check { role, config } => {
+            println!("{} is right: {}", config.display(), check(*role, config)?);
+        }
+    }
+    Ok(())
+}
+
+/// What the configuration is of, in words.
+fn check(role: Role, path: &Path) -> anyhow::Result<String> {
+    match role {
+        Role::Icf => {
+            let loaded = load(path)?;
             icf_auc::start::check(&loaded)?;
-            println!(
-                "{} is right: {} in {}, {} peers, {} tokens",
-                config.display(),
+            Ok(format!(
+                "{} in {}, {} peers, {} tokens",
                 loaded.diameter.origin_host,
                 loaded.diameter.origin_realm,
                 loaded.diameter.peers.len(),
                 loaded.rest.tokens.len()
-            );
+            ))
+        }
+        Role::Drf => {
+            let loaded = read(path)?;
+            drf::start::check(&loaded)?;
+            Ok(format!("DRF of {}, {} tokens", loaded.drf.operator, loaded.rest.tokens.len()))
+        }
+        Role::Dpf => {
+            let loaded: dpf::config::DpfConfig = read(path)?;
+            dpf::start::check(&loaded)?;
+            Ok(format!("DPF of {} operators, {} tokens", loaded.operators.len(), loaded.rest.tokens.len()))
+        }
+        Role::Sho => {
+            let loaded: sho::config::ShoConfig = read(path)?;
+            sho::start::check(&loaded)?;
+            let (operator, plmn) = (&loaded.sho.operator, loaded.sho.plmn);
+            Ok(format!("SHO {operator} ({plmn}), {} connectors", loaded.connectors.len()))
+        }
+        Role::Pva => {
+            let loaded = read(path)?;
+            pva::start::check(&loaded)?;
+            Ok(format!("PVA {}, {} tokens", loaded.pva.name, loaded.rest.tokens.len()))
         }
     }
-    Ok(())
 }
 
 /// Loads the ICF's configuration with the environment laid over it.
@@ -59,7 +117,7 @@ pub fn load(path: &Path) -> anyhow::Result<IcfConfig> {
 ///
 /// # Errors
 /// Which key is wrong where, and what to do.
-pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+pub fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     service::config::load(path).context("the configuration cannot be used")
 }
 
@@ -67,9 +125,17 @@ pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 mod tests {
     use super::*;
 
+    fn default<T: DeserializeOwned>(role: Role) -> T {
+        service::config::Loader::text("default.toml", DEFAULTS[role as usize]).load().unwrap()
+    }
+
     #[test]
-    fn the_default_configuration_loads() {
-        let config: IcfConfig = service::config::Loader::text("icf.toml", DEFAULT).load().unwrap();
-        assert_eq!(config.diameter.origin_realm, "epc.mnc071.mcc999.3gppnetwork.org");
+    fn the_default_configurations_load() {
+        let icf: IcfConfig = default(Role::Icf);
+        assert_eq!(icf.diameter.origin_realm, "epc.mnc071.mcc999.3gppnetwork.org");
+        assert_eq!(default::<drf::config::DrfConfig>(Role::Drf).drf.operator.as_str(), "registry");
+        assert_eq!(default::<dpf::config::DpfConfig>(Role::Dpf).operators.len(), 1);
+        assert_eq!(default::<sho::config::ShoConfig>(Role::Sho).connectors.len(), 1);
+        assert_eq!(default::<pva::config::PvaConfig>(Role::Pva).pva.name, "pva");
     }
 }

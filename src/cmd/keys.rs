@@ -49,8 +49,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// Writes a new key file, readable by its owner only, or adds a key to it.
-pub fn generate(out: &std::path::Path, add: bool) -> anyhow::Result<()> {
+/// Writes a new key file, readable by its owner only, or adds a key to it; and says so.
+fn generate(out: &std::path::Path, add: bool) -> anyhow::Result<()> {
+    let id = write(out, add)?;
+    eprintln!("key {id} written to {}; without it the database cannot be read: keep a copy", out.display());
+    Ok(())
+}
+
+/// Writes a new key file, readable by its owner only, or adds a key to it; gives the key's id.
+pub fn write(out: &std::path::Path, add: bool) -> anyhow::Result<u32> {
     let id = if add {
         Keyring::read(out)?.newest_id() + 1
     } else if out.exists() {
@@ -69,8 +76,7 @@ pub fn generate(out: &std::path::Path, add: bool) -> anyhow::Result<()> {
     file.write_all(line.as_bytes())
         .and_then(|()| file.sync_all())
         .with_context(|| out.display().to_string())?;
-    eprintln!("key {id} written to {}; without it the database cannot be read: keep a copy", out.display());
-    Ok(())
+    Ok(id)
 }
 
 async fn rotate(config: &std::path::Path) -> anyhow::Result<()> {

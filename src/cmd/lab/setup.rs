@@ -68,7 +68,7 @@ impl Folder {
                     key.display()
                 );
             }
-            super::super::keys::generate(&key, false)?;
+            super::super::keys::write(&key, false)?;
         }
         Ok(key)
     }
