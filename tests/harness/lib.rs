@@ -16,6 +16,7 @@ pub mod pki;
 pub mod ports;
 pub mod programs;
 pub mod python;
+pub mod role;
 pub mod s6a;
 pub mod schemathesis;
 pub mod wire;

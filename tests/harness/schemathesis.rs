@@ -88,6 +88,8 @@ impl Api<'_> {
             .args(["run", location, "--checks", "all", "--no-color"])
             .args(arguments)
             .env("SCHEMATHESIS_TOKEN", self.token)
+            .env("SCHEMATHESIS_HOOKS", "schemathesis_media")
+            .env("PYTHONPATH", programs::workspace().join("tests/python"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("COLUMNS", "120")
             .current_dir(folder);

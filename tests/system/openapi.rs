@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use harness::{
     aka::Subscriber,
     icf::{Icf, MME, Settings},
+    role::Role,
     schemathesis::Api,
     wire::SUCCESS,
 };
@@ -33,6 +34,18 @@ fn the_icf_is_as_it_is_described() -> Result<()> {
     api(&icf).conforms(icf.folder())?;
     ensure!(icf.stop()?.success(), "{}", icf.log());
     Ok(())
+}
+
+/// Starts a role and has its document judged.
+fn role_is_as_described(name: &str) -> Result<()> {
+    let mut role = Role::start(name)?;
+    Api { port: role.rest, token: &role.token }.conforms(role.folder())?;
+    role.running()
+}
+
+#[test]
+fn the_pva_is_as_it_is_described() -> Result<()> {
+    role_is_as_described("pva")
 }
 
 /// A change of the document that makes it wrong, the operation that it is about, and the code of what schemathesis is to object
