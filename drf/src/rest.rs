@@ -4,6 +4,7 @@
 
 mod claims;
 mod devices;
+mod documents;
 mod import;
 mod operators;
 mod page;
@@ -101,6 +102,7 @@ fn routes(state: &RestState, guard: &Guard) -> OpenApiRouter<RestState> {
     let gates = Gates::new(guard, Arc::clone(&state.trail));
     OpenApiRouter::with_openapi(preamble(&ABOUT))
         .merge(devices::routes(&gates))
+        .merge(documents::routes(&gates))
         .merge(import::routes(&gates))
         .merge(operators::routes(&gates))
         .merge(rules::routes(&gates))

@@ -95,7 +95,7 @@ async fn measure(
 ) -> anyhow::Result<Vec<Figure>> {
     let peers = (1..=args.connections).map(|n| format!("mme{n}.{REALM}")).collect::<Vec<_>>();
     let key = folder.join("key");
-    super::keys::generate(&key, false)?;
+    super::keys::write(&key, false)?;
     let listed = peers.iter().map(|p| format!("{{ identity = {p:?} }}")).collect::<Vec<_>>().join(", ");
     let config = format!(
         "[diameter]\norigin_host = \"{ICF}\"\norigin_realm = \"{REALM}\"\nlisten = [\"tcp://127.0.0.1:0\"]\n\

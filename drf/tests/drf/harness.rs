@@ -268,6 +268,11 @@ impl World {
         self.clients[who].json(method, path, body.as_ref()).await
     }
 
+    /// Who may do everything.
+    pub fn client(&self) -> &RoleClient {
+        &self.clients["admin"]
+    }
+
     pub async fn get(&self, path: &str) -> Result<Value, CallError> {
         self.call("admin", Method::GET, path, None).await
     }

@@ -4,6 +4,7 @@
 mod bindings;
 mod devices;
 mod document;
+mod documents;
 mod harness;
 mod libcoap;
 mod notices;
