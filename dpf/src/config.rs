@@ -69,6 +69,9 @@ pub struct Dpf {
     /// How long a device may make us wait with `?wait=`.
     #[serde(default = "Dpf::just_below_a_minute")]
     pub longest_wait: Span,
+    /// Sessions that one device may have open at a time; each has a nonce of the PVA's.
+    #[serde(default = "Dpf::a_few")]
+    pub open_sessions: u32,
     /// How often sessions are looked through for those whose time is over.
     #[serde(default = "Dpf::five_seconds")]
     pub sweep: Span,
@@ -94,6 +97,9 @@ impl Dpf {
         Span::seconds(30)
     }
     fn some() -> usize {
+        32
+    }
+    fn a_few() -> u32 {
         32
     }
     fn just_below_a_minute() -> Span {

@@ -19,7 +19,7 @@ use axum::{
 };
 use schemas::rest::provisioning::Session as Shown;
 use service::{
-    api::{About, document, finish, preamble},
+    api::{About, document, finish, operations, preamble, problem_response},
     problem::Problem,
 };
 use utoipa::openapi::{
@@ -70,11 +70,25 @@ pub fn description() -> String {
 }
 
 fn routes() -> OpenApiRouter<DeviceState> {
-    OpenApiRouter::with_openapi(described())
+    let mut routes = OpenApiRouter::with_openapi(described())
         .merge(sessions::routes())
         .merge(parts::routes())
         .merge(report::routes())
-        .merge(platform::routes())
+        .merge(platform::routes());
+    // What holds for all of them.
+    for (_, operation) in routes.get_openapi_mut().paths.paths.values_mut().flat_map(operations) {
+        for (status, text) in [
+            ("400", "The request is malformed"),
+            ("401", "Neither a platform certificate nor a call-home triple"),
+            ("403", "The certificate names no device, or another"),
+            ("500", "The server failed; its log says why"),
+            ("503", "Somebody whom the DPF needs does not answer; ask again"),
+        ] {
+            let responses = &mut operation.responses.responses;
+            responses.entry(status.to_owned()).or_insert_with(|| problem_response(text).into());
+        }
+    }
+    routes
 }
 
 /// Devices have no tokens.

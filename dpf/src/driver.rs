@@ -28,8 +28,7 @@ use crate::{
     verdict,
 };
 
-/// An operator that says nothing of when to ask again is asked after this at the earliest, one that says too much at the
-/// latest.
+/// However long an operator wants us to wait: it is asked again after this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What came of an attempt.
@@ -141,6 +140,7 @@ impl Dpf {
     fn pause(&self, failures: u32, said: Option<Duration>) -> Duration {
         let limits = &self.limits;
         let grown = limits.retry_first.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        let said = said.map(|said| said.max(limits.retry_first));
         let pause = said.unwrap_or(grown.min(limits.retry_max)).min(LONGEST_PAUSE);
         // Up to a quarter more, so that not all come back at once.
         let more = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX) / 4.0;

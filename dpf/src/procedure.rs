@@ -46,6 +46,8 @@ pub struct Limits {
     pub retry_max: Duration,
     /// Of `?wait=`.
     pub longest_wait: Duration,
+    /// Sessions that a device may have open at a time.
+    pub open_sessions: u32,
 }
 
 /// An operator.
@@ -104,6 +106,9 @@ pub enum OpenError {
     /// Not one of ours.
     #[error("this DPF does not provision for operator {0}: the RNCT has to name the DPF that does")]
     Operator(OperatorId),
+    /// It would have too many.
+    #[error("the device has {0} sessions open; bring one to its end, or wait until one has expired")]
+    TooMany(u32),
     /// The trigger was used for something else.
     #[error("session {0} of this trigger is for another operator or kind than this request says")]
     Otherwise(Uuid),
@@ -137,6 +142,10 @@ impl Dpf {
         }
         if !self.operators.contains_key(&request.operator) {
             return Err(OpenError::Operator(request.operator.clone()));
+        }
+        let open = self.store.open_sessions(request, certified.is_some()).await?;
+        if open >= self.limits.open_sessions {
+            return Err(OpenError::TooMany(open));
         }
         let nonce = self.nonce().await.map_err(OpenError::Pva)?;
         let now = now();

@@ -241,6 +241,7 @@ fn parts(config: &DpfConfig) -> anyhow::Result<Parts> {
             retry_first: dpf.retry_first.0,
             retry_max: dpf.retry_max.0.max(dpf.retry_first.0),
             longest_wait: dpf.longest_wait.0,
+            open_sessions: dpf.open_sessions,
         },
         device_tls,
     })

@@ -67,6 +67,11 @@ pub(super) fn opening(error: OpenError) -> Response {
         OpenError::Otherwise(_) => {
             coded(StatusCode::CONFLICT, "other-trigger", "The trigger was used", text).into_response()
         }
+        OpenError::TooMany(_) => {
+            let problem =
+                coded(StatusCode::TOO_MANY_REQUESTS, "too-many-sessions", "Too many sessions", text);
+            Later(problem).into_response()
+        }
         OpenError::Pva(_) => later(&text).into_response(),
         OpenError::Store(error) => Problem::internal(&error).into_response(),
     }

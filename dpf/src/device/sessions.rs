@@ -62,6 +62,8 @@ pub(super) fn routes() -> OpenApiRouter<DeviceState> {
         (status = 415, description = "Not JSON", body = schemas::rest::Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong, or the operator is not one of this DPF's",
             body = schemas::rest::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The device has too many open sessions", body = schemas::rest::Problem,
+            content_type = "application/problem+json"),
         (status = 503, description = "The PVA gives no nonce now", body = schemas::rest::Problem,
             content_type = "application/problem+json")))]
 async fn open(
@@ -87,7 +89,7 @@ async fn open(
         Ok((session, true)) => Ok((StatusCode::CREATED, Json(shown(&session)))),
         Ok((session, false)) => Ok((StatusCode::OK, Json(shown(&session)))),
         Err(error) => {
-            if matches!(error, OpenError::Operator(_) | OpenError::Otherwise(_)) {
+            if matches!(error, OpenError::Operator(_) | OpenError::Otherwise(_) | OpenError::TooMany(_)) {
                 dpf.metrics.turned_away.with_label_values(&["opening"]).inc();
                 dpf.audit(&caller.name(), "device.open", &target(), &format!("refused: {error}")).await;
             }

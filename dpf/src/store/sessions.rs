@@ -136,6 +136,24 @@ impl Store {
         Ok((session, new))
     }
 
+    /// How many open sessions the device has: by its TRE if a certificate says who it is, else by the triple's PCID.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open_sessions(&self, request: &OpenSession, certified: bool) -> Result<u32, StoreError> {
+        const OF_TRE: &str = "SELECT count(*) FROM session WHERE state IN ('opened', 'relaying', 'generating', \
+            'authorised', 'validating', 'downloading') AND tre_id = ?1 AND certified IS NOT NULL";
+        const OF_PCID: &str = "SELECT count(*) FROM session WHERE state IN ('opened', 'relaying', 'generating', \
+            'authorised', 'validating', 'downloading') AND pcid = ?1 AND certified IS NULL";
+        let (query, whose) = if certified {
+            (OF_TRE, request.tre_id.to_string())
+        } else {
+            (OF_PCID, request.pcid.to_string())
+        };
+        let (count,): (u32,) = sqlx::query_as(query).bind(whose).fetch_one(&self.database().readers).await?;
+        Ok(count)
+    }
+
     /// A session.
     ///
     /// # Errors

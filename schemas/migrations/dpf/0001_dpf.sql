@@ -41,6 +41,8 @@ CREATE INDEX session_expiry ON session (expires_at)
 CREATE INDEX session_driven ON session (state) WHERE state IN ('relaying', 'generating', 'validating');
 CREATE INDEX session_of_operator ON session (operator, id);
 CREATE INDEX session_of_pcid ON session (pcid, id);
+CREATE INDEX session_open_of_tre ON session (tre_id)
+    WHERE state IN ('opened', 'relaying', 'generating', 'authorised', 'validating', 'downloading');
 CREATE INDEX session_ended ON session (entered_at) WHERE state IN ('closed', 'refused', 'failed', 'expired');
 
 -- What happened to a session, step by step.
