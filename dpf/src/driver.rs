@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use schemas::{
     octets::Octets,
     rest::provisioning::{
@@ -197,23 +197,24 @@ impl Dpf {
         };
         let input = match answer {
             Ok(answer) if answer.status() == StatusCode::ACCEPTED => {
-                let said = answer.headers().get(header::RETRY_AFTER);
-                let said = said.and_then(|value| value.to_str().ok()?.parse().ok());
-                return Ok(Attempt::Patience(said.map(Duration::from_secs)));
+                return Ok(patience(answer.headers()));
             }
             Ok(answer) => match serde_json::from_slice::<ProvisioningAnswer>(answer.body()) {
                 Ok(ProvisioningAnswer::Refused { refusal }) => Input::OperatorRefused(passed_on(refusal)),
                 Ok(ProvisioningAnswer::Authorised { package }) => {
+                    let named = package.rncp;
                     match package::check(package, session, &self.anchors, seconds()) {
                         Ok(mut checked) => {
-                            checked.expires_at += span(self.limits.report_grace);
+                            checked.expires_at =
+                                checked.expires_at.saturating_add(span(self.limits.report_grace));
                             Input::Authorised(Box::new(checked))
                         }
-                        Err(error) => Input::Useless(refusal(
-                            "package-invalid",
-                            format!("what operator {} sent cannot be provisioned: {error}", session.operator),
-                            true,
-                        )),
+                        Err(error) => {
+                            let operator = &session.operator;
+                            let text =
+                                format!("what operator {operator} sent cannot be provisioned: {error}");
+                            Input::BadPackage(refusal("package-invalid", text, true), named)
+                        }
                     }
                 }
                 Ok(ProvisioningAnswer::Generate { rule, platform_certificate }) => {
@@ -294,7 +295,7 @@ impl Dpf {
             // The device would refuse what we would not take from an operator.
             let mut checked =
                 package::check(package, session, anchors, issued).map_err(|error| failed(&error))?;
-            checked.expires_at += grace;
+            checked.expires_at = checked.expires_at.saturating_add(grace);
             Ok((checked, generated))
         };
         Ok(self.store.delegate(session, &rule, now(), made).await?.map(|applied| {
@@ -317,6 +318,8 @@ impl Dpf {
             operator.client.send(Method::POST, &path, "application/json", body).await
         };
         let input = match answer {
+            // It has it, and its HSS does not yet.
+            Ok(answer) if answer.status() == StatusCode::ACCEPTED => return Ok(patience(answer.headers())),
             Ok(_) => Input::Announced,
             Err(error) => match failed(session, &error) {
                 Failed::Later(why) => return Ok(Attempt::Later(why, None)),
@@ -361,7 +364,7 @@ impl Dpf {
         session: &Session,
         input: &Input,
     ) -> Result<Attempt, StoreError> {
-        if let Input::Useless(why) = input {
+        if let Input::Useless(why) | Input::BadPackage(why, _) = input {
             let role = if session.state.drives() == Some(Effect::AskVerifier) { "pva" } else { "operator" };
             self.metrics.trouble.with_label_values(&[role]).inc();
             tracing::warn!(session = %session.id, operator = %session.operator, role, why = why.detail, "of no use");
@@ -369,6 +372,12 @@ impl Dpf {
         self.put(session.id, input).await?;
         Ok(Attempt::Done)
     }
+}
+
+/// Of 202: when to ask again (RFC 9110 §10.2.3, in seconds).
+fn patience(headers: &HeaderMap) -> Attempt {
+    let said = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Attempt::Patience(said.map(Duration::from_secs))
 }
 
 /// Whether the same may be answered later: also what is put right in a configuration.

@@ -75,6 +75,8 @@ pub enum Input {
     Announced,
     /// What came cannot be used.
     Useless(Refusal),
+    /// Step 15: an RNCP that is not as it has to be, and what it calls itself.
+    BadPackage(Refusal, Uuid),
     /// Step 16: the device wants parts.
     Download,
     /// The PVA finds the platform good.
@@ -111,7 +113,7 @@ impl Input {
             Self::Delegated(..) => Event::Delegated,
             Self::OperatorRefused(_) => Event::OperatorRefused,
             Self::Announced => Event::Announced,
-            Self::Useless(_) => Event::Useless,
+            Self::Useless(_) | Self::BadPackage(..) => Event::Useless,
             Self::Download => Event::Download { check: session.check_download },
             Self::PlatformGood => Event::PlatformGood,
             Self::PlatformBad(_) => Event::PlatformBad,
@@ -136,7 +138,7 @@ impl Input {
             Self::Delegated(..) => "generated",
             Self::OperatorRefused(_) => "operator-refused",
             Self::Announced => "operator-knows-what-was-generated",
-            Self::Useless(_) => "failed",
+            Self::Useless(_) | Self::BadPackage(..) => "failed",
             Self::Download => "parts-agreed",
             Self::PlatformGood => "platform-good",
             Self::PlatformBad(_) => "platform-refused",

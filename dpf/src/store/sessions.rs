@@ -434,7 +434,7 @@ async fn take(tx: &mut SqliteConnection, session: &mut Session, input: &Input) -
         Input::OperatorRefused(why) | Input::PlatformBad(why) => {
             (session.refusal, session.result) = (Some(why.clone()), Some(ProvisioningResult::Refused));
         }
-        Input::Useless(why) => {
+        Input::Useless(why) | Input::BadPackage(why, _) => {
             (session.refusal, session.result) = (Some(why.clone()), Some(ProvisioningResult::Failed));
         }
         Input::Report { octets, installed, reason, .. } => {
@@ -529,7 +529,11 @@ async fn tell(
     let (topic, body) = match effect {
         Effect::TellOperator(result) => {
             let (report, named) = match input {
-                Input::Report { octets, rncp, .. } => (Some(Octets(octets.clone())), Some(*rncp)),
+                // Signed by a device that could not tell which RNCP, it would prove nothing of any.
+                Input::Report { octets, rncp, .. } => {
+                    ((!rncp.is_nil()).then(|| Octets(octets.clone())), Some(*rncp))
+                }
+                Input::BadPackage(_, rncp) => (None, Some(*rncp)),
                 _ => (None, None),
             };
             let detail = session.refusal.as_ref().map(|why| format!("{}: {}", why.code, why.detail));

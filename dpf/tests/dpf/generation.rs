@@ -119,6 +119,11 @@ async fn before_the_operator_knows_the_device_gets_nothing() {
     world.others.until("it is told twice", |log| log.generated.len() > 1).await;
     let refused = world.get(&meter, &format!("/device/v1/sessions/{}/manifest", session.id)).await;
     assert_eq!(crate::harness::code(refused).await, (StatusCode::CONFLICT, "not-authorised".to_owned()));
+    // It has it, and its HSS does not yet.
+    world.others.set(|script| script.generated = Does::Status(202));
+    let told = world.others.read(|log| log.generated.len());
+    world.others.until("it is told again", |log| log.generated.len() > told + 2).await;
+    world.state(session.id, State::Generating).await;
     world.others.set(|script| script.generated = Does::Status(422));
     let failed = world.decided(&meter, session.id).await;
     assert_eq!(

@@ -66,6 +66,7 @@ async fn an_rncp_that_is_not_as_it_has_to_be_is_shown_to_nobody() {
         world.others.until("the operator is told", |log| log.reports.iter().any(|(of, _)| *of == id)).await;
         let told = world.others.read(|log| log.reports.iter().find(|(of, _)| *of == id).unwrap().1.clone());
         assert_eq!(told.result, ProvisioningResult::Failed, "{what}");
+        assert_ne!(told.rncp, Uuid::nil(), "{what}: so that the operator knows which to take back");
         let said = told.detail.unwrap();
         let unsupported = what == "another version" && said.contains("unsupported version 2");
         assert!(said.contains(what) || unsupported, "{what}: {said}");
@@ -299,6 +300,7 @@ async fn a_report_that_is_not_the_sessions_is_not_taken() {
         let told = &log.reports[0].1;
         assert_eq!((told.result, told.rncp), (ProvisioningResult::Failed, manifest.rncp));
         assert_eq!(told.detail.as_deref(), Some("not-for-me"));
+        assert!(told.report.is_none(), "it names no RNCP");
     });
 }
 
