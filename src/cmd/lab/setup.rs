@@ -58,7 +58,11 @@ impl Folder {
     /// # Errors
     /// If the database is there and its key is not.
     pub fn at_rest_key(&self, role: &str) -> anyhow::Result<PathBuf> {
-        let key = self.path(&format!("{role}.at-rest.key"));
+        // The ICF's has its name from when there was no other role.
+        let key = match role {
+            "icf" => self.path("at-rest.key"),
+            _ => self.path(&format!("{role}.at-rest.key")),
+        };
         let database = self.path(&format!("{role}.db"));
         if !key.exists() {
             if database.exists() {
