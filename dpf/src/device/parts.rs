@@ -117,7 +117,7 @@ fn digests(have: HaveParts) -> Result<HashSet<String>, Problem> {
 #[utoipa::path(get, path = "/device/v1/sessions/{id}/parts/{digest}", tag = "sessions", operation_id = "getPart",
     security(("platform" = []), ("triple" = [])),
     params(("id" = Uuid, Path, description = "The session"),
-        ("digest" = String, Path, description = "SHA-256, 64 hexadecimal digits")),
+        ("digest" = String, Path, description = "SHA-256, 64 hexadecimal digits", pattern = "^[0-9a-f]{64}$")),
     responses((status = 200, description = "It", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 206, description = "The range of it", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 401, description = "Who calls?", body = schemas::rest::Problem, content_type = "application/problem+json"),

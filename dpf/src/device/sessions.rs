@@ -200,7 +200,6 @@ fn gone() -> Problem {
 #[into_params(parameter_in = Query)]
 struct Wait {
     /// While the session waits for evidence or for the operator, answer when that changes, or after so many seconds.
-    #[param(minimum = 0, maximum = 3600)]
     wait: Option<u32>,
 }
 

@@ -31,7 +31,7 @@ pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {
 ///
 /// With how many numbers it has given away.
 #[utoipa::path(get, path = "/v1/operators/{id}/rules/{name}", tag = "operators", operation_id = "getRule",
-    params(("id" = OperatorId, Path, description = "The operator"), ("name" = String, Path, description = "The rule")),
+    params(("id" = OperatorId, Path, description = "The operator"), ("name" = String, Path, description = "The rule", pattern = "^[a-z0-9.-]{1,64}$")),
     responses((status = 200, description = "It", body = RuleView),
         (status = 404, description = "There is no such rule for this token", body = schemas::rest::Problem,
             content_type = "application/problem+json")))]
@@ -53,7 +53,7 @@ async fn show(
 /// New, or in the place of what was there; numbers that were given away stay given away.
 #[utoipa::path(put, path = "/v1/operators/{id}/rules/{name}", tag = "operators", operation_id = "putRule",
     params(("id" = OperatorId, Path, description = "The operator"),
-        ("name" = String, Path, description = "1 to 64 of a-z 0-9 . -")),
+        ("name" = String, Path, description = "1 to 64 of a-z 0-9 . -", pattern = "^[a-z0-9.-]{1,64}$")),
     request_body = RuleBody,
     responses((status = 201, description = "It is new", body = RuleView),
         (status = 200, description = "It is changed", body = RuleView),

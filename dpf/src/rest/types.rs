@@ -122,7 +122,10 @@ pub struct RuleBody {
     #[schema(value_type = String, pattern = "^[0-9]{3}-[0-9]{2,3}$")]
     pub home_plmn: Plmn,
     /// APN of the service (TS 23.003 §9.1).
-    #[schema(max_length = 63)]
+    #[schema(
+        max_length = 63,
+        pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$"
+    )]
     pub apn: String,
     /// AMF, four hexadecimal digits (TS 33.102 annex H); `8000` if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -339,22 +339,30 @@ impl Store {
         row.map(|(text,)| text.parse().map_err(|_| StoreError::Damaged("session"))).transpose()
     }
 
-    /// Forgets sessions that ended before `before`, except those whose RNCP is in use, and parts that no session needs;
-    /// gives how many sessions.
+    /// Forgets sessions that ended before `before`, and parts that no session needs; gives how many sessions. Of the last
+    /// RNCP that an operator has in a device the session stays, without its large fields: updates ask for it.
     ///
     /// # Errors
     /// The database's.
     pub async fn forget(&self, before: i64) -> Result<u64, StoreError> {
         let mut tx = self.db.write().await?;
-        // What is installed is asked for when it is updated.
         let gone = sqlx::query(
             "DELETE FROM session WHERE entered_at < ?1 AND state IN ('closed', 'refused', 'failed', 'expired') \
-             AND result IS NOT 'installed'",
+             AND (result IS NOT 'installed' OR EXISTS (SELECT 1 FROM session n WHERE n.pcid = session.pcid \
+                 AND n.id > session.id AND n.operator = session.operator AND n.device_id = session.device_id \
+                 AND n.tre_id = session.tre_id AND n.result = 'installed'))",
         )
         .bind(before)
         .execute(&mut *tx)
         .await?
         .rows_affected();
+        for statement in [
+            "UPDATE session SET manifest = NULL, report = NULL, certified = NULL \
+             WHERE entered_at < ?1 AND state = 'closed' AND manifest IS NOT NULL",
+            "DELETE FROM update_request WHERE received_at < ?1",
+        ] {
+            sqlx::query(statement).bind(before).execute(&mut *tx).await?;
+        }
         sqlx::query(
             "DELETE FROM part WHERE NOT EXISTS (SELECT 1 FROM session_part s \
              WHERE s.operator = part.operator AND s.digest = part.digest)",

@@ -113,3 +113,40 @@ async fn a_generated_rncp_survives_a_restart_before_the_operator_knows() {
     assert_eq!(told.rncp, world.manifest(&meter, session.id).await.rncp);
     assert!(world.started().dpf.store.generated(session.id).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn what_is_over_is_forgotten_but_for_what_is_in_the_field() {
+    let world = World::new().await;
+    let meter = world.meter();
+    let mut installed = Vec::new();
+    for _ in 0..2 {
+        let session = world.authorised(&meter).await;
+        let manifest = world.manifest(&meter, session.id).await;
+        world.agree(&meter, session.id, &[]).await;
+        world.send_report(&meter, session.id, meter.report(session.id, manifest.rncp, None)).await;
+        world.state(session.id, State::Closed).await;
+        installed.push(session.id);
+    }
+    let open = world.authorised(&meter).await;
+    world.others.decide(|_, _| "what?".into_response());
+    let failed = world.open(&meter, Uuid::new_v4()).await;
+    world.send_evidence(&meter, &failed).await;
+    assert_eq!(world.decided(&meter, failed.id).await.state, SessionState::Failed);
+
+    let store = &world.started().dpf.store;
+    assert_eq!(store.forget(0).await.unwrap(), 0);
+    // The failed one, and the RNCP that another took the place of.
+    assert_eq!(store.forget(i64::MAX).await.unwrap(), 2);
+    assert!(store.session(failed.id).await.unwrap().is_none());
+    assert!(store.session(installed[0]).await.unwrap().is_none());
+    let kept = store.session(installed[1]).await.unwrap().unwrap();
+    assert!(store.manifest(kept.id).await.unwrap().is_none());
+    assert!(store.has_installed(&kept.operator, kept.pcid).await.unwrap());
+    // What is under way keeps all its parts.
+    assert_eq!(world.agree(&meter, open.id, &[]).await.needed.len(), 3);
+    let path = format!("/device/v1/sessions/{}/parts", open.id);
+    for part in store.parts(open.id).await.unwrap() {
+        let octets = world.get(&meter, &format!("{path}/{}", part.digest)).await.bytes().await.unwrap();
+        assert_eq!(octets.len() as u64, part.size);
+    }
+}
