@@ -53,6 +53,12 @@ impl Child {
         Ok((Self { name: name.to_owned(), process, log: log.to_owned() }, output))
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its standard input.
     ///
     /// # Errors

@@ -43,6 +43,22 @@ pub fn request(
 ) -> Result<Response> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    exchange(&mut stream, port, method, path, token, body, headers)
+}
+
+/// As [`request`], on a connection that is there: TLS, say.
+///
+/// # Errors
+/// If the other side does not speak HTTP.
+pub fn exchange(
+    stream: &mut (impl Read + Write),
+    port: u16,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Option<&serde_json::Value>,
+    headers: &[(&str, &str)],
+) -> Result<Response> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");
     if let Some(token) = token {
         head += &format!("Authorization: Bearer {token}\r\n");

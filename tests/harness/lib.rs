@@ -17,6 +17,7 @@ pub mod ports;
 pub mod programs;
 pub mod python;
 pub mod role;
+pub mod roles;
 pub mod s6a;
 pub mod schemathesis;
 pub mod wire;

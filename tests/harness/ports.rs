@@ -27,3 +27,19 @@ pub fn free() -> Result<u16> {
     }
     bail!("no port of {FIRST}..{} is free on 127.0.0.1", FIRST + COUNT)
 }
+
+/// The first of `count` ports in a row that nobody listens on, for servers that take them from a first one.
+///
+/// # Errors
+/// If there is no such row.
+pub fn free_row(count: u16) -> Result<u16> {
+    for _ in 0..COUNT {
+        let first = free()?;
+        let row = first..first.saturating_add(count);
+        if row.end <= FIRST + COUNT && row.clone().all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        {
+            return Ok(first);
+        }
+    }
+    bail!("no {count} ports in a row are free on 127.0.0.1")
+}
