@@ -129,7 +129,9 @@ fn believe(session: &Session, report: &ProvisioningReport) -> Result<bool, Strin
     let payload = cose::verify_with(signed.as_ref(), CONTENT_TYPE, &leaf.key)
         .map_err(|error| format!("the device's report: {error}"))?;
     let said = InstallReport::decode(&payload).map_err(|error| format!("the device's report: {error}"))?;
-    if said.session != session.id || Some(said.rncp) != session.rncp {
+    // A device that could not read the manifest cannot name the RNCP (docs/PROVISIONING.md): nil, and never installed.
+    let unnamed = said.result == InstallResult::Failed && said.rncp.is_nil();
+    if said.session != session.id || !(unnamed || Some(said.rncp) == session.rncp) {
         return Err("the device's report is on another session or RNCP".to_owned());
     }
     if said.device_id != session.device_id || said.tre_id != session.tre_id {

@@ -77,6 +77,24 @@ async fn an_end_that_is_known_is_not_turned_round() {
 }
 
 #[tokio::test]
+async fn a_device_that_could_not_read_the_manifest_is_believed_without_the_rncps_name() {
+    let rig = Rig::new().await;
+    let device = rig.device("meter-1").await;
+    let session = Uuid::now_v7();
+    let rncp = rig.package(&device, session, Kind::Initial).await.rncp;
+    // The DPF knows which RNCP it was; the device does not.
+    let sign = |result| device.report(session, Uuid::nil(), result);
+    let installed = report(ProvisioningResult::Installed, rncp, Some(sign(InstallResult::Installed)));
+    let taken = rig.sho.report(session, &installed).await.unwrap();
+    assert!(matches!(taken, Reported::NotBelieved(_)), "what is installed has a name: {taken:?}");
+    let failed = report(ProvisioningResult::Failed, rncp, Some(sign(InstallResult::Failed)));
+    assert_eq!(rig.sho.report(session, &failed).await.unwrap(), Reported::Known);
+    rig.sho.settle(session).await.unwrap();
+    assert_eq!(rig.state(session).await, State::Withdrawn);
+    assert_eq!(rig.hss.count(), 0, "its subscription is taken back at once");
+}
+
+#[tokio::test]
 async fn a_subscriber_is_barred_until_the_report_if_the_policy_says_so() {
     let rig = Rig::with(Policy { attach_before_report: false, ..Policy::default() }).await;
     let device = rig.device("meter-1").await;
