@@ -28,11 +28,20 @@ pub(super) struct Runner {
     /// By topic, the messages that an attempt is under way of.
     under_way: HashMap<String, HashSet<i64>>,
     tidied: Option<i64>,
+    /// What the clock said at the last look.
+    looked: Option<i64>,
 }
 
 impl Runner {
     pub(super) fn new(outbox: Outbox, deliver: Arc<dyn Deliver>) -> Self {
-        Self { outbox, deliver, attempts: JoinSet::new(), under_way: HashMap::new(), tidied: None }
+        Self {
+            outbox,
+            deliver,
+            attempts: JoinSet::new(),
+            under_way: HashMap::new(),
+            tidied: None,
+            looked: None,
+        }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -67,7 +76,16 @@ impl Runner {
     /// Begins what is due and has room; gives how long nothing will be due.
     pub(super) async fn look(&mut self) -> Result<Duration, sqlx::Error> {
         let now = (self.outbox.clock)();
-        if self.tidied.is_none_or(|last| now.saturating_sub(last) >= TIDY) {
+        if self.looked.is_none_or(|last| now < last) {
+            // Written while the clock was ahead, by this process or the one before: it would wait until then.
+            let longest = self.outbox.policy.delay(u32::MAX, 1.0);
+            let recalled = table::recall(&self.outbox.db, now.saturating_add(milliseconds(longest))).await?;
+            if recalled > 0 {
+                tracing::warn!(recalled, "the clock went back: messages that were to wait for it go before");
+            }
+        }
+        self.looked = Some(now);
+        if self.tidied.is_none_or(|last| now < last || now.saturating_sub(last) >= TIDY) {
             table::forget(&self.outbox.db, now).await?;
             self.tidied = Some(now);
         }

@@ -103,6 +103,16 @@ pub(super) async fn postpone(db: &Database, id: i64, until: i64) -> Result<(), s
     Ok(())
 }
 
+/// Brings forward what is to be tried after `latest`; gives how many messages.
+pub(super) async fn recall(db: &Database, latest: i64) -> Result<u64, sqlx::Error> {
+    let done =
+        sqlx::query("UPDATE outgoing_message SET next_at = ?1 WHERE ended_at IS NULL AND next_at > ?1")
+            .bind(latest)
+            .execute(&db.writer)
+            .await?;
+    Ok(done.rows_affected())
+}
+
 /// Forgets what ended 30 days ago.
 pub(super) async fn forget(db: &Database, now: i64) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM outgoing_message WHERE ended_at < ?1")

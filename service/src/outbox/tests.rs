@@ -208,6 +208,29 @@ async fn when_its_time_has_passed_it_is_tried_once_more_and_given_up() {
     assert_eq!(bench.outbox.pending().await.unwrap(), 0);
 }
 
+#[tokio::test]
+async fn a_clock_that_was_ahead_holds_nothing_back() {
+    let bench = Bench::new(Policy::default()).await;
+    let script = Script::of([retry()]);
+    let mut runner = bench.runner(&script);
+    // A day ahead: one is tried in vain, and one is written after the look.
+    bench.clock.store(START + 86_400_000, Ordering::SeqCst);
+    bench.enqueue("t", "a", HOUR).await;
+    round(&mut runner).await;
+    bench.enqueue("t", "b", HOUR).await;
+    assert_eq!(script.seen(), [("a".to_owned(), 0)]);
+    // Set right while the process runs; and between two processes.
+    for (mut runner, of) in [(runner, "a"), (bench.runner(&script), "b")] {
+        bench.clock.store(START, Ordering::SeqCst);
+        round(&mut runner).await;
+        // 60 s and a quarter: the longest that one waits.
+        assert!(bench.next_at(of).await <= START + 75_000, "{of}");
+    }
+    bench.clock.store(START + 75_000, Ordering::SeqCst);
+    round(&mut bench.runner(&script)).await;
+    assert_eq!(bench.outbox.pending().await.unwrap(), 0);
+}
+
 struct Panics;
 
 #[async_trait]
