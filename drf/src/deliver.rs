@@ -200,7 +200,11 @@ impl Postman {
                 self.desk.audit("drf", "icf.patch", &message.key, "done").await;
                 Delivery::Done
             }
-            Err(error) if error.is_transient() => {
+            // A wrong token is put right in a configuration; a credential that is not revoked stays open until then.
+            Err(error)
+                if error.is_transient()
+                    || error.status().is_some_and(|status| [401, 403].contains(&status.as_u16())) =>
+            {
                 self.desk.metrics.icf.with_label_values(&["retried"]).inc();
                 Delivery::Retry(error.to_string())
             }

@@ -85,13 +85,21 @@ pub fn token(name: &str) -> String {
     format!("chm_{}_{}", "0".repeat(40), name.replace([':', '-'], "_"))
 }
 
-/// What the ICF was told: path and body. Knows one call-home triple.
+/// What the ICF was told: path and body; how many requests it is still to refuse for their token. Knows one call-home
+/// triple.
 #[derive(Clone, Default)]
-pub struct Icf(pub Arc<Mutex<Vec<(String, Value)>>>);
+pub struct Icf(pub Arc<Mutex<Vec<(String, Value)>>>, pub Arc<Mutex<u32>>);
 
 async fn patched(State(icf): State<Icf>, uri: Uri, Json(body): Json<Value>) -> impl IntoResponse {
+    if let Some(left) = {
+        let mut refuses = icf.1.lock().unwrap();
+        refuses.checked_sub(1).inspect(|left| *refuses = *left)
+    } {
+        let title = format!("{left} more");
+        return (StatusCode::FORBIDDEN, Json(json!({"type": "about:blank", "title": title, "status": 403})));
+    }
     icf.0.lock().unwrap().push((uri.path().to_owned(), body));
-    Json(json!({}))
+    (StatusCode::OK, Json(json!({})))
 }
 
 async fn verify(Json(body): Json<Value>) -> impl IntoResponse {
