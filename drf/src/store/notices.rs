@@ -202,6 +202,8 @@ pub async fn set_place(
 pub async fn forget_old(db: &mut SqliteConnection, oldest: i64) -> Result<(), sqlx::Error> {
     for sql in [
         "DELETE FROM notice WHERE received_at < ?1 AND state <> 'waiting'",
+        // No DPF tells of a session for longer.
+        "DELETE FROM provisioned WHERE at < ?1",
         "DELETE FROM trigger_sent WHERE issued_at < ?1 AND expires_at < ?1",
     ] {
         sqlx::query(sql).bind(oldest).execute(&mut *db).await?;
