@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod credentials;
 mod events;
+mod fleet;
 mod icf;
 mod keys;
 mod lab;
@@ -45,6 +46,8 @@ enum Command {
     Pva(role::Args),
     /// Run every role on loopback and take simulated devices through all steps.
     Lab(lab::Args),
+    /// Provision a thousand simulated devices at once in a lab: devices a second, and where the time goes.
+    Fleet(fleet::Args),
     /// Run thousands of simulated devices against an S6a server.
     Load(load::Args),
     /// Measure how many AIRs a second the ICF answers, beside a responder that does nothing.
@@ -91,6 +94,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Sho(args) => role::sho(args, on_signal()?).await,
             Command::Pva(args) => role::pva(args, on_signal()?).await,
             Command::Lab(args) => lab::run(args, on_signal()?).await,
+            Command::Fleet(args) => fleet::run(args, on_signal()?).await,
             Command::Bench(args) => bench::run(args, on_signal()?).await,
             Command::Load(args) => load::run(args, on_signal()?).await,
             Command::Credentials(args) => credentials::run(args).await,

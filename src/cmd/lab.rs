@@ -1,12 +1,14 @@
 //! `callhome lab`: every role on loopback, and simulated devices that go through all nineteen steps.
 
+pub mod clients;
 mod device;
-mod factory;
+pub mod factory;
 mod follow;
 pub mod roles;
-mod running;
+pub mod running;
 pub mod setup;
 mod story;
+pub mod supply;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -26,18 +28,8 @@ pub struct Args {
     /// End when the devices are through; exit code 0 if each is attached as its operator's subscriber.
     #[arg(long)]
     once: bool,
-    /// Where the ICF listens for Diameter.
-    #[arg(long, default_value = "127.0.0.1:3868")]
-    diameter: SocketAddr,
-    /// Where the ICF's REST listens.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    rest: SocketAddr,
-    /// The first of nine ports on 127.0.0.1 for the other roles.
-    #[arg(long, default_value_t = 9440, value_parser = clap::value_parser!(u16).range(1..=65_000))]
-    base_port: u16,
-    /// Port where devices take triggers over CoAP, each at its own loopback address.
-    #[arg(long, default_value_t = 5683, value_parser = clap::value_parser!(u16).range(1..))]
-    coap_port: u16,
+    #[command(flatten)]
+    ports: PortArgs,
     /// Provisional credentials in the batch.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(2..=10_000_000))]
     devices: u64,
@@ -58,6 +50,30 @@ pub struct Args {
     json: bool,
 }
 
+/// Where the lab's roles listen.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PortArgs {
+    /// Where the ICF listens for Diameter.
+    #[arg(long, default_value = "127.0.0.1:3868")]
+    diameter: SocketAddr,
+    /// Where the ICF's REST listens.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    rest: SocketAddr,
+    /// The first of nine ports on 127.0.0.1 for the other roles.
+    #[arg(long, default_value_t = 9440, value_parser = clap::value_parser!(u16).range(1..=65_000))]
+    base_port: u16,
+    /// Port where devices take triggers over CoAP, each at its own loopback address.
+    #[arg(long, default_value_t = 5683, value_parser = clap::value_parser!(u16).range(1..))]
+    coap_port: u16,
+}
+
+impl PortArgs {
+    /// As the roles are configured with them.
+    pub fn ports(&self) -> Ports {
+        Ports { diameter: self.diameter, rest: self.rest, base: self.base_port, coap: self.coap_port }
+    }
+}
+
 /// How a device gets online.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum AccessArg {
@@ -73,8 +89,7 @@ enum AccessArg {
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     let story = Story::new(args.json, args.verbose);
     let folder = Folder::open(&args.data)?;
-    let ports =
-        Ports { diameter: args.diameter, rest: args.rest, base: args.base_port, coap: args.coap_port };
+    let ports = args.ports.ports();
     let roles = Roles::write(&folder, ports)?;
     if args.write_only {
         for (role, config) in roles.all() {

@@ -8,21 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use icf_auc::chtif::{
-    issue::{BatchRequest, Issuing},
-    issued::IssuedCredential,
-};
+use icf_auc::chtif::issued::IssuedCredential;
 use reqwest::Method;
 use schemas::{
     identity::{Imsi, Plmn},
     rnct::Rnct,
 };
 use serde_json::{Value, json};
-use service::{
-    client::RoleClient,
-    config::{SecretSource, Span},
-    role::PeerRole,
-};
+use service::client::RoleClient;
 use tokio::sync::{mpsc, watch};
 use ue_sim::{
     access::{
@@ -35,23 +28,21 @@ use ue_sim::{
 };
 
 use super::{
+    clients::{Clients, HOME},
     factory,
     follow::{Asked, Follower},
     roles::{HOME_MME, HSS, HSS_REALM, ICF, MME, MME_REALM, OPERATOR, Ports, REALM, Roles, SUPPLIER},
     setup::{self, Folder},
     story::{Access, Network, Story},
+    supply,
 };
 
 /// Name of the lab's batch.
 const BATCH: &str = "lab";
 /// First PCID: test network 999, MNC 71 for the ICF's range.
 const FIRST: &str = "999710000000001";
-/// First IMSI of the operator: MNC 01.
-const FIRST_IMSI: &str = "999010000000001";
 /// The network that is visited.
 const VISITED: &str = "999-70";
-/// The operator's network.
-const HOME: &str = "999-01";
 /// What the roles tell of themselves comes within this.
 const HEARSAY: Duration = Duration::from_secs(2);
 /// What comes over the network comes within this.
@@ -82,66 +73,13 @@ impl<'a> Lab<'a> {
         devices: u64,
         story: &'a Story,
     ) -> anyhow::Result<Self> {
-        let client = |address: SocketAddr| {
-            RoleClient::new(&PeerRole {
-                url: format!("https://{address}"),
-                token: SecretSource::File(roles.admin.file.clone()),
-                ca: Some(roles.pki.root().cert),
-                timeout: Span::seconds(10),
-            })
-        };
+        let clients = Clients::new(roles, ports, Duration::from_secs(10))?;
         let credentials = folder.path("credentials.ndjson");
-        let lab = Self {
-            folder,
-            roles,
-            ports,
-            story,
-            pva: client(ports.pva())?,
-            sho: client(ports.sho())?,
-            drf: client(ports.drf())?,
-            dpf: client(ports.dpf())?,
-            credentials,
-        };
-        lab.issue_batch(devices).await?;
-        factory::announce(&lab.pva).await.context("PVA")?;
-        let range = json!({ "kind": "imsi", "first": FIRST_IMSI, "count": 1_000_000 });
-        factory::put(&lab.sho, "/v1/number-ranges/lab", &range).await.context("SHO")?;
-        let operator = json!({ "name": "Selected Home Operator A", "plmns": [HOME] });
-        factory::put(&lab.drf, &format!("/v1/operators/{OPERATOR}"), &operator).await.context("DRF")?;
-        Ok(lab)
-    }
-
-    /// R1 mode a: the CHTIF issues, the supplier embeds. Here the supplier is a file.
-    async fn issue_batch(&self, count: u64) -> anyhow::Result<()> {
-        let config = crate::cmd::config::load(&self.roles.icf)?;
-        let store = icf_auc::start::open_store(&config).await?;
-        // The batch that is there is used as it is.
-        let there = store.batch(BATCH).await?;
-        let count = there.as_ref().map_or(count, |batch| batch.count);
-        let first: Imsi = match there.and_then(|batch| batch.first) {
-            Some(first) => first,
-            None => FIRST.parse()?,
-        };
-        let request = BatchRequest {
-            id: BATCH.into(),
-            first,
-            count,
-            profile: "default".into(),
-            party: Some("lab supplier".into()),
-            op: None,
-            amf: [0x80, 0],
-            triple_url: Some(format!("https://{}", self.ports.drf_device())),
-        };
-        let mut lines = zeroize::Zeroizing::new(Vec::new());
-        let mut issuing = Issuing::begin(&*store, request).await?;
-        while let Some(credentials) = issuing.next().await? {
-            for credential in &credentials {
-                credential.write_line(&mut lines)?;
-            }
-        }
-        setup::write_private(&self.credentials, &lines)?;
-        self.story.issued(first, count, issuing.progress().resumed, &self.credentials);
-        Ok(())
+        let issued = supply::issue(roles, ports, BATCH, (FIRST.parse()?, devices), &credentials).await?;
+        story.issued(issued.first, issued.count, issued.resumed, &credentials);
+        clients.introduce().await?;
+        let Clients { pva, sho, drf, dpf } = clients;
+        Ok(Self { folder, roles, ports, story, pva, sho, drf, dpf, credentials })
     }
 
     /// The first device of the batch that is not its operator's yet, or went not all the way.
@@ -152,7 +90,7 @@ impl<'a> Lab<'a> {
             let line = zeroize::Zeroizing::new(line?);
             let name = format!("meter-{number}");
             if !self.folder.path(&format!("devices/{name}.done")).exists() {
-                return Ok((name, serde_json::from_str(&line).context("a line of the batch")?));
+                return Ok((name, supply::read(&line)?));
             }
         }
         bail!(

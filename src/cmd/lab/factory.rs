@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Model of the lab's devices.
-const MODEL: &str = "meter";
+pub const MODEL: &str = "meter";
 /// What they run.
 const SOFTWARE: (&str, &str) = ("meter-firmware", "1.0");
 
@@ -90,64 +90,95 @@ pub async fn device(
         key
     };
     let (device_id, tre_id): (DeviceId, TreId) = (name.parse()?, format!("tre-{name}").parse()?);
-    let certificate = enrol(roles, pva, &key, &device_id, &tre_id).await?;
-    let (k, opc) = credential.keys()?;
-    let anchors = fs::read_to_string(roles.pki.root().cert).context("the trust anchor")?;
-    let triple = credential.triple.as_ref().map(|triple| ue_sim::tre::Triple {
-        url: triple.url.clone(),
-        username: triple.user.clone(),
-        password: triple.password.to_string(),
-    });
-    let made = Tre::manufacture(
-        &home,
-        Manufacture {
-            device_id,
-            tre_id,
-            pcid: credential.imsi,
-            supplier: SUPPLIER.parse()?,
-            platform_key: key,
-            platform_chain: vec![certificate],
-            anchors,
-            triple,
-            provisional: Some(Provisional { k, opc }),
-            measured: measured(),
-        },
-    )?;
+    let enrolled = enrol(roles, pva, vec![platform(&key, &device_id, &tre_id)?]).await?;
+    let certificate = enrolled.into_iter().next().context("no certificate")?;
+    let anchors = anchors(roles)?;
+    let device = manufacture(&anchors, (device_id, tre_id), key, certificate, credential)?;
+    let made = Tre::manufacture(&home, device)?;
     // The key is in the device now, and nowhere else.
     fs::remove_file(&key_file).with_context(|| key_file.display().to_string())?;
     Ok(made)
 }
 
-/// Enrols the platform; gives its certificate, DER.
-async fn enrol(
-    roles: &Roles,
-    pva: &RoleClient,
-    key: &PrivateKey,
-    device_id: &DeviceId,
-    tre_id: &TreId,
-) -> anyhow::Result<Vec<u8>> {
-    let supplier: SupplierId = SUPPLIER.parse()?;
-    let pair = roles.pki.signing(SUPPLIER);
-    let signer = Signer::from_pem(&service::config::read_private_file(&pair.key)?, &fs::read(&pair.cert)?)
-        .context("the supplier's key")?;
-    let platform = Platform {
+/// The authorities that devices trust, PEM.
+///
+/// # Errors
+/// If there are none.
+pub fn anchors(roles: &Roles) -> anyhow::Result<String> {
+    fs::read_to_string(roles.pki.root().cert).context("the trust anchor")
+}
+
+/// What is embedded in a device whose key was certified.
+///
+/// # Errors
+/// If the provisional credential cannot be read.
+pub fn manufacture(
+    anchors: &str,
+    (device_id, tre_id): (DeviceId, TreId),
+    platform_key: PrivateKey,
+    certificate: Vec<u8>,
+    credential: &IssuedCredential,
+) -> anyhow::Result<Manufacture> {
+    let (k, opc) = credential.keys()?;
+    let triple = credential.triple.as_ref().map(|triple| ue_sim::tre::Triple {
+        url: triple.url.clone(),
+        username: triple.user.clone(),
+        password: triple.password.to_string(),
+    });
+    Ok(Manufacture {
+        device_id,
+        tre_id,
+        pcid: credential.imsi,
+        supplier: SUPPLIER.parse()?,
+        platform_key,
+        platform_chain: vec![certificate],
+        anchors: anchors.to_owned(),
+        triple,
+        provisional: Some(Provisional { k, opc }),
+        measured: measured(),
+    })
+}
+
+/// A platform as its supplier enrols it.
+///
+/// # Errors
+/// If the key has no public part.
+pub fn platform(key: &PrivateKey, device_id: &DeviceId, tre_id: &TreId) -> anyhow::Result<Platform> {
+    Ok(Platform {
         device_id: device_id.clone(),
         tre_id: tre_id.clone(),
         model: MODEL.to_owned(),
         public_key: Octets(key.spki()?),
-    };
+    })
+}
+
+/// Enrols platforms, [`enrolment::MAX_PLATFORMS`] at most; gives their certificates, DER, in the same order.
+///
+/// # Errors
+/// If the supplier's key cannot be read, or the PVA does not take it.
+pub async fn enrol(
+    roles: &Roles,
+    pva: &RoleClient,
+    platforms: Vec<Platform>,
+) -> anyhow::Result<Vec<Vec<u8>>> {
+    let supplier: SupplierId = SUPPLIER.parse()?;
+    let pair = roles.pki.signing(SUPPLIER);
+    let signer = Signer::from_pem(&service::config::read_private_file(&pair.key)?, &fs::read(&pair.cert)?)
+        .context("the supplier's key")?;
+    let count = platforms.len();
     let enrolment = Enrolment {
         version: enrolment::VERSION,
         id: Uuid::now_v7(),
         supplier,
         issued: u64::try_from(OffsetDateTime::now_utc().unix_timestamp())?,
-        platforms: vec![platform],
+        platforms,
     };
     let batch = signer.sign(enrolment::CONTENT_TYPE, enrolment.encode()?)?;
     let answer =
         pva.send(Method::POST, "/v1/enrolments", "application/cose", batch).await.context("enrolment")?;
     let certificates: Vec<Octets> =
         serde_json::from_slice(answer.body()).context("the PVA's certificates")?;
-    ensure!(certificates.len() == 1, "the PVA answers {} certificates for one platform", certificates.len());
-    certificates.into_iter().next().map(|certificate| certificate.0).context("no certificate")
+    let given = certificates.len();
+    ensure!(given == count, "the PVA answers {given} certificates for {count} platforms");
+    Ok(certificates.into_iter().map(|certificate| certificate.0).collect())
 }

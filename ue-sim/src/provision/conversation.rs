@@ -202,7 +202,7 @@ impl Provisioner {
         mut session: Session,
         patience: &mut Patience,
     ) -> Result<Result<Session, Outcome>, Stop> {
-        let since = Instant::now();
+        let mut since = Instant::now();
         let mut sent = false;
         let path = format!("/device/v1/sessions/{}", session.id);
         loop {
@@ -239,6 +239,8 @@ impl Provisioner {
                     self.send_evidence(client, &session).await?;
                     sent = true;
                     patience.progress();
+                    // That has been told; from here on it is the operator's time.
+                    since = Instant::now();
                 }
                 SessionState::Opened | SessionState::Relaying => {
                     if session.expires_at <= OffsetDateTime::now_utc() {

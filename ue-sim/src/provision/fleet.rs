@@ -8,6 +8,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
+use schemas::identity::{DeviceId, Imsi, Pcid};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -38,6 +39,28 @@ pub struct FleetConfig {
     pub concurrency: usize,
     /// What a device does when it does not get on.
     pub options: Options,
+    /// Who wants to know how far it is.
+    pub news: Option<mpsc::UnboundedSender<FleetNews>>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FleetNews {
+    /// A device is made.
+    Made,
+    /// A device has come to an end.
+    Ended(FleetEnd),
+}
+
+/// What became of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetEnd {
+    /// Which.
+    pub device: DeviceId,
+    /// Its PCID.
+    pub pcid: Pcid,
+    /// Its IMSI, or why it has none that it could attach with.
+    pub how: Result<Imsi, String>,
 }
 
 /// What a run found out.
@@ -109,9 +132,21 @@ impl Times {
     }
 }
 
-/// What became of one device.
+/// Devices that are made at a time: they wait for the disk.
+const MADE_AT_ONCE: usize = 8;
+
+impl FleetConfig {
+    fn tell(&self, news: FleetNews) {
+        if let Some(listener) = &self.news {
+            // Whoever does not listen any more does not want to know.
+            let _ = listener.send(news);
+        }
+    }
+}
+
+/// What became of one device, and how long it took.
 struct Done {
-    how: Result<(), String>,
+    how: Result<Imsi, String>,
     took: Duration,
     steps: Vec<(Step, Duration)>,
 }
@@ -122,7 +157,7 @@ pub async fn provision_many(devices: Vec<FleetDevice>, config: FleetConfig) -> F
     let room = Arc::new(Semaphore::new(config.concurrency.max(1)));
     let config = Arc::new(config);
     let mut otherwise = BTreeMap::new();
-    let made = make(devices, &mut otherwise).await;
+    let made = make(devices, &config, &mut otherwise).await;
     let begun = Instant::now();
     let mut running = JoinSet::new();
     for tre in made {
@@ -147,22 +182,41 @@ pub async fn provision_many(devices: Vec<FleetDevice>, config: FleetConfig) -> F
 }
 
 /// Making a device is the factory's work, and not timed.
-async fn make(devices: Vec<FleetDevice>, otherwise: &mut BTreeMap<String, u64>) -> Vec<Tre> {
-    let done = tokio::task::spawn_blocking(move || {
-        let made = devices.into_iter().map(|one| Tre::manufacture(one.folder, one.device));
-        made.collect::<Vec<_>>()
-    });
+async fn make(
+    devices: Vec<FleetDevice>,
+    config: &FleetConfig,
+    otherwise: &mut BTreeMap<String, u64>,
+) -> Vec<Tre> {
+    let room = Arc::new(Semaphore::new(MADE_AT_ONCE));
+    let mut running = JoinSet::new();
+    for FleetDevice { folder, device } in devices {
+        let room = Arc::clone(&room);
+        running.spawn(async move {
+            // Never closed.
+            let _permit = room.acquire_owned().await;
+            let (name, pcid) = (device.device_id.clone(), device.pcid);
+            let made = tokio::task::spawn_blocking(move || Tre::manufacture(folder, device)).await;
+            (name, pcid, made)
+        });
+    }
     let mut made = Vec::new();
-    let done = done.await.unwrap_or_else(|error| match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        // The runtime is being shut down.
-        Err(_) => Vec::new(),
-    });
-    for tre in done {
-        match tre {
-            Ok(tre) => made.push(tre),
-            Err(error) => *otherwise.entry(error.to_string()).or_default() += 1,
-        }
+    while let Some(done) = running.join_next().await {
+        // The runtime is being shut down, otherwise.
+        let Ok((device, pcid, done)) = done else { continue };
+        let why = match done {
+            Ok(Ok(tre)) => {
+                made.push(tre);
+                config.tell(FleetNews::Made);
+                continue;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => continue,
+            },
+        };
+        *otherwise.entry(why.clone()).or_default() += 1;
+        config.tell(FleetNews::Ended(FleetEnd { device, pcid, how: Err(why) }));
     }
     made
 }
@@ -177,23 +231,32 @@ async fn one(tre: Tre, config: &FleetConfig) -> Done {
     while let Ok(event) = told.try_recv() {
         steps.push((event.step, event.took));
     }
+    let (device, pcid) = (tre.device_id().clone(), tre.pcid());
+    config.tell(FleetNews::Ended(FleetEnd { device, pcid, how: how.clone() }));
     Done { how, took, steps }
 }
 
-async fn follow(tre: &Tre, config: &FleetConfig, events: Events) -> Result<(), String> {
+async fn follow(tre: &Tre, config: &FleetConfig, events: Events) -> Result<Imsi, String> {
     let drf = Drf::new(tre, &config.drf, events.clone()).await.map_err(|error| error.to_string())?;
     drf.hello(None).await.map_err(|error| error.to_string())?;
     let provisioner = Provisioner::new(tre.clone(), events, config.options);
-    match provisioner.run().await {
-        Some(Outcome::Installed { reported: true, .. }) => {}
+    let imsi = match provisioner.run().await {
+        Some(Outcome::Installed { reported: true, imsi, .. }) => imsi,
         Some(Outcome::Installed { .. }) => return Err("installed, and its report was refused".to_owned()),
         Some(Outcome::Failed { reason, .. }) => return Err(format!("failed: {reason}")),
-        Some(Outcome::Refused(refusal)) => return Err(format!("refused: {}", refusal.code)),
+        Some(Outcome::Refused(refusal)) => {
+            return Err(format!("refused: {}: {}", refusal.code, refusal.detail));
+        }
         Some(Outcome::Unfinished { why }) => return Err(format!("unfinished: {why}")),
         Some(Outcome::NotTaken) | None => return Err("there was no RNCT".to_owned()),
-    }
+    };
     // That it can be attached with is part of being provisioned.
-    on_disk(tre, |tre| tre.begin_session().map(|_| ())).await.map_err(|error| error.to_string())
+    let usim = on_disk(tre, Tre::begin_session).await.map_err(|error| error.to_string())?;
+    if usim.imsi == imsi {
+        Ok(imsi)
+    } else {
+        Err(format!("IMSI {imsi} was installed, and {} is used", usim.imsi))
+    }
 }
 
 #[derive(Default)]
@@ -211,7 +274,7 @@ impl Tally {
 
     fn add(&mut self, done: Done) {
         match done.how {
-            Ok(()) => {
+            Ok(_) => {
                 self.provisioned += 1;
                 self.whole = self.whole.take().or_else(Times::new);
                 if let Some(times) = &mut self.whole {

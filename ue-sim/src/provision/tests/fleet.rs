@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    provision::{FleetConfig, FleetDevice, FleetReport, provision_many},
+    provision::{FleetConfig, FleetDevice, FleetNews, FleetReport, provision_many},
     test_dpf::World,
 };
 
@@ -20,8 +20,22 @@ async fn a_fleet_is_provisioned_and_says_where_the_time_went() {
     let stranger = World::new().manufacture(25);
     let stranger = crate::tre::Manufacture { anchors: server.world.root.pem.clone(), ..stranger };
     devices.push(FleetDevice { folder: folder.path().join("25"), device: stranger });
-    let config = FleetConfig { drf: server.url.clone(), concurrency: 8, options: OPTIONS };
+    let (news, mut told) = mpsc::unbounded_channel();
+    let config = FleetConfig { drf: server.url.clone(), concurrency: 8, options: OPTIONS, news: Some(news) };
     let report = provision_many(devices, config).await;
+    let (mut made, mut imsis, mut failed) = (0, std::collections::BTreeSet::new(), Vec::new());
+    while let Some(news) = told.recv().await {
+        match news {
+            FleetNews::Made => made += 1,
+            FleetNews::Ended(end) => match end.how {
+                Ok(imsi) => drop(imsis.insert(imsi)),
+                Err(_) => failed.push(end.pcid),
+            },
+        }
+    }
+    // Each device is told of once, with an IMSI of its own.
+    assert_eq!((made, imsis.len()), (25, 24));
+    assert_eq!(failed, [World::pcid(25)]);
     assert_eq!((report.devices, report.provisioned), (25, 24), "{report:?}");
     assert_eq!(report.otherwise.values().sum::<u64>(), 1);
     for step in [Step::DrfAsked, Step::SessionOpened, Step::EvidenceSent, Step::Installed, Step::Reported] {

@@ -1,0 +1,73 @@
+//! The roles' REST APIs, asked as the lab's administrator.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use schemas::identity::Imsi;
+use serde_json::json;
+use service::{
+    client::RoleClient,
+    config::{SecretSource, Span},
+    role::PeerRole,
+};
+
+use super::{
+    factory,
+    roles::{OPERATOR, Ports, Roles},
+};
+
+/// First IMSI of the operator: MNC 01.
+const FIRST_IMSI: &str = "999010000000001";
+/// How many it has.
+const IMSIS: u64 = 1_000_000;
+/// The operator's network.
+pub const HOME: &str = "999-01";
+
+/// One client a role.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// PVA.
+    pub pva: RoleClient,
+    /// SHO.
+    pub sho: RoleClient,
+    /// DRF.
+    pub drf: RoleClient,
+    /// DPF.
+    pub dpf: RoleClient,
+}
+
+impl Clients {
+    /// With the admin's token; each request may take `timeout`.
+    ///
+    /// # Errors
+    /// If token or trust anchor cannot be read.
+    pub fn new(roles: &Roles, ports: Ports, timeout: Duration) -> anyhow::Result<Self> {
+        let client = |address: SocketAddr| {
+            RoleClient::new(&PeerRole {
+                url: format!("https://{address}"),
+                token: SecretSource::File(roles.admin.file.clone()),
+                ca: Some(roles.pki.root().cert),
+                timeout: Span(timeout),
+            })
+        };
+        Ok(Self {
+            pva: client(ports.pva())?,
+            sho: client(ports.sho())?,
+            drf: client(ports.drf())?,
+            dpf: client(ports.dpf())?,
+        })
+    }
+
+    /// Tells the roles of supplier, operator and numbers. What is there stays.
+    ///
+    /// # Errors
+    /// Which of it could not be done.
+    pub async fn introduce(&self) -> anyhow::Result<()> {
+        factory::announce(&self.pva).await.context("PVA")?;
+        let first: Imsi = FIRST_IMSI.parse()?;
+        let range = json!({ "kind": "imsi", "first": first, "count": IMSIS });
+        factory::put(&self.sho, "/v1/number-ranges/lab", &range).await.context("SHO")?;
+        let operator = json!({ "name": "Selected Home Operator A", "plmns": [HOME] });
+        factory::put(&self.drf, &format!("/v1/operators/{OPERATOR}"), &operator).await.context("DRF")
+    }
+}
