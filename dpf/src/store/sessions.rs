@@ -558,6 +558,7 @@ async fn tell(
         Effect::TellRegistry(result) => {
             let provisioned = Provisioned {
                 session: session.id,
+                device_id: Some(session.device_id.clone()),
                 operator: session.operator.clone(),
                 result,
                 at: instant(now),

@@ -50,6 +50,7 @@ impl Store {
             id: request.id,
             pcid: request.pcid,
             kind: Kind::Update,
+            operator: Some(request.operator.clone()),
             address: request.address,
         };
         let body = serde_json::to_vec(&trigger).map_err(|_| WHAT)?;

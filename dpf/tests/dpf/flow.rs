@@ -76,6 +76,7 @@ async fn a_device_is_provisioned_in_all_steps() {
         assert_eq!((*id, told.result, told.rncp), (session.id, ProvisioningResult::Installed, manifest.rncp));
         assert!(told.report.is_some());
         let (pcid, told) = &log.provisioned[0];
+        assert_eq!(told.device_id.as_ref().map(|id| id.as_str()), Some(meter.name.as_str()));
         assert_eq!(
             (pcid.as_str(), told.session, told.result),
             ("999710000000001", session.id, ProvisioningResult::Installed)

@@ -205,6 +205,8 @@ async fn an_update_is_asked_for_once() {
         let trigger = &log.triggers[0];
         assert_eq!((log.triggers.len(), trigger.id, trigger.kind), (1, id, Kind::Update));
         assert_eq!(trigger.address, Some("192.0.2.7:5683".parse().unwrap()));
+        // The DRF sees to it that the device still is this operator's.
+        assert_eq!(trigger.operator, Some("sho-a".parse().unwrap()));
     });
     assert!(world.audited("updates.create", "done").await);
 }

@@ -33,7 +33,11 @@ impl Desk {
             };
         }
         let gone = || Refused::NotFound(format!("{pcid} is not in the registry"));
-        store::device(&mut tx, pcid).await?.ok_or_else(gone)?;
+        let device = store::device(&mut tx, pcid).await?.ok_or_else(gone)?;
+        // A genuine device may name another's PCID to a DPF: that must not cost the other its credential.
+        if told.device_id.as_ref().is_some_and(|id| *id != device.device_id) {
+            return Err(Refused::Conflict(format!("another device is registered with {pcid}")));
+        }
         if store::operator(&mut tx, &told.operator).await?.is_none() {
             let detail = format!("{} is not in the directory: PUT /v1/operators/{0} first", told.operator);
             return Err(Refused::Field { pointer: "/operator", detail });

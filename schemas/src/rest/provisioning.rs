@@ -22,10 +22,9 @@ pub struct Notice {
     /// Who.
     pub pcid: Pcid,
     /// Where: the address assigned by the subscription (TS 29.272 §7.3.36).
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[0-9A-Fa-f.:]{2,45}$")]
     pub address: IpAddr,
     /// Visited network.
-    #[schema(value_type = String)]
     pub visited_plmn: Plmn,
     /// Origin-Host of the serving node.
     pub serving_node: String,
@@ -67,9 +66,12 @@ pub struct TriggerRequest {
     pub pcid: Pcid,
     /// For what.
     pub kind: Kind,
+    /// The operator that asks for it: one that the device does not belong to any more is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorId>,
     /// Where the device takes triggers now, if it is not where the last notice said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$")]
     pub address: Option<SocketAddr>,
 }
 
@@ -79,6 +81,10 @@ pub struct TriggerRequest {
 pub struct Provisioned {
     /// The DPF's session.
     pub session: Uuid,
+    /// Which device it was: the PCID is what it said of itself, this is what its platform certificate says. Another
+    /// than the one that is registered with the PCID is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<DeviceId>,
     /// Whose subscriber the device is now, or would have been.
     pub operator: OperatorId,
     /// How it ended.
@@ -306,7 +312,7 @@ pub struct UpdateRequest {
     pub operator: OperatorId,
     /// Where the device takes triggers now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$")]
     pub address: Option<SocketAddr>,
 }
 
