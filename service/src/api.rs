@@ -4,6 +4,7 @@ mod audit;
 mod describe;
 mod gate;
 mod pages;
+mod trickle;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use utoipa_axum::router::OpenApiRouter;
@@ -11,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use audit::{AUDIT_MIGRATION, AuditTable, Trail, audit_page};
 pub use describe::{About, describe, document, operations, preamble, problem_response};
 pub use gate::{Gates, Target, answer_headers, outcome};
+pub use trickle::Trickle;
 
 /// Largest body of a request, octets, where a route sets no other.
 pub const MAX_BODY: usize = 1 << 20;

@@ -1,0 +1,62 @@
+//! How much of what strangers cause is written down: whoever can be refused without end must not fill the disk.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Lets so many through at once and then one a second: for entries of the audit log that a device, or somebody who says
+/// that it is one, can cause by itself. What is not let through belongs into a metric and the log.
+#[derive(Debug)]
+pub struct Trickle {
+    burst: u32,
+    state: Mutex<Option<(u32, Instant)>>,
+}
+
+/// How often one more is let through.
+const EVERY: Duration = Duration::from_secs(1);
+
+impl Trickle {
+    /// Lets `burst` through at once.
+    #[must_use]
+    pub const fn new(burst: u32) -> Self {
+        Self { burst, state: Mutex::new(None) }
+    }
+
+    /// Whether one more may be written down now.
+    #[must_use]
+    pub fn allows(&self) -> bool {
+        self.allows_at(Instant::now())
+    }
+
+    fn allows_at(&self, now: Instant) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, since) = state.unwrap_or((self.burst, now));
+        let gained = now.saturating_duration_since(since).as_secs();
+        let left = left.saturating_add(u32::try_from(gained).unwrap_or(u32::MAX)).min(self.burst);
+        // What is left of a second counts for the next.
+        let since =
+            since.checked_add(EVERY.saturating_mul(u32::try_from(gained).unwrap_or(u32::MAX))).unwrap_or(now);
+        let allowed = left > 0;
+        *state = Some((left.saturating_sub(1), since));
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_goes_through_and_then_one_a_second() {
+        let (trickle, start) = (Trickle::new(10), Instant::now());
+        let through = |after: u64, tries: u32| {
+            (0..tries).filter(|_| trickle.allows_at(start + Duration::from_millis(after))).count()
+        };
+        assert_eq!(through(0, 1000), 10);
+        assert_eq!(through(999, 1000), 0);
+        assert_eq!(through(2500, 1000), 2);
+        assert_eq!(through(3000, 1000), 1, "half a second was left");
+        assert_eq!(through(1_000_000, 1000), 10, "no more than the burst is saved up");
+    }
+}
