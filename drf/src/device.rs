@@ -30,6 +30,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use service::{
+    api::Trickle,
     client::{CallError, RoleClient},
     problem::{Json, Problem, Query},
     tls::PeerCertificates,
@@ -53,6 +54,8 @@ const MEDIA_TYPE: &str = "application/cose; cose-type=\"cose-sign1\"";
 const AUDITED: (u64, u64) = (20, 1);
 /// Addresses that are counted.
 const ADDRESSES: usize = 4096;
+/// Refusals of all addresses that are written down at once; after that, one a second.
+const AUDITED_AT_ONCE: u32 = 200;
 
 /// What the routes work on.
 #[derive(Clone)]
@@ -60,6 +63,8 @@ pub struct Door {
     desk: Desk,
     icf: Option<RoleClient>,
     audited: Arc<Mutex<Limit>>,
+    /// Of all addresses together: over UDP a sender may have as many as it likes.
+    overall: Arc<Trickle>,
     began: Instant,
 }
 
@@ -74,7 +79,8 @@ impl Door {
     #[must_use]
     pub fn new(desk: Desk, icf: Option<RoleClient>) -> Self {
         let audited = Arc::new(Mutex::new(Limit::new(AUDITED.0, AUDITED.1, ADDRESSES)));
-        Self { desk, icf, audited, began: Instant::now() }
+        let overall = Arc::new(Trickle::new(AUDITED_AT_ONCE));
+        Self { desk, icf, audited, overall, began: Instant::now() }
     }
 
     /// The routes.
@@ -91,7 +97,8 @@ impl Door {
     async fn refused(&self, from: IpAddr, action: &str, pcid: Pcid, why: &str) {
         self.desk.metrics.devices.with_label_values(&["refused"]).inc();
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let write = self.audited.lock().unwrap_or_else(PoisonError::into_inner).allows(from, 1, now);
+        let write = self.audited.lock().unwrap_or_else(PoisonError::into_inner).allows(from, 1, now)
+            && self.overall.allows();
         tracing::info!(%from, action, %pcid, why, "a device is refused");
         if write {
             self.desk.audit(&format!("address {from}"), action, &pcid.to_string(), why).await;
