@@ -127,7 +127,7 @@ async fn own(dpf: &Dpf, caller: &Caller, id: &str) -> Result<Session, Problem> {
         Some(session) => {
             dpf.metrics.turned_away.with_label_values(&["not-theirs"]).inc();
             let target = format!("{id} of {}", session.tre_id);
-            dpf.audit(&caller.name(), "device.session", &target, "refused: it is another device's").await;
+            dpf.refused(&caller.name(), "device.session", &target, "refused: it is another device's").await;
             Err(none())
         }
         None => Err(none()),

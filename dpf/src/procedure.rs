@@ -15,7 +15,7 @@ use schemas::{
     trust::Anchors,
 };
 use service::{
-    api::{AuditTable, Trail},
+    api::{AuditTable, Trail, Trickle},
     client::{CallError, RoleClient},
     outbox::Outbox,
 };
@@ -92,6 +92,8 @@ pub struct Dpf {
     pub tasks: TaskTracker,
     pub(crate) waiting: Waiting,
     pub(crate) driving: Mutex<HashSet<Uuid>>,
+    /// Of what devices can cause without end, how much the audit log takes.
+    pub(crate) noted: Trickle,
 }
 
 impl std::fmt::Debug for Dpf {
@@ -211,6 +213,16 @@ impl Dpf {
         }
     }
 
+    /// Writes that a device, or somebody who says that it is one, was refused. Of a flood of them only some are written:
+    /// nobody fills the disk by being refused.
+    pub async fn refused(&self, who: &str, action: &str, target: &str, outcome: &str) {
+        if self.noted.allows() {
+            self.audit(who, action, target, outcome).await;
+        } else {
+            tracing::warn!(who, action, target, outcome, "not in the audit log: there are too many refusals");
+        }
+    }
+
     /// Writes an entry of the audit log that is not part of a step.
     pub async fn audit(&self, who: &str, action: &str, target: &str, outcome: &str) {
         let trail = AuditTable(self.store.database().clone());
@@ -223,7 +235,7 @@ impl Dpf {
     pub(crate) async fn trouble(&self, role: &str, action: &str, why: &str) {
         self.metrics.trouble.with_label_values(&[role]).inc();
         tracing::warn!(role, action, why, "another role does not do its part");
-        self.audit("dpf", &format!("{role}.{action}"), role, why).await;
+        self.refused("dpf", &format!("{role}.{action}"), role, why).await;
     }
 }
 

@@ -37,6 +37,9 @@ use crate::{
     waiting::Waiting,
 };
 
+/// Refusals that the audit log takes at once; after that, one a second.
+const NOTED_AT_ONCE: u32 = 200;
+
 /// A running DPF.
 pub struct Started {
     /// `https://…` where REST is served, if it is.
@@ -149,6 +152,7 @@ pub async fn start(config: DpfConfig, stop: CancellationToken) -> anyhow::Result
         tasks: TaskTracker::new(),
         waiting: Waiting::default(),
         driving: Mutex::new(HashSet::new()),
+        noted: service::api::Trickle::new(NOTED_AT_ONCE),
     });
 
     let http = HttpLimits { connections: config.device.connections, ..HttpLimits::default() };

@@ -65,7 +65,7 @@ async fn certify(
         && *mine != tre
     {
         dpf.metrics.turned_away.with_label_values(&["not-theirs"]).inc();
-        dpf.audit(&caller.name(), "device.certify", tre.as_str(), "refused: another TRE's").await;
+        dpf.refused(&caller.name(), "device.certify", tre.as_str(), "refused: another TRE's").await;
         let text = "the request names another TRE than the certificate of this connection";
         return Err(coded(StatusCode::FORBIDDEN, "identity-mismatch", "Another TRE", text).into_response());
     }
@@ -100,7 +100,7 @@ async fn certify(
         {
             dpf.metrics.turned_away.with_label_values(&["certificate"]).inc();
             let outcome = format!("refused by the PVA: {problem}");
-            dpf.audit(&caller.name(), "device.certify", tre.as_str(), &outcome).await;
+            dpf.refused(&caller.name(), "device.certify", tre.as_str(), &outcome).await;
             Err(refused(status, &problem))
         }
         Err(error) => {

@@ -71,7 +71,7 @@ async fn report(
         Err(problem) => {
             dpf.metrics.turned_away.with_label_values(&["report"]).inc();
             let target = format!("{} of {}", session.id, session.tre_id);
-            dpf.audit(&caller.name(), "device.report", &target, &format!("refused: {problem}")).await;
+            dpf.refused(&caller.name(), "device.report", &target, &format!("refused: {problem}")).await;
             return Err(problem);
         }
     };
@@ -81,7 +81,7 @@ async fn report(
             Step::Not(why) => {
                 let problem = failure::not_now(&applied.session, why, "a report");
                 let target = format!("{} of {}", session.id, session.tre_id);
-                dpf.audit(&caller.name(), "device.report", &target, &format!("refused: {problem}")).await;
+                dpf.refused(&caller.name(), "device.report", &target, &format!("refused: {problem}")).await;
                 Err(problem)
             }
             _ => Ok(StatusCode::NO_CONTENT),

@@ -81,7 +81,7 @@ async fn open(
     let target = || format!("trigger {} of {} for {}", request.trigger, request.tre_id, request.operator);
     if !mine {
         dpf.metrics.turned_away.with_label_values(&["not-theirs"]).inc();
-        dpf.audit(&caller.name(), "device.open", &target(), "refused: in another device's name").await;
+        dpf.refused(&caller.name(), "device.open", &target(), "refused: in another device's name").await;
         let text = "the certificate or call-home triple is of another device than the request names";
         return Err(coded(StatusCode::FORBIDDEN, "identity-mismatch", "Another device", text).into_response());
     }
@@ -91,7 +91,7 @@ async fn open(
         Err(error) => {
             if matches!(error, OpenError::Operator(_) | OpenError::Otherwise(_) | OpenError::TooMany(_)) {
                 dpf.metrics.turned_away.with_label_values(&["opening"]).inc();
-                dpf.audit(&caller.name(), "device.open", &target(), &format!("refused: {error}")).await;
+                dpf.refused(&caller.name(), "device.open", &target(), &format!("refused: {error}")).await;
             }
             Err(failure::opening(error))
         }
@@ -138,7 +138,7 @@ async fn put_evidence(
         Err(problem) => {
             dpf.metrics.turned_away.with_label_values(&["evidence"]).inc();
             let target = format!("{} of {}", session.id, session.tre_id);
-            dpf.audit(&caller.name(), "device.evidence", &target, &format!("refused: {problem}")).await;
+            dpf.refused(&caller.name(), "device.evidence", &target, &format!("refused: {problem}")).await;
             return Err(problem);
         }
     };

@@ -408,3 +408,17 @@ async fn a_device_has_a_few_sessions_at_a_time() {
     world.open(&other, Uuid::new_v4()).await;
     assert!(world.audited("device.open", "2 sessions open").await);
 }
+
+#[tokio::test]
+async fn whoever_is_refused_without_end_does_not_fill_the_audit_log() {
+    let world = World::new().await;
+    let dpf = &world.started().dpf;
+    for _ in 0..1000 {
+        dpf.refused("device:tre-meter-1", "device.part", "a part", "refused: not a part").await;
+    }
+    let written = service::api::audit_page(dpf.store.database(), None, 500).await.unwrap().len();
+    assert!((200..500).contains(&written), "{written}");
+    // What is done is written all the same.
+    dpf.audit("dpf", "device.certify", "tre-meter-1", "done after all").await;
+    assert!(world.audited("device.certify", "done after all").await);
+}
