@@ -17,10 +17,8 @@ const COUNT: u16 = 22_000;
 /// # Errors
 /// If none is free.
 pub fn free() -> Result<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = (std::process::id().wrapping_mul(37) % u32::from(COUNT)) as u16;
     for _ in 0..COUNT {
-        let port = FIRST + (start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))) % COUNT;
+        let port = next(1);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }
@@ -28,13 +26,14 @@ pub fn free() -> Result<u16> {
     bail!("no port of {FIRST}..{} is free on 127.0.0.1", FIRST + COUNT)
 }
 
-/// The first of `count` ports in a row that nobody listens on, for servers that take them from a first one.
+/// The first of `count` ports in a row that nobody listens on, for servers that take them from a first one. No other
+/// caller of this process is given one of them.
 ///
 /// # Errors
 /// If there is no such row.
 pub fn free_row(count: u16) -> Result<u16> {
-    for _ in 0..COUNT {
-        let first = free()?;
+    for _ in 0..COUNT / count.max(1) {
+        let first = next(count);
         let row = first..first.saturating_add(count);
         if row.end <= FIRST + COUNT && row.clone().all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
         {
@@ -42,4 +41,11 @@ pub fn free_row(count: u16) -> Result<u16> {
         }
     }
     bail!("no {count} ports in a row are free on 127.0.0.1")
+}
+
+/// The first of `count` ports that no other caller of this process is given until all have been tried.
+fn next(count: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id().wrapping_mul(37) % u32::from(COUNT)) as u16;
+    FIRST + start.wrapping_add(NEXT.fetch_add(count, Ordering::Relaxed)) % COUNT
 }

@@ -6,6 +6,7 @@ mod command_line;
 mod crash;
 mod free_diameter;
 mod mistakes_of_others;
+mod nineteen_steps;
 mod openapi;
 mod provisioning;
 mod python_diameter;
