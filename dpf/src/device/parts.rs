@@ -150,7 +150,8 @@ async fn part(
         let digit = |octet: u8| octet.is_ascii_hexdigit();
         let asked = if digest.len() == 64 && digest.bytes().all(digit) { digest.as_str() } else { "-" };
         let target = format!("{} part {asked}", session.id);
-        dpf.refused(&caller.name(), "device.part", &target, "refused: not a part of the session's RNCP").await;
+        dpf.refused(&caller.name(), "device.part", &target, "refused: not a part of the session's RNCP")
+            .await;
         let text = "no part of this session's RNCP has that digest";
         return Err(coded(StatusCode::NOT_FOUND, "part-unknown", "No such part", text));
     };
