@@ -3,7 +3,7 @@
 //! Everything that is not right looks alike from outside: unknown user, wrong password, credential not active.
 
 use schemas::rest::provisioning::{TripleCheck, TripleOwner};
-use service::problem::Problem;
+use service::{api::Trickle, problem::Problem};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -18,6 +18,8 @@ pub const PATH: &str = "/v1/chtif/verify";
 
 /// What the audit log calls a refusal.
 const ACTION: &str = "chtif.verify";
+/// Whoever reaches a DRF or DPF can be refused here without end: that must not fill the disk.
+static NOTED: Trickle = Trickle::new(200);
 
 /// Tells whose triple it is, to `who`. A refusal is in the audit log; a success is the ordinary case and is not.
 ///
@@ -39,7 +41,11 @@ pub async fn verify(store: &dyn Store, who: &str, check: &TripleCheck) -> Result
                 .username
                 .parse::<schemas::identity::Imsi>()
                 .map_or_else(|_| "-".into(), |it| it.to_string());
-            store.audit(who, ACTION, &target, "refused").await.map_err(|error| failed(&error))?;
+            if NOTED.allows() {
+                store.audit(who, ACTION, &target, "refused").await.map_err(|error| failed(&error))?;
+            } else {
+                tracing::warn!(who, target, "not in the audit log: too many are nobody's call-home triple");
+            }
             Err(Problem::of_kind(
                 axum::http::StatusCode::FORBIDDEN,
                 "/problems/not-a-triple",
