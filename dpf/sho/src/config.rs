@@ -78,6 +78,8 @@ pub struct Signing {
 pub enum ConnectorConfig {
     /// Callhome's own ICF/AuC.
     Callhome(CallhomeConfig),
+    /// Open5GS.
+    Open5gs(Open5gsConfig),
     /// PyHSS.
     Pyhss(PyHssConfig),
 }
@@ -88,6 +90,7 @@ impl ConnectorConfig {
     pub fn name(&self) -> &str {
         match self {
             Self::Callhome(config) => &config.name,
+            Self::Open5gs(config) => &config.name,
             Self::Pyhss(config) => &config.name,
         }
     }
@@ -132,6 +135,50 @@ impl CallhomeConfig {
             ca: self.ca.clone(),
             timeout: self.timeout,
         }
+    }
+}
+
+/// `kind = "open5gs"`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Open5gsConfig {
+    /// What it is called here; the database knows it by that.
+    #[serde(default = "Open5gsConfig::called")]
+    pub name: String,
+    /// `mongodb://host:port` of Open5GS's MongoDB, more hosts with commas, without user and password.
+    pub url: String,
+    /// Database with the collection `subscribers`.
+    #[serde(default = "Open5gsConfig::called")]
+    pub database: String,
+    /// What our subscribers are known by there. SHOs that share a database have different ones.
+    #[serde(default = "Open5gsConfig::marked")]
+    pub mark: String,
+    /// User of MongoDB, with the role `readWrite` for the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretSource>,
+    /// Database that the user is made in.
+    #[serde(default = "Open5gsConfig::admin")]
+    pub auth_database: String,
+    /// Who signs MongoDB's certificate, PEM: then it is TLS. A host that is not this one needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// How long an answer may take.
+    #[serde(default = "ten_seconds")]
+    pub timeout: Span,
+}
+
+impl Open5gsConfig {
+    fn called() -> String {
+        "open5gs".to_owned()
+    }
+    fn marked() -> String {
+        "callhome".to_owned()
+    }
+    fn admin() -> String {
+        "admin".to_owned()
     }
 }
 
@@ -198,6 +245,9 @@ mod tests {
         [[connectors]]
         kind = "pyhss"
         url = "http://127.0.0.1:8080"
+        [[connectors]]
+        kind = "open5gs"
+        url = "mongodb://127.0.0.1:27017"
     "#;
 
     #[test]
@@ -207,7 +257,7 @@ mod tests {
         assert_eq!(config.policy.update_keys, UpdateKeys::New);
         assert!(config.policy.validate_before_download && config.policy.attach_before_report);
         let names: Vec<&str> = config.connectors.iter().map(ConnectorConfig::name).collect();
-        assert_eq!(names, ["callhome", "pyhss"]);
+        assert_eq!(names, ["callhome", "pyhss", "open5gs"]);
         for (right, wrong) in
             [("profile =", "profil ="), ("max_age", "maxage"), ("plmn", "plnm"), ("pyhss", "hss")]
         {

@@ -3,6 +3,7 @@
 
 pub mod callhome;
 pub mod http;
+pub mod open5gs;
 pub mod pyhss;
 
 use std::sync::Arc;
@@ -103,6 +104,7 @@ pub fn all(configured: &[ConnectorConfig]) -> anyhow::Result<Vec<Arc<dyn Connect
     for config in configured {
         let connector: Arc<dyn Connector> = match config {
             ConnectorConfig::Callhome(config) => Arc::new(callhome::Callhome::new(config)?),
+            ConnectorConfig::Open5gs(config) => Arc::new(open5gs::Open5gs::new(config)?),
             ConnectorConfig::Pyhss(config) => Arc::new(pyhss::PyHss::new(config)?),
         };
         connectors.push(connector);

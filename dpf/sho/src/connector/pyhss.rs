@@ -60,12 +60,15 @@ impl PyHss {
         number.ok_or_else(|| self.api.wrong(&method, path, "the answer is not what PyHSS answers"))
     }
 
+    /// Deletes an object that is there. Only `{"Result": "OK"}` says that it was done: what went wrong is answered
+    /// with 200 and `null`.
     async fn delete(&self, path: &str) -> Result<(), ConnectorError> {
         let answer = self.api.ask::<()>(Method::DELETE, path, None).await?;
-        if answer.status.is_success() {
-            Ok(())
-        } else {
-            Err(self.api.refused(&Method::DELETE, path, answer.status))
+        let done = answer.body.is_some_and(|body| body.get("Result").and_then(Value::as_str) == Some("OK"));
+        match (answer.status.is_success(), done) {
+            (true, true) => Ok(()),
+            (true, false) => Err(self.api.wrong(&Method::DELETE, path, "it was not deleted")),
+            (false, _) => Err(self.api.refused(&Method::DELETE, path, answer.status)),
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -31,6 +34,8 @@ struct Double {
     asked: Mutex<Vec<(Method, String, Value)>>,
     fail: Mutex<Option<StatusCode>>,
     next: Mutex<i64>,
+    /// PyHSS's database is locked: DELETE does nothing.
+    stuck: AtomicBool,
 }
 
 type Answering = fn(&Double, &Method, &str, &HeaderMap, Value) -> (StatusCode, Value);
@@ -59,7 +64,7 @@ async fn serve(double: Arc<Double>, answering: Answering) -> String {
     url
 }
 
-fn subscriber(usable: bool) -> Subscriber {
+pub fn subscriber(usable: bool) -> Subscriber {
     Subscriber {
         imsi: "999010000000001".parse().unwrap(),
         msisdn: Some("88210000001".into()),
@@ -162,7 +167,9 @@ async fn callhome_gets_a_credential_and_every_call_can_be_repeated() {
     assert!(double.objects.lock().unwrap().is_empty());
 }
 
-/// PyHSS 2.0: `services/apiService.py` and `lib/database.py`.
+/// What a PyHSS of August 2026 (47a3a16) answered, with SQLite, `lock_provisioning`, and the requests that the
+/// connector makes: no keys but to a PUT, 200 and `null` for what is not there, to DELETE as well, and 400 with the
+/// statement and its parameters, keys among them, for a second row of an IMSI.
 fn pyhss(
     double: &Double,
     method: &Method,
@@ -179,16 +186,26 @@ fn pyhss(
     let strip = |value: &Value| {
         let mut value = value.clone();
         if table == "auc" {
-            value.as_object_mut().unwrap().remove("ki");
-            value.as_object_mut().unwrap().remove("opc");
+            for name in ["ki", "opc", "kid", "psk", "des", "adm1"] {
+                value.as_object_mut().unwrap().remove(name);
+            }
         }
         value
     };
     match (method.as_str(), &parts[1..]) {
         ("PUT", []) => {
+            let rows = objects.iter().filter(|(key, _)| key.starts_with(&format!("{table}/")));
+            if body.get("imsi").is_some_and(|imsi| rows.into_iter().any(|(_, row)| row["imsi"] == *imsi)) {
+                let reason = format!(
+                    "A database integrity error occurred: (sqlite3.IntegrityError) UNIQUE constraint failed: \
+                     {table}.imsi [parameters: {body}]"
+                );
+                return (StatusCode::BAD_REQUEST, json!({"result": "Failed", "reason": reason}));
+            }
             let mut next = double.next.lock().unwrap();
             *next += 1;
-            let mut object = body;
+            let mut object = columns(table);
+            object.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
             object[&id_name] = json!(*next);
             objects.insert(format!("{table}/{next}"), object.clone());
             (StatusCode::OK, object)
@@ -204,18 +221,38 @@ fn pyhss(
             (StatusCode::OK, found)
         }
         ("PATCH", [id]) => {
-            let object = objects.get_mut(&format!("{table}/{id}")).unwrap();
+            let Some(object) = objects.get_mut(&format!("{table}/{id}")) else {
+                return (StatusCode::OK, Value::Null);
+            };
             for (name, value) in body.as_object().unwrap() {
                 object[name] = value.clone();
             }
             (StatusCode::OK, strip(object))
         }
         ("DELETE", [id]) => {
-            let gone = objects.remove(&format!("{table}/{id}"));
-            (StatusCode::OK, gone.map_or(Value::Null, |_| json!({"Result": "OK"})))
+            let gone =
+                (!double.stuck.load(Ordering::Relaxed)).then(|| objects.remove(&format!("{table}/{id}")));
+            (StatusCode::OK, gone.flatten().map_or(Value::Null, |_| json!({"Result": "OK"})))
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Columns of a new row as it has answered them, those without a value left out.
+fn columns(table: &str) -> Value {
+    let mut row = match table {
+        "apn" => {
+            json!({"nbiot": false, "charging_rule_list": null, "pgw_address": null, "sgw_address": null})
+        }
+        "auc" => {
+            json!({"algo": "3", "batch_name": null, "iccid": null, "kid": null, "psk": null, "des": null,
+            "adm1": null, "pin1": null, "puk1": null, "lpa": null, "sim_vendor": null})
+        }
+        _ => json!({"roaming_enabled": true, "roaming_rule_list": null, "serving_mme": null,
+            "subscribed_rau_tau_timer": 300, "last_seen_mcc": null}),
+    };
+    row["last_modified"] = json!("2026-11-23T23:04:03Z");
+    row
 }
 
 async fn py(double: &Arc<Double>, folder: &tempfile::TempDir) -> PyHss {
@@ -267,6 +304,10 @@ async fn pyhss_gets_apn_keys_and_subscriber_once_each() {
     hss.publish(&Subscriber { keys, ..subscriber(true) }).await.unwrap();
     let auc = double.objects.lock().unwrap()["auc/2"].clone();
     assert_eq!((&auc["ki"], &auc["sqn"]), (&json!(hex::encode([3; 16])), &json!(4096)));
+    double.stuck.store(true, Ordering::Relaxed);
+    let error = hss.withdraw(imsi).await.unwrap_err();
+    assert!(matches!(&error, ConnectorError::Away(text) if text.contains("not deleted")), "{error}");
+    double.stuck.store(false, Ordering::Relaxed);
     for _ in 0..2 {
         hss.withdraw(imsi).await.unwrap();
     }
