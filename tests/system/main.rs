@@ -4,6 +4,7 @@
 
 mod command_line;
 mod crash;
+mod fleet;
 mod free_diameter;
 mod mistakes_of_others;
 mod nineteen_steps;
