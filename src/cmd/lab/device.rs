@@ -159,7 +159,7 @@ impl<'a> Lab<'a> {
 
     /// Steps 1 to 8 over 3GPP access, then what the RNCT asks for.
     async fn over_3gpp(&self, tre: &Tre, events: &Events) -> anyhow::Result<Outcome> {
-        if let Some(outcome) = resume(tre, events).await {
+        if let Some(outcome) = went_on(tre, events).await {
             return Ok(outcome);
         }
         let mut device = tre.provisional()?.context("the device has no provisional credential")?;
@@ -194,7 +194,7 @@ impl<'a> Lab<'a> {
 
     /// Steps 6 to 8 over non-3GPP access, then what the RNCT asks for.
     async fn over_ip(&self, tre: &Tre, events: &Events) -> anyhow::Result<Outcome> {
-        if let Some(outcome) = resume(tre, events).await {
+        if let Some(outcome) = went_on(tre, events).await {
             return Ok(outcome);
         }
         let drf = ip::Drf::new(tre, &format!("https://{}", self.ports.drf_device()), events.clone()).await?;
@@ -265,6 +265,21 @@ impl<'a> Lab<'a> {
         });
         Ok((Mme::connect(config, Some(events)).await?, teller))
     }
+}
+
+/// What was under way when the lab was stopped; or that all is done: who is provisioned has no use for its PCID, which
+/// the ICF serves no more. `None` if the device is still to begin.
+async fn went_on(tre: &Tre, events: &Events) -> Option<Outcome> {
+    if let Some(outcome) = resume(tre, events).await {
+        return Some(outcome);
+    }
+    let active = tre.active()?;
+    Some(Outcome::Installed {
+        operator: active.operator,
+        rncp: active.rncp,
+        imsi: active.imsi,
+        reported: true,
+    })
 }
 
 fn mme(peer: &str, at: SocketAddr, host: &str, realm: &str) -> anyhow::Result<MmeConfig> {
