@@ -4,6 +4,7 @@
 
 mod command_line;
 mod crash;
+mod crash_matrix;
 mod fleet;
 mod free_diameter;
 mod mistakes_of_others;
