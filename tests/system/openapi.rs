@@ -44,6 +44,21 @@ fn role_is_as_described(name: &str) -> Result<()> {
 }
 
 #[test]
+fn the_drf_is_as_it_is_described() -> Result<()> {
+    role_is_as_described("drf")
+}
+
+#[test]
+fn the_dpf_is_as_it_is_described() -> Result<()> {
+    role_is_as_described("dpf")
+}
+
+#[test]
+fn the_sho_is_as_it_is_described() -> Result<()> {
+    role_is_as_described("sho")
+}
+
+#[test]
 fn the_pva_is_as_it_is_described() -> Result<()> {
     role_is_as_described("pva")
 }

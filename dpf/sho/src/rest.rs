@@ -21,6 +21,7 @@ use axum::Router;
 use service::{
     api::{About, AuditTable, Gates, finish, preamble},
     auth::Guard,
+    problem::Problem,
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -86,6 +87,13 @@ fn routes(sho: &Arc<Sho>, guard: &Guard) -> OpenApiRouter<Arc<Sho>> {
 }
 
 /// How many items a page has.
-fn limit(asked: Option<u32>) -> u32 {
-    asked.unwrap_or(PAGE).clamp(1, MAX_PAGE)
+///
+/// # Errors
+/// 400 for none or too many.
+fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    let limit = asked.unwrap_or(PAGE);
+    if (1..=MAX_PAGE).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::bad_request(format!("limit: 1 to {MAX_PAGE}")))
 }

@@ -40,7 +40,7 @@ enum Format {
 struct How {
     /// How it is written.
     #[serde(default)]
-    #[param(inline, default = "xml")]
+    #[param(value_type = String, required = false, pattern = "^(xml|wbxml)$", default = "xml")]
     format: Format,
 }
 

@@ -18,11 +18,19 @@ const MAX: u32 = 500;
 /// # Errors
 /// 400 for none or too many.
 pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    limit_to(MAX, asked)
+}
+
+/// As [`limit`], where fewer than usual can be had at once.
+///
+/// # Errors
+/// As [`limit`].
+pub(super) fn limit_to(max: u32, asked: Option<u32>) -> Result<u32, Problem> {
     let limit = asked.unwrap_or(DEFAULT);
-    if (1..=MAX).contains(&limit) {
+    if (1..=max).contains(&limit) {
         return Ok(limit);
     }
-    Err(Problem::bad_request(format!("limit: 1 to {MAX}")))
+    Err(Problem::bad_request(format!("limit: 1 to {max}")))
 }
 
 /// The page: `rows` may be one longer than `limit`; `next` makes path and query of the next page from the last item. What

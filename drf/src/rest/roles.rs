@@ -89,7 +89,9 @@ struct WhichTriggers {
 /// Newest first, with what became of them. An operator's token sees its own.
 #[utoipa::path(get, path = "/v1/triggers", tag = "triggers", operation_id = "listTriggers", params(WhichTriggers),
     responses((status = 200, description = "A page", body = Page<Trigger>,
-        headers(("Link" = String, description = "The next page, rel=\"next\"")))))]
+            headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        (status = 404, description = "There is no trigger `after` any more", body = ProblemShape,
+            content_type = "application/problem+json")))]
 async fn triggers(
     State(state): State<RestState>,
     who: Principal,
@@ -103,7 +105,8 @@ async fn triggers(
         Some(id) => {
             let last = store::trigger(&mut db, id).await.map_err(Refused::from)?;
             let last = last.filter(|trigger| view.sees(Some(&trigger.operator)));
-            let gone = || Problem::bad_request("after: no such trigger any more; begin again");
+            let gone =
+                || Problem::not_found("after: there is no such trigger any more; begin again without it");
             Some((last.ok_or_else(gone)?.issued_at, id))
         }
     };
@@ -135,7 +138,8 @@ async fn audit(
     State(state): State<RestState>,
     Query(which): Query<WhichEntries>,
 ) -> Result<Response, Problem> {
-    let limit = page::limit(which.limit)?.min(499);
+    // One more is read, and 500 is what is read at most.
+    let limit = page::limit_to(499, which.limit)?;
     let rows = audit_page(&state.desk.db, which.after, limit + 1)
         .await
         .map_err(|error| Problem::internal(&error))?;

@@ -35,9 +35,11 @@ pub struct NewDevice {
     pub supplier: SupplierId,
     /// What it is.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub model: Option<String>,
     /// Whose it is.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub subscriber: Option<String>,
     /// What its subscriber proves ownership with; a stored one stays if none is given.
     #[serde(default)]
@@ -63,34 +65,39 @@ pub struct ImportedDevice {
     pub supplier: SupplierId,
     /// What it is.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub model: Option<String>,
     /// Whose it is.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub subscriber: Option<String>,
     /// What its subscriber proves ownership with.
     #[serde(default)]
     pub claim_code: Option<ClaimCode>,
 }
 
-/// What to change of a device, as a JSON Merge Patch (RFC 7396): what is missing stays, `null` takes away.
+/// What to change of a device, as a JSON Merge Patch (RFC 7396): what is missing stays, `null` takes away
+/// what a device can be without.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DevicePatch {
     /// Another identity.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     pub device_id: Option<DeviceId>,
     /// Another supplier.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     pub supplier: Option<SupplierId>,
     /// Another model.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub model: Option<Option<String>>,
     /// Another subscriber.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub subscriber: Option<Option<String>>,
     /// Another claim code.
     #[serde(default, deserialize_with = "given")]
@@ -98,7 +105,8 @@ pub struct DevicePatch {
     pub claim_code: Option<Option<ClaimCode>>,
 }
 
-/// A field that is there, if only as `null`.
+/// A field that is there. `null` is a value of it only where its own type has room for that: what cannot be taken away is
+/// not silently left.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -233,13 +241,15 @@ pub struct Claimed {
 #[serde(deny_unknown_fields)]
 pub struct NewOperator {
     /// What people call it, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: String,
     /// Its networks.
     #[serde(default)]
-    #[schema(value_type = Vec<String>, max_items = 64)]
+    #[schema(value_type = Vec<Plmn>, max_items = 64)]
     pub plmns: Vec<Plmn>,
     /// Server URL of its own DPF, https; without, the registry's.
     #[serde(default)]
+    #[schema(max_length = 500, pattern = "^https://[!-~]+$")]
     pub dpf: Option<String>,
 }
 
@@ -251,7 +261,6 @@ pub struct Operator {
     /// What people call it.
     pub name: String,
     /// Its networks.
-    #[schema(value_type = Vec<String>)]
     pub plmns: Vec<Plmn>,
     /// Server URL of its own DPF.
     pub dpf: Option<String>,

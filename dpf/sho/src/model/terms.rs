@@ -50,10 +50,15 @@ impl PdnType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
-    /// Name of the plan, for people.
+    /// Name of the plan, for people: 1 to 64 octets of text.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub plan: String,
     /// APN of the service; the operator's, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        max_length = 63,
+        pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$"
+    )]
     pub apn: Option<String>,
     /// Bit rates.
     #[serde(default)]
@@ -66,9 +71,11 @@ pub struct Terms {
     pub msisdn: bool,
     /// Names of parts that its RNCP has besides credentials and profile.
     #[serde(default)]
+    #[schema(max_items = 32)]
     pub parts: Vec<String>,
     /// The DPF makes the RNCP by this rule (R17).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[a-z0-9.-]{1,64}$")]
     pub rule: Option<String>,
 }
 

@@ -37,6 +37,6 @@ async fn list(
     State(sho): State<Arc<Sho>>,
     Query(which): Query<Which>,
 ) -> Result<Json<Vec<AuditEntry>>, Problem> {
-    let page = audit_page(&sho.store.db, which.after, super::limit(which.limit)).await;
+    let page = audit_page(&sho.store.db, which.after, super::limit(which.limit)?).await;
     page.map(Json).map_err(StoreError::from).or_problem()
 }

@@ -39,7 +39,7 @@ struct Which {
     limit: Option<u32>,
     /// Start after this device.
     #[param(value_type = Option<DeviceId>)]
-    after: Option<String>,
+    after: Option<DeviceId>,
 }
 
 /// List contracts
@@ -52,7 +52,9 @@ async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<Vec<Contract>>, Problem> {
     let mut reader = sho.store.db.readers.acquire().await.or_problem()?;
-    let page = contracts::page(&mut reader, which.after.as_deref(), super::limit(which.limit)).await;
+    let page =
+        contracts::page(&mut reader, which.after.as_ref().map(DeviceId::as_str), super::limit(which.limit)?)
+            .await;
     Ok(Json(page.or_problem()?.into_iter().map(Into::into).collect()))
 }
 

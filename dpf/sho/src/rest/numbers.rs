@@ -49,7 +49,7 @@ async fn show(State(sho): State<Arc<Sho>>, Path(id): Path<String>) -> Result<Jso
 ///
 /// Of one that is there, `count` and `closed` can be changed. No number is ever in two ranges.
 #[utoipa::path(put, path = "/v1/number-ranges/{id}", tag = "numbers", operation_id = "putNumberRange",
-    params(("id" = String, Path, description = "Its name: 1 to 64 of a-z 0-9 -")),
+    params(("id" = String, Path, description = "Its name", pattern = "^[a-z0-9-]{1,64}$")),
     request_body = NewNumberRange,
     responses((status = 200, description = "It is changed", body = NumberRange),
         (status = 201, description = "It is new", body = NumberRange),

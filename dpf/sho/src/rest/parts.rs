@@ -41,7 +41,7 @@ pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<Arc<Sho>> {
 #[into_params(parameter_in = Query)]
 struct How {
     /// `executable` or `data`.
-    #[param(inline)]
+    #[param(value_type = String, pattern = "^(executable|data)$")]
     kind: PartKind,
     /// RNCPs of other operators may refer to it, so that it does not travel again.
     #[serde(default)]
@@ -82,7 +82,8 @@ async fn show(State(sho): State<Arc<Sho>>, Path(name): Path<String>) -> Result<J
 ///
 /// RNCPs that are composed from then on hold it; 8 MiB at most.
 #[utoipa::path(put, path = "/v1/parts/{name}", tag = "parts", operation_id = "putPart",
-    params(("name" = String, Path, description = "1 to 64 of a-z 0-9 . -, not credentials nor profile"), How),
+    params(("name" = String, Path, description = "Its name, but neither credentials nor profile",
+        pattern = "^[a-z0-9.-]{1,64}$"), How),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "Its octets"),
     responses((status = 200, description = "It is changed", body = Part),
         (status = 201, description = "It is new", body = Part)))]

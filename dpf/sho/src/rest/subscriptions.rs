@@ -65,7 +65,7 @@ async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<Vec<Subscription>>, Problem> {
     let mut reader = sho.store.db.readers.acquire().await.or_problem()?;
-    let limit = super::limit(which.limit);
+    let limit = super::limit(which.limit)?;
     let page =
         subscriptions::page(&mut reader, which.device_id.as_ref(), which.state, which.after, limit).await;
     Ok(Json(page.or_problem()?.into_iter().map(Into::into).collect()))
@@ -93,7 +93,7 @@ struct Wanted {
     id: Option<Uuid>,
     /// Where the device takes triggers now, if it is not where its last notice said.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$")]
     address: Option<SocketAddr>,
 }
 
