@@ -277,6 +277,7 @@ impl Roles {
             pair_of(&pki.signing(OPERATOR)),
             pki.sealing(&operator).0
         ) + &common.peer("pva", ports.pva(), &sho_pva)
+            + &common.peer("dpf", ports.dpf(), &sho_dpf)
             + "[policy]\nvalidate_before_download = true\n\n"
             + &format!(
                 "[[connectors]]\nkind = \"callhome\"\nurl = \"https://{}\"\ntoken = {{ file = {:?} }}\nca = {root:?}\n\

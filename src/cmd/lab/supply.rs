@@ -43,6 +43,9 @@ pub async fn issue(
     let store = icf_auc::start::open_store(&config).await?;
     let there = store.batch(id).await?;
     let count = there.as_ref().map_or(count, |batch| batch.count);
+    // The devices of a batch keep its call-home URL: in the lab they are told where the DRF is, wherever it has moved.
+    let url = there.as_ref().and_then(|batch| batch.terms.as_ref()?.triple_url.clone());
+    let url = url.unwrap_or_else(|| format!("https://{}", ports.drf_device()));
     let first = there.and_then(|batch| batch.first).unwrap_or(first);
     let request = BatchRequest {
         id: id.into(),
@@ -52,7 +55,7 @@ pub async fn issue(
         party: Some("lab supplier".into()),
         op: None,
         amf: [0x80, 0],
-        triple_url: Some(format!("https://{}", ports.drf_device())),
+        triple_url: Some(url),
     };
     let mut lines = Zeroizing::new(Vec::new());
     let mut issuing = Issuing::begin(&*store, request).await?;
