@@ -267,7 +267,10 @@ impl Desk {
         let resolved = self.resolved(&mut tx, &device).await?.ok_or(Refused::NoOperator)?;
         // An operator that the device has left has no business with it any more.
         if request.operator.as_ref().is_some_and(|asks| *asks != resolved.operator.id) {
-            return Err(Refused::Conflict(format!("{} does not belong to the operator that asks", request.pcid)));
+            return Err(Refused::Conflict(format!(
+                "{} does not belong to the operator that asks",
+                request.pcid
+            )));
         }
         let place = store::place(&mut tx, request.pcid).await?;
         let address = request.address.or(place.map(|place| place.address)).filter(|at| at.port() != 0);

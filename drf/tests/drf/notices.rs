@@ -192,8 +192,10 @@ async fn a_credential_is_revoked_although_the_token_at_the_icf_was_wrong_for_a_w
 async fn a_device_that_names_anothers_pcid_costs_the_other_nothing() {
     let world = World::with(5683, "revoke").await;
     let path = format!("/v1/devices/{PCID}/provisioned");
-    let body = |device: &str| json!({"session": Uuid::new_v4(), "device_id": device, "operator": "sho-b",
-        "result": "installed", "at": "2026-11-23T12:00:00Z"});
+    let body = |device: &str| {
+        json!({"session": Uuid::new_v4(), "device_id": device, "operator": "sho-b",
+        "result": "installed", "at": "2026-11-23T12:00:00Z"})
+    };
     assert_eq!(refused(world.post(&path, body("somebody-else")).await), StatusCode::CONFLICT);
     let device = world.get(&format!("/v1/devices/{PCID}")).await.unwrap();
     assert!(device["current_operator"].is_null(), "{device}");
@@ -207,8 +209,10 @@ async fn a_device_that_names_anothers_pcid_costs_the_other_nothing() {
 async fn an_operator_that_the_device_does_not_belong_to_triggers_nothing() {
     let world = World::new().await;
     world.contract(PCID, "sho-a").await;
-    let request = |operator: &str| json!({"id": Uuid::new_v4(), "pcid": PCID, "kind": "update",
-        "operator": operator, "address": "127.0.0.1:9"});
+    let request = |operator: &str| {
+        json!({"id": Uuid::new_v4(), "pcid": PCID, "kind": "update",
+        "operator": operator, "address": "127.0.0.1:9"})
+    };
     assert_eq!(refused(world.post("/v1/triggers", request("sho-b")).await), StatusCode::CONFLICT);
     assert!(world.triggers().await.is_empty());
     world.post("/v1/triggers", request("sho-a")).await.unwrap();
