@@ -8,8 +8,8 @@
 //! | authorised | 15: authorisation and RNCP are there and checked | the device may fetch the manifest |
 //! | validating | 16: the device wants parts; 4.3: integrity "prior to the download" | the PVA is asked |
 //! | downloading | 16: parts are agreed on | parts travel |
-//! | reported | 18: the device has reported | 19: operator and registry are told |
-//! | closed | 19: the operator knows | – |
+//! | reported | 18: the device has reported | 19: the operator is told |
+//! | closed | 19: the operator knows | 19: the registry is told, if it is installed |
 //! | refused | 13, 15: the operator or its policy says no | the others are told |
 //! | failed | what came was of no use | the others are told |
 //! | expired | the time is over | the others are told |
@@ -156,7 +156,10 @@ pub enum Event {
         installed: bool,
     },
     /// Step 19: the operator has the report.
-    OperatorKnows,
+    OperatorKnows {
+        /// What the report says.
+        installed: bool,
+    },
     /// The time is over.
     Time,
 }
@@ -231,7 +234,7 @@ pub fn step(state: State, event: Event) -> Step {
         }
         // Steps 18 and 19. A device can fail before anything was downloaded; it cannot have installed before.
         (S::Downloading, E::Report { installed: true, .. }) => {
-            Step::To(S::Reported, &[TellOperator(R::Installed), TellRegistry(R::Installed)])
+            Step::To(S::Reported, &[TellOperator(R::Installed)])
         }
         (S::Authorised | S::Validating | S::Downloading, E::Report { installed: false, .. }) => {
             Step::To(S::Reported, &[TellOperator(R::Failed), TellRegistry(R::Failed)])
@@ -242,7 +245,12 @@ pub fn step(state: State, event: Event) -> Step {
         (S::Reported | S::Closed, E::Report { same: true, .. }) => Step::Stay,
         (S::Reported | S::Closed, E::Report { same: false, .. }) => Step::Not(Why::Otherwise),
         (S::Refused | S::Failed | S::Expired, E::Report { .. }) => Step::Not(Why::Over),
-        (S::Reported, E::OperatorKnows) => Step::To(S::Closed, &[]),
+        // Only now: what the device came with is withdrawn when the registry hears of it, and an operator that does not
+        // take the report would leave it with nothing.
+        (S::Reported, E::OperatorKnows { installed: true }) => {
+            Step::To(S::Closed, &[TellRegistry(R::Installed)])
+        }
+        (S::Reported, E::OperatorKnows { installed: false }) => Step::To(S::Closed, &[]),
         // The operator has not heard of a session whose evidence never came.
         (S::Opened, E::Time) => Step::To(S::Expired, &[TellRegistry(R::Expired)]),
         (S::Relaying | S::Generating | S::Authorised | S::Validating | S::Downloading, E::Time) => {
@@ -257,7 +265,7 @@ pub fn step(state: State, event: Event) -> Step {
             | E::Useless
             | E::PlatformGood
             | E::PlatformBad
-            | E::OperatorKnows
+            | E::OperatorKnows { .. }
             | E::Time,
         ) => Step::Stay,
     }

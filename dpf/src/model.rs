@@ -124,7 +124,9 @@ impl Input {
                 let same = session.result == Some(result) && session.reason == *reason;
                 Event::Report { same, installed: *installed }
             }
-            Self::OperatorKnows => Event::OperatorKnows,
+            Self::OperatorKnows => {
+                Event::OperatorKnows { installed: session.result == Some(ProvisioningResult::Installed) }
+            }
             Self::Time => Event::Time,
         }
     }

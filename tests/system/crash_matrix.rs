@@ -172,8 +172,8 @@ impl<'a> Flow<'a> {
     fn once(&self, before: u64) -> Result<()> {
         let (device, pcid) = self.identity()?;
         let story = self.story();
-        let homes = story.iter().filter(|line| line["authenticated_by"] == "the SHO's HSS");
-        let imsi = homes.last().and_then(|line| line["attached"].as_str()).context("it is not attached")?;
+        let mut homes = story.iter().filter(|line| line["authenticated_by"] == "the SHO's HSS");
+        let imsi = homes.next_back().and_then(|line| line["attached"].as_str()).context("it is not attached")?;
 
         let subscriptions = self.roles.items(Role::Sho, &format!("/v1/subscriptions?device_id={device}"))?;
         ensure!(subscriptions.len() == 1, "{} subscriptions: {subscriptions:?}", subscriptions.len());
@@ -217,16 +217,15 @@ fn used(roles: &Roles) -> Result<u64> {
 /// Holds a device at each step, does `harm`, and looks whether it comes to its end, once.
 fn at_each_step(harm: impl Fn(&mut Flow, Who) -> Result<()>) -> Result<()> {
     let mut roles = Roles::started()?;
-    let mut before = 0;
     for (at, step) in STEPS.iter().enumerate() {
         let case = || -> Result<()> {
             let mut flow = Flow::held_at(&mut roles, at, format!("device-{at}.log"))?;
             harm(&mut flow, step.next)?;
             flow.finish()?;
-            flow.once(before)
+            // Each device before it has used one number.
+            flow.once(at as u64)
         }();
         case.with_context(|| format!("held before step {}", step.seed))?;
-        before += 1;
     }
     Ok(())
 }
