@@ -173,7 +173,8 @@ impl<'a> Flow<'a> {
         let (device, pcid) = self.identity()?;
         let story = self.story();
         let mut homes = story.iter().filter(|line| line["authenticated_by"] == "the SHO's HSS");
-        let imsi = homes.next_back().and_then(|line| line["attached"].as_str()).context("it is not attached")?;
+        let imsi =
+            homes.next_back().and_then(|line| line["attached"].as_str()).context("it is not attached")?;
 
         let subscriptions = self.roles.items(Role::Sho, &format!("/v1/subscriptions?device_id={device}"))?;
         ensure!(subscriptions.len() == 1, "{} subscriptions: {subscriptions:?}", subscriptions.len());
