@@ -289,9 +289,10 @@ fn all_tests() -> Result<BTreeSet<String>> {
     let root = workspace();
     let mut all: BTreeSet<String> = tests_under(&root.join("tests"), "")?.into_iter().collect();
     for name in edges()?.keys() {
-        let folder = root.join(name).join("tests");
-        if folder.is_dir() {
-            all.extend(tests_under(&folder, &format!("{name}::{{}} "))?);
+        // SHO and PVA live beside what they belong to.
+        let folders = [root.join(name), root.join("dpf").join(name)].map(|folder| folder.join("tests"));
+        if let Some(folder) = folders.iter().find(|folder| folder.is_dir()) {
+            all.extend(tests_under(folder, &format!("{name}::{{}} "))?);
         }
     }
     Ok(all)

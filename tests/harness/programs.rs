@@ -11,6 +11,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("tshark", "tshark"),
     ("dumpcap", "tshark"),
     ("age", "age"),
+    ("age-keygen", "age"),
+    ("openssl", "openssl"),
     ("kill", "procps"),
 ];
 

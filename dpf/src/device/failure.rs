@@ -95,9 +95,12 @@ pub(super) fn not_now(session: &Session, why: Why, what: &'static str) -> Proble
         (Why::TooEarly, _) => {
             coded(status, "not-authorised", title, format!("{what} comes after the operator's authorisation"))
         }
-        (Why::Otherwise, _) => {
-            coded(status, "otherwise-before", title, format!("other {what} was taken before, and counts"))
-        }
+        (Why::Otherwise, _) => coded(
+            status,
+            "otherwise-before",
+            title,
+            format!("{what} was taken before that says otherwise, and counts"),
+        ),
         (Why::Over, _) => coded(status, "session-over", title, format!("the session is {state}")),
     }
 }
