@@ -46,7 +46,13 @@ impl Sho {
             } else {
                 refusal("abandoned", "the DPF did not ask for the answer in time", true)
             };
-            swept.ended += usize::from(self.abandon(&session, refusal, answered).await?);
+            match self.abandon(&session, refusal, answered).await {
+                Ok(ended) => swept.ended += usize::from(ended),
+                // One that cannot be ended keeps none of the others.
+                Err(error) => {
+                    tracing::error!(session = %session.id, %error, "a session cannot be ended; it is tried again")
+                }
+            }
         }
         let mut tx = self.store.db.write().await?;
         for session in sessions::keys_due(&mut tx, before(self.policy.key_retention)).await? {

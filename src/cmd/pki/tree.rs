@@ -123,10 +123,14 @@ impl Tree {
         for operator in &wanted.operators {
             let (private, public) = self.sealing(operator);
             if !private.exists() {
-                let key = PrivateKey::generate()?;
-                write_private(&private, key.to_pem()?.as_bytes())?;
-                fs::write(&public, key.public_pem()?).with_context(|| public.display().to_string())?;
+                write_private(&private, PrivateKey::generate()?.to_pem()?.as_bytes())?;
                 made += 1;
+            }
+            // Also where we were stopped between the two.
+            if !public.exists() {
+                let pem = service::config::read_private_file(&private)?;
+                let key = PrivateKey::from_pem(&pem).with_context(|| private.display().to_string())?;
+                fs::write(&public, key.public_pem()?).with_context(|| public.display().to_string())?;
             }
         }
         Ok(made)
