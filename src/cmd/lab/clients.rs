@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
+use reqwest::Method;
 use schemas::identity::Imsi;
-use serde_json::json;
+use serde_json::{Value, json};
 use service::{
     client::RoleClient,
     config::{SecretSource, Span},
@@ -13,7 +14,7 @@ use service::{
 
 use super::{
     factory,
-    roles::{OPERATOR, Ports, Roles},
+    roles::{APN, HOME_POOL, OPERATOR, Ports, Roles},
 };
 
 /// First IMSI of the operator: MNC 01.
@@ -34,6 +35,8 @@ pub struct Clients {
     pub drf: RoleClient,
     /// DPF.
     pub dpf: RoleClient,
+    /// The operator's HSS.
+    pub hss: RoleClient,
 }
 
 impl Clients {
@@ -55,6 +58,7 @@ impl Clients {
             sho: client(ports.sho())?,
             drf: client(ports.drf())?,
             dpf: client(ports.dpf())?,
+            hss: client(ports.hss())?,
         })
     }
 
@@ -64,10 +68,29 @@ impl Clients {
     /// Which of it could not be done.
     pub async fn introduce(&self) -> anyhow::Result<()> {
         factory::announce(&self.pva).await.context("PVA")?;
+        self.subscription().await.context("the SHO's HSS")?;
         let first: Imsi = FIRST_IMSI.parse()?;
         let range = json!({ "kind": "imsi", "first": first, "count": IMSIS });
         factory::put(&self.sho, "/v1/number-ranges/lab", &range).await.context("SHO")?;
         let operator = json!({ "name": "Selected Home Operator A", "plmns": [HOME] });
         factory::put(&self.drf, &format!("/v1/operators/{OPERATOR}"), &operator).await.context("DRF")
+    }
+
+    /// What the operator's subscribers get: the operational service, not the narrow access of a PCID that a new database
+    /// begins with.
+    async fn subscription(&self) -> anyhow::Result<()> {
+        const PATH: &str = "/v1/profiles/default";
+        let there: Value = self.hss.json::<(), Value>(Method::GET, PATH, None).await?;
+        if there["apns"][0]["name"] == APN {
+            // Put again, it would be a change, and every serving node told of it.
+            return Ok(());
+        }
+        let rate = json!({ "uplink": 50_000_000, "downlink": 100_000_000 });
+        let profile = json!({
+            "apns": [{ "name": APN, "ambr": rate }],
+            "ambr": rate,
+            "address_pool": HOME_POOL,
+        });
+        factory::put(&self.hss, PATH, &profile).await
     }
 }

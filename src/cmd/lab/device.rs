@@ -78,7 +78,7 @@ impl<'a> Lab<'a> {
         let issued = supply::issue(roles, ports, BATCH, (FIRST.parse()?, devices), &credentials).await?;
         story.issued(issued.first, issued.count, issued.resumed, &credentials);
         clients.introduce().await?;
-        let Clients { pva, sho, drf, dpf } = clients;
+        let Clients { pva, sho, drf, dpf, hss: _ } = clients;
         Ok(Self { folder, roles, ports, story, pva, sho, drf, dpf, credentials })
     }
 

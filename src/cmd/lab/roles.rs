@@ -31,6 +31,8 @@ pub const SUPPLIER: &str = "acme";
 /// Addresses of devices with a PCID. They are loopback addresses, so that a simulated device really has the one that
 /// its subscription assigns, and a trigger sent there reaches it.
 pub const POOL: &str = "127.45.128.0/17";
+/// APN of the operator's service.
+pub const APN: &str = "internet";
 /// Addresses of devices that are the operator's subscribers.
 pub const HOME_POOL: &str = "127.46.0.0/17";
 
@@ -272,7 +274,7 @@ impl Roles {
             Some(pki.tls(OPERATOR)),
             &[("dpf", "[\"provisioning:write\"]", &dpf_sho)],
         )? + &format!(
-            "[sho]\noperator = \"{operator}\"\nplmn = \"999-01\"\napn = \"internet\"\nsigning = {}\nsealing_key = {:?}\n\
+            "[sho]\noperator = \"{operator}\"\nplmn = \"999-01\"\napn = \"{APN}\"\nsigning = {}\nsealing_key = {:?}\n\
              anchors = {root:?}\n\n",
             pair_of(&pki.signing(OPERATOR)),
             pki.sealing(&operator).0
