@@ -3,7 +3,6 @@
 #![allow(clippy::result_large_err, reason = "a problem ends its request: it is made once and sent")]
 
 mod audit;
-mod page;
 mod rules;
 mod sessions;
 pub mod types;

@@ -7,7 +7,6 @@ mod devices;
 mod documents;
 mod import;
 mod operators;
-mod page;
 mod roles;
 mod rules;
 pub mod types;

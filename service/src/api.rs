@@ -3,6 +3,7 @@
 mod audit;
 mod describe;
 mod gate;
+pub mod page;
 mod pages;
 mod trickle;
 

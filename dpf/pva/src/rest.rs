@@ -6,7 +6,6 @@
 mod audit;
 mod enrolments;
 mod failure;
-mod page;
 mod platforms;
 mod references;
 mod suppliers;

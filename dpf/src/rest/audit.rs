@@ -4,13 +4,13 @@ use axum::{extract::State, response::Response};
 use schemas::rest::{AuditEntry, Page};
 use serde::Deserialize;
 use service::{
-    api::{Gates, audit_page},
+    api::{Gates, audit_page, page},
     problem::{Problem, Query},
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{RestState, page};
+use super::RestState;
 
 /// It shows what concerns all operators: a token that is bound to one does not get it.
 pub(super) const SCOPE: &str = "audit:read";

@@ -7,7 +7,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use service::{
-    api::Gates,
+    api::{Gates, page},
     auth::Principal,
     problem::{Json, Path, Problem, Query},
 };
@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{RestState, failed, page, parsed, types::SessionView, viewer::Viewer};
+use super::{RestState, failed, parsed, types::SessionView, viewer::Viewer};
 use crate::{model::Session, store::Filter};
 
 pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {

@@ -11,7 +11,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use service::{
-    api::Gates,
+    api::{Gates, page},
     auth::Principal,
     problem::{Json, Path, Problem, Query},
 };
@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Body, RestState, page, text,
+    Body, RestState, text,
     types::{Contract, Device, DevicePatch, NewDevice, Resolution},
     view,
 };

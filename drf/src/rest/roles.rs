@@ -10,7 +10,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use service::{
-    api::{Gates, Target, audit_page},
+    api::{Gates, Target, audit_page, page},
     auth::Principal,
     problem::{Json, Problem, Query},
 };
@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{Body, RestState, page, types::Trigger, view};
+use super::{Body, RestState, types::Trigger, view};
 use crate::{desk::Refused, store};
 
 pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {

@@ -12,7 +12,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use service::{
-    api::Gates,
+    api::{Gates, page},
     auth::Principal,
     problem::{Json, Path, Problem, Query},
 };
@@ -23,7 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Body, RestState,
     failure::OrProblem,
-    media_type, page, parsed,
+    media_type, parsed,
     types::{Binary, PlatformView, RevokeRequest},
 };
 use crate::model::Platform;

@@ -11,7 +11,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use service::{
-    api::Gates,
+    api::{Gates, page},
     problem::{Json, Path, Problem, Query},
 };
 use utoipa::IntoParams;
@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Body, RestState,
     failure::{self, OrProblem},
-    page, parsed,
+    parsed,
     suppliers::unknown,
     types::{ReferencePut, ReferenceView},
 };

@@ -6,7 +6,8 @@ use axum::{
 };
 use schemas::rest::Page;
 use serde::Serialize;
-use service::problem::{Json, Problem};
+
+use crate::problem::{Json, Problem};
 
 /// Items on a page unless asked otherwise.
 const DEFAULT: u32 = 100;
@@ -17,7 +18,7 @@ const MAX: u32 = 500;
 ///
 /// # Errors
 /// 400 for none or too many.
-pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+pub fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     limit_to(MAX, asked)
 }
 
@@ -25,7 +26,7 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
 ///
 /// # Errors
 /// As [`limit`].
-pub(super) fn limit_to(max: u32, asked: Option<u32>) -> Result<u32, Problem> {
+pub fn limit_to(max: u32, asked: Option<u32>) -> Result<u32, Problem> {
     let limit = asked.unwrap_or(DEFAULT);
     if (1..=max).contains(&limit) {
         return Ok(limit);
@@ -35,7 +36,7 @@ pub(super) fn limit_to(max: u32, asked: Option<u32>) -> Result<u32, Problem> {
 
 /// The page: `rows` may be one longer than `limit`; `next` makes path and query of the next page from the last item. What
 /// is in it needs no escaping: identities and numbers.
-pub(super) fn answer<T, U: Serialize>(
+pub fn answer<T, U: Serialize>(
     limit: u32,
     mut rows: Vec<T>,
     show: impl Fn(T) -> U,
