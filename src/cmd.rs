@@ -18,6 +18,7 @@ mod pki;
 mod profiles;
 mod registrations;
 mod role;
+mod ue;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,8 @@ enum Command {
     Fleet(fleet::Args),
     /// Run thousands of simulated devices against an S6a server.
     Load(load::Args),
+    /// Run a simulated UE and eNB against a real MME (S1AP), step by step.
+    Ue(ue::Args),
     /// Measure how many AIRs a second the ICF answers, beside a responder that does nothing.
     Bench(bench::Args),
     /// Provisional credentials: list, show, create, import, change.
@@ -97,6 +100,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Fleet(args) => fleet::run(args, on_signal()?).await,
             Command::Bench(args) => bench::run(args, on_signal()?).await,
             Command::Load(args) => load::run(args, on_signal()?).await,
+            Command::Ue(args) => ue::run(args, on_signal()?).await,
             Command::Credentials(args) => credentials::run(args).await,
             Command::Batches(args) => batches::run(args).await,
             Command::Profiles(args) => profiles::run(args).await,

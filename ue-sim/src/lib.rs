@@ -7,6 +7,7 @@
 pub mod access;
 pub mod device;
 pub mod load;
+pub mod nas;
 pub mod provision;
 pub mod rncp;
 pub mod tre;

@@ -1,5 +1,7 @@
 //! Pages of listings: `limit` and `after` in, `next` and a `Link` header (RFC 8288) out.
 
+#![allow(clippy::result_large_err, reason = "a problem ends its request: it is made once and sent")]
+
 use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},

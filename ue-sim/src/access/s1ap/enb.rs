@@ -1,0 +1,383 @@
+//! The eNB: its association with the MME, and the procedures that concern no single UE (TS 36.413 §8.7).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use oxirush_s1ap::s1ap::{Cause, CauseMisc, CauseProtocol, CauseRadioNetwork};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::messages::{self, FromMme, Ids};
+use super::registry::{Registry, ToUe};
+use super::{Association, EnbConfig, Event, EventKind, Events, S1Error, Sctp};
+
+/// The longest delay before the association is made anew.
+const RECONNECT_MAX: Duration = Duration::from_secs(60);
+
+/// Makes associations with the MME.
+#[async_trait]
+pub trait Connect: Send + Sync + 'static {
+    /// One.
+    async fn connect(&self, config: &EnbConfig) -> Result<Arc<dyn Association>, S1Error>;
+}
+
+/// Over SCTP of the kernel.
+struct Kernel;
+
+#[async_trait]
+impl Connect for Kernel {
+    async fn connect(&self, config: &EnbConfig) -> Result<Arc<dyn Association>, S1Error> {
+        Ok(Arc::new(Sctp::connect(config).await?))
+    }
+}
+
+/// Where user packets of bearers go (S1-U).
+pub trait UserPlane: Send + Sync + 'static {
+    /// A bearer is there: packets of the UE go to `remote` (address and TEID of the serving gateway). Gives the TEID
+    /// that the eNB takes the bearer's packets on.
+    fn install(&self, enb_ue: u32, erab: u8, remote: (IpAddr, u32)) -> u32;
+    /// A bearer is gone.
+    fn remove(&self, enb_ue: u32, erab: u8);
+    /// All bearers of a connection are.
+    fn remove_all(&self, enb_ue: u32);
+}
+
+/// Bearers without packets: identifiers are given, nothing is carried.
+#[derive(Debug, Default)]
+pub struct NoUserPlane(AtomicU32);
+
+impl UserPlane for NoUserPlane {
+    fn install(&self, _: u32, _: u8, _: (IpAddr, u32)) -> u32 {
+        // TEID 0 is not for tunnels (TS 29.281 §5.1).
+        self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    fn remove(&self, _: u32, _: u8) {}
+
+    fn remove_all(&self, _: u32) {}
+}
+
+#[derive(Clone)]
+enum Link {
+    Up(Arc<dyn Association>),
+    Down,
+}
+
+struct Shared {
+    config: EnbConfig,
+    events: Events,
+    registry: Registry,
+    link: watch::Sender<Link>,
+    overloaded: AtomicBool,
+    user_plane: Arc<dyn UserPlane>,
+    stop: CancellationToken,
+}
+
+/// A running eNB; a clone is another handle to the same.
+#[derive(Clone)]
+pub struct Enb {
+    shared: Arc<Shared>,
+    task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl std::fmt::Debug for Enb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Enb").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+impl Enb {
+    /// Connects to the MME by the kernel's SCTP and sets S1 up (§8.7.3). When the association is lost it is made
+    /// anew.
+    ///
+    /// # Errors
+    /// No association, or the MME refuses.
+    pub async fn connect(
+        config: EnbConfig,
+        user_plane: Arc<dyn UserPlane>,
+        events: Events,
+    ) -> Result<Self, S1Error> {
+        Self::connect_by(Arc::new(Kernel), config, user_plane, events).await
+    }
+
+    /// As [`connect`](Self::connect), by other means than the kernel's.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_by(
+        connect: Arc<dyn Connect>,
+        config: EnbConfig,
+        user_plane: Arc<dyn UserPlane>,
+        events: Events,
+    ) -> Result<Self, S1Error> {
+        let association = set_up(&*connect, &config, &events).await?;
+        let shared = Arc::new(Shared {
+            config,
+            events,
+            registry: Registry::default(),
+            link: watch::channel(Link::Up(association.clone())).0,
+            overloaded: AtomicBool::new(false),
+            user_plane,
+            stop: CancellationToken::new(),
+        });
+        let task = tokio::spawn(serve(shared.clone(), association, connect));
+        Ok(Self { shared, task: Arc::new(tokio::sync::Mutex::new(Some(task))) })
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn config(&self) -> &EnbConfig {
+        &self.shared.config
+    }
+
+    /// Whether the MME has asked for fewer UEs (§8.7.6).
+    #[must_use]
+    pub fn overloaded(&self) -> bool {
+        self.shared.overloaded.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is an association.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(*self.shared.link.borrow(), Link::Up(_))
+    }
+
+    /// Waits for the association to be there; after a loss it is made anew.
+    pub async fn up(&self) {
+        // The sender lives as long as this handle.
+        let _ = self.shared.link.subscribe().wait_for(|link| matches!(link, Link::Up(_))).await;
+    }
+
+    /// RESET: all UE connections are forgotten on both sides (§8.7.1.2.2).
+    ///
+    /// # Errors
+    /// If there is no association.
+    pub async fn reset(&self) -> Result<(), S1Error> {
+        self.shared.registry.all_gone("RESET of the eNB");
+        self.send(0, &messages::reset(CauseMisc::om_intervention)?).await
+    }
+
+    /// Ends the association and everything that hangs on it.
+    pub async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        if let Some(task) = self.task.lock().await.take() {
+            // It ends by the token.
+            let _ = task.await;
+        }
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
+    pub(super) fn user_plane(&self) -> &dyn UserPlane {
+        &*self.shared.user_plane
+    }
+
+    /// Sends on the stream of a UE: TS 36.412 §7 keeps stream 0 for what concerns none.
+    pub(super) async fn send_for(&self, enb_ue: u32, message: &[u8]) -> Result<(), S1Error> {
+        let streams = match &*self.shared.link.borrow() {
+            Link::Up(association) => u32::from(association.streams()),
+            Link::Down => return Err(S1Error::Lost),
+        };
+        let stream = if streams > 1 { 1 + enb_ue % (streams - 1) } else { 0 };
+        self.send(u16::try_from(stream).unwrap_or(0), message).await
+    }
+
+    async fn send(&self, stream: u16, message: &[u8]) -> Result<(), S1Error> {
+        let link = self.shared.link.borrow().clone();
+        match link {
+            Link::Up(association) => association.send(stream, message).await.map_err(|_| S1Error::Lost),
+            Link::Down => Err(S1Error::Lost),
+        }
+    }
+}
+
+/// Association and S1 SETUP; a TimeToWait of the MME is kept once (§8.7.3.4).
+async fn set_up(
+    connect: &dyn Connect,
+    config: &EnbConfig,
+    events: &Events,
+) -> Result<Arc<dyn Association>, S1Error> {
+    let association = connect.connect(config).await?;
+    let request = messages::setup(config)?;
+    for attempt in 0.. {
+        association.send(0, &request).await?;
+        let answer = tokio::time::timeout(config.setup, setup_answer(&*association))
+            .await
+            .map_err(|_| S1Error::Silent { what: "S1 SETUP REQUEST", seconds: config.setup.as_secs() })??;
+        match answer {
+            FromMme::SetupResponse { name, gummeis } => {
+                events.tell(None, EventKind::Connected { mme: name, gummeis });
+                return Ok(association);
+            }
+            FromMme::SetupFailure { cause: _, wait: Some(wait) } if attempt == 0 => {
+                tokio::time::sleep(wait).await;
+            }
+            FromMme::SetupFailure { cause, .. } => return Err(S1Error::Refused(cause)),
+            _ => {}
+        }
+    }
+    Err(S1Error::Lost)
+}
+
+async fn setup_answer(association: &dyn Association) -> Result<FromMme, S1Error> {
+    loop {
+        let message = association.recv().await?.ok_or(S1Error::Lost)?;
+        let answer = messages::read(&message)?;
+        if matches!(answer, FromMme::SetupResponse { .. } | FromMme::SetupFailure { .. }) {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Takes what the MME sends, until it is told to stop.
+async fn serve(shared: Arc<Shared>, mut association: Arc<dyn Association>, connect: Arc<dyn Connect>) {
+    loop {
+        let why = tokio::select! {
+            () = shared.stop.cancelled() => break,
+            why = receive(&shared, &*association) => why,
+        };
+        shared.link.send_replace(Link::Down);
+        shared.overloaded.store(false, Ordering::Relaxed);
+        shared.registry.all_gone("the association with the MME is lost");
+        shared.events.tell(None, EventKind::Lost(why));
+        let mut delay = shared.config.reconnect;
+        association = loop {
+            tokio::select! {
+                () = shared.stop.cancelled() => return,
+                () = tokio::time::sleep(delay) => {}
+            }
+            match set_up(&*connect, &shared.config, &shared.events).await {
+                Ok(association) => break association,
+                Err(error) => {
+                    delay = (delay * 2).min(RECONNECT_MAX);
+                    shared.events.tell(None, EventKind::Lost(error.to_string()));
+                }
+            }
+        };
+        shared.link.send_replace(Link::Up(association.clone()));
+    }
+    shared.registry.all_gone("the eNB stops");
+    association.shutdown().await;
+}
+
+/// Until the association ends: why.
+async fn receive(shared: &Shared, association: &dyn Association) -> String {
+    loop {
+        let message = match association.recv().await {
+            Ok(Some(message)) => message,
+            Ok(None) => return "the MME has ended it".to_owned(),
+            Err(error) => return error.to_string(),
+        };
+        let answer = match messages::read(&message) {
+            Ok(message) => take(shared, message),
+            Err(error) => {
+                shared.events.tell(None, EventKind::Error(format!("a message of the MME: {error}")));
+                // §10.2: what cannot be decoded at all.
+                messages::error_indication(None, Cause::protocol(CauseProtocol::transfer_syntax_error)).ok()
+            }
+        };
+        if let Some(answer) = answer
+            && let Err(error) = association.send(0, &answer).await
+        {
+            return error.to_string();
+        }
+    }
+}
+
+/// Takes one message; gives what is to be answered on stream 0.
+fn take(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
+    let tell = |kind| shared.events.tell(None, kind);
+    let hand = |ids: Ids, what: ToUe| {
+        if shared.registry.to(ids.enb, what) {
+            return None;
+        }
+        // §10.6: an identifier that this eNB has not given.
+        tell(EventKind::Error(format!("a message for eNB UE S1AP ID {}, which there is not", ids.enb)));
+        let cause = Cause::radioNetwork(CauseRadioNetwork::unknown_enb_ue_s1ap_id);
+        messages::error_indication(Some(ids), cause).ok()
+    };
+    match message {
+        FromMme::DownlinkNas { ids, nas } => hand(ids, ToUe::Nas(ids, nas)),
+        FromMme::ContextSetup { ids, erabs, key, ambr } => {
+            hand(ids, ToUe::ContextSetup { ids, erabs, key, ambr })
+        }
+        FromMme::ContextModification { ids } => hand(ids, ToUe::ContextModification(ids)),
+        FromMme::ErabSetup { ids, erabs } => hand(ids, ToUe::ErabSetup(ids, erabs)),
+        FromMme::ErabModify { ids, erabs } => hand(ids, ToUe::ErabModify(ids, erabs)),
+        FromMme::ErabRelease { ids, erabs, nas } => hand(ids, ToUe::ErabRelease(ids, erabs, nas)),
+        FromMme::ContextRelease { mme, enb, cause } => {
+            // Without the eNB's identifier the UE never had an answer, and asks no more.
+            let ids = Ids { mme, enb: enb? };
+            if shared.registry.to(ids.enb, ToUe::Release(ids, cause)) {
+                return None;
+            }
+            // It is released already: the answer was lost with an association, or crossed with a RESET.
+            messages::release_complete(ids).ok()
+        }
+        FromMme::PagingByTmsi { mmec, m_tmsi } => {
+            shared.registry.page_tmsi((mmec, m_tmsi));
+            None
+        }
+        FromMme::PagingByImsi(imsi) => {
+            shared.registry.page_imsi(&imsi);
+            None
+        }
+        FromMme::Reset { part, cause } => {
+            tell(EventKind::Reset(cause.clone()));
+            match &part {
+                None => shared.registry.all_gone(&format!("RESET of the MME, {cause}")),
+                Some(part) => {
+                    for enb in part.iter().filter_map(|(_, enb)| *enb) {
+                        shared.registry.gone(enb, &format!("RESET of the MME, {cause}"));
+                    }
+                }
+            }
+            messages::reset_acknowledge(part.as_deref()).ok()
+        }
+        FromMme::OverloadStart => {
+            shared.overloaded.store(true, Ordering::Relaxed);
+            tell(EventKind::Overload(true));
+            None
+        }
+        FromMme::OverloadStop => {
+            shared.overloaded.store(false, Ordering::Relaxed);
+            tell(EventKind::Overload(false));
+            None
+        }
+        FromMme::ErrorIndication { mme: _, enb, cause } => {
+            let about = enb.map_or_else(String::new, |enb| format!(" about eNB UE S1AP ID {enb}"));
+            tell(EventKind::Error(format!("ERROR INDICATION of the MME{about}: {cause}")));
+            if let Some(enb) = enb {
+                shared.registry.gone(enb, &format!("ERROR INDICATION, {cause}"));
+            }
+            None
+        }
+        FromMme::MmeConfigurationUpdate => messages::configuration_acknowledge().ok(),
+        FromMme::Other { name, reject } => {
+            tell(EventKind::Error(format!("{name} is not something that this eNB does")));
+            let cause = Cause::protocol(CauseProtocol::abstract_syntax_error_reject);
+            reject.then(|| messages::error_indication(None, cause).ok()).flatten()
+        }
+        FromMme::SetupResponse { .. } | FromMme::SetupFailure { .. } | FromMme::ResetAcknowledged => None,
+    }
+}
+
+/// For people: an event in one line.
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.imsi {
+            Some(imsi) => write!(f, "{imsi}  {}", self.kind),
+            None => write!(f, "eNB  {}", self.kind),
+        }
+    }
+}

@@ -1,0 +1,625 @@
+//! One UE at an eNB: NAS over the UE-associated S1AP procedures (TS 36.413 §8.2, §8.3, §8.6), with its timers.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use oxirush_s1ap::s1ap::{Cause, CauseRadioNetwork, RRCEstablishmentCause};
+use schemas::identity::Imsi;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::messages::{self, Erab, Ids, Temporary};
+use super::registry::{Inbox, ToUe};
+use super::{Enb, EventKind, S1Error};
+use crate::device::Device;
+use crate::nas::{Bearer, EmmState, Output, Procedure, Timer, Told, Ue, UeOptions, Way};
+
+/// How a procedure ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "end")]
+pub enum End {
+    /// Attached, with its default bearer.
+    Attached {
+        /// It.
+        bearer: Bearer,
+    },
+    /// The procedure is done.
+    Done,
+    /// The network refuses.
+    Refused {
+        /// EMM cause, TS 24.301 annex A.
+        emm_cause: u8,
+        /// Its name.
+        name: &'static str,
+        /// What the device makes of it.
+        consequence: &'static str,
+        /// ESM cause, annex B.
+        esm_cause: Option<u8>,
+        /// T3346, seconds.
+        back_off: Option<u64>,
+    },
+    /// AUTHENTICATION REJECT.
+    AuthenticationRejected,
+    /// The network wants the UE off, in the middle of it.
+    Detached {
+        /// It shall attach again.
+        reattach: bool,
+    },
+    /// The MME does not answer within the procedure's timer.
+    Unanswered,
+    /// The MME has released the connection before there was an answer.
+    Released {
+        /// Its cause.
+        cause: String,
+    },
+    /// KeNB of MME and UE differ: nothing on the air could be read.
+    KeysDiffer,
+}
+
+/// What became of a procedure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Which.
+    pub procedure: Procedure,
+    /// Whose.
+    pub imsi: Imsi,
+    /// How it ended.
+    #[serde(flatten)]
+    pub end: End,
+    /// The sequence numbers had to be synchronised.
+    pub resynchronised: bool,
+    /// The UE has refused the network's challenge with this EMM cause.
+    pub network_refused: Option<u8>,
+    /// EEA and EIA numbers of a security mode that was set.
+    pub algorithms: Option<(u8, u8)>,
+    /// From the UE's first message to the end.
+    pub took: Duration,
+}
+
+impl Report {
+    /// Whether it came to what was asked for.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        matches!(self.end, End::Attached { .. } | End::Done)
+    }
+}
+
+/// How long one waits for what the network begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience(pub Duration);
+
+/// The S1 connection of a UE.
+#[derive(Debug, Clone, Copy)]
+struct Connection {
+    enb: u32,
+    mme: Option<u32>,
+    /// INITIAL CONTEXT SETUP is done.
+    bearers: bool,
+}
+
+/// What happened to the connection besides NAS.
+#[derive(Debug, Clone, PartialEq)]
+enum Happened {
+    Told(Told),
+    BearersSetUp,
+    KeysDiffer,
+    Released(String),
+    Paged,
+}
+
+/// A UE at an eNB.
+pub struct S1Ue {
+    enb: Enb,
+    nas: Ue,
+    inbox: Inbox,
+    mail: mpsc::UnboundedReceiver<ToUe>,
+    connection: Option<Connection>,
+    timers: BTreeMap<Timer, Instant>,
+    known_as: Option<(u8, u32)>,
+    erabs: BTreeMap<u8, Erab>,
+}
+
+impl std::fmt::Debug for S1Ue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S1Ue")
+            .field("nas", &self.nas)
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for S1Ue {
+    fn drop(&mut self) {
+        self.enb.registry().unknown(self.nas.imsi(), self.known_as);
+        if let Some(connection) = self.connection {
+            self.enb.registry().close(connection.enb);
+            self.enb.user_plane().remove_all(connection.enb);
+        }
+    }
+}
+
+impl S1Ue {
+    /// Switches a device on at this eNB.
+    #[must_use]
+    pub fn new(enb: &Enb, device: Device, options: UeOptions) -> Self {
+        let (inbox, mail) = mpsc::unbounded_channel();
+        let nas = Ue::new(device, enb.config().plmn, options);
+        enb.registry().known(nas.imsi(), None, &inbox);
+        Self {
+            enb: enb.clone(),
+            nas,
+            inbox,
+            mail,
+            connection: None,
+            timers: BTreeMap::new(),
+            known_as: None,
+            erabs: BTreeMap::new(),
+        }
+    }
+
+    /// Its NAS: state and bearers.
+    #[must_use]
+    pub fn nas(&self) -> &Ue {
+        &self.nas
+    }
+
+    /// Its card, and what the card remembers: to be kept.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        self.nas.device()
+    }
+
+    /// Whether there is an S1 connection: ECM-CONNECTED (TS 23.401 §4.6.3).
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// The eNB UE S1AP ID of its connection, which its user plane goes by.
+    #[must_use]
+    pub fn connection_id(&self) -> Option<u32> {
+        self.connection.map(|connection| connection.enb)
+    }
+
+    /// Attaches: up to the default bearer on both sides.
+    ///
+    /// # Errors
+    /// If there is no MME. What the network refuses is an [`End`].
+    pub async fn attach(&mut self) -> Result<Report, S1Error> {
+        if self.enb.overloaded() {
+            return Err(S1Error::Overloaded);
+        }
+        let outputs = self.nas.attach()?;
+        self.run(Procedure::Attach, outputs, RRCEstablishmentCause::mo_Signalling).await
+    }
+
+    /// Asks for its user plane again; `paged`: as the answer to paging.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach).
+    pub async fn service_request(&mut self, paged: bool) -> Result<Report, S1Error> {
+        let outputs = self.nas.service_request()?;
+        let cause = if paged { RRCEstablishmentCause::mt_Access } else { RRCEstablishmentCause::mo_Data };
+        self.run(Procedure::Service, outputs, cause).await
+    }
+
+    /// Updates its tracking area; `active`: it wants its user plane too.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach).
+    pub async fn tracking_area_update(&mut self, periodic: bool, active: bool) -> Result<Report, S1Error> {
+        let outputs = self.nas.tracking_area_update(periodic, active)?;
+        self.run(Procedure::TrackingAreaUpdate, outputs, RRCEstablishmentCause::mo_Signalling).await
+    }
+
+    /// Detaches; switched off, without waiting for an answer.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach).
+    pub async fn detach(&mut self, switch_off: bool) -> Result<Report, S1Error> {
+        let outputs = self.nas.detach(switch_off)?;
+        self.run(Procedure::Detach, outputs, RRCEstablishmentCause::mo_Signalling).await
+    }
+
+    /// The eNB has seen nothing of the UE for long and asks the MME to release its connection (TS 36.413 §8.3.2);
+    /// then the UE is idle.
+    ///
+    /// # Errors
+    /// If there is no MME.
+    pub async fn idle(&mut self, patience: Patience) -> Result<(), S1Error> {
+        let deadline = Instant::now() + patience.0;
+        // A connection whose MME has not answered yet cannot be released by its identifiers.
+        if let Some(Connection { enb, mme: Some(mme), .. }) = self.connection {
+            let ids = Ids { mme, enb };
+            let request = messages::release_request(ids, CauseRadioNetwork::user_inactivity)?;
+            self.enb.send_for(enb, &request).await?;
+        }
+        while self.connection.is_some() {
+            if self.step(deadline).await?.is_empty() && Instant::now() >= deadline {
+                let seconds = patience.0.as_secs();
+                return Err(S1Error::Silent { what: "UE CONTEXT RELEASE REQUEST", seconds });
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the UE is asked for: paged, detached, released. `None`: nothing happened so long.
+    ///
+    /// # Errors
+    /// If a message cannot be sent.
+    pub async fn wait(&mut self, patience: Patience) -> Result<Option<Asked>, S1Error> {
+        let deadline = Instant::now() + patience.0;
+        loop {
+            let happened = self.step(deadline).await?;
+            for what in &happened {
+                match what {
+                    Happened::Told(Told::Detached { by_network: true, reattach, cause }) => {
+                        return Ok(Some(Asked::Detached { reattach: *reattach, cause: *cause }));
+                    }
+                    Happened::Paged => return Ok(Some(Asked::Paged)),
+                    Happened::Released(cause) => return Ok(Some(Asked::Released { cause: cause.clone() })),
+                    _ => {}
+                }
+            }
+            if happened.is_empty() && Instant::now() >= deadline {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Runs a procedure to its end.
+    async fn run(
+        &mut self,
+        procedure: Procedure,
+        outputs: Vec<Output>,
+        cause: RRCEstablishmentCause,
+    ) -> Result<Report, S1Error> {
+        let begun = Instant::now();
+        let mut report = Report {
+            procedure,
+            imsi: self.nas.imsi(),
+            end: End::Unanswered,
+            resynchronised: false,
+            network_refused: None,
+            algorithms: None,
+            took: Duration::ZERO,
+        };
+        let mut happened = self.act(outputs, cause).await?;
+        // The timer of the procedure ends the wait; this is for a connection that comes to nothing without one.
+        let deadline = begun + procedure.timer().length() * 2;
+        report.end = loop {
+            let mut end = None;
+            for what in happened.drain(..) {
+                match &what {
+                    Happened::Told(Told::SynchronisationFailure { .. }) => report.resynchronised = true,
+                    Happened::Told(Told::NetworkRefused { cause }) => report.network_refused = Some(*cause),
+                    Happened::Told(Told::Secured { ciphering, integrity }) => {
+                        report.algorithms = Some((*ciphering, *integrity));
+                    }
+                    _ => {}
+                }
+                end = end.or_else(|| self.end(procedure, what));
+            }
+            if let Some(end) = end {
+                break end;
+            }
+            if Instant::now() >= deadline {
+                break End::Unanswered;
+            }
+            happened = self.step(deadline).await?;
+        };
+        report.took = begun.elapsed();
+        Ok(report)
+    }
+
+    /// Whether this ends the procedure.
+    fn end(&self, procedure: Procedure, what: Happened) -> Option<End> {
+        Some(match what {
+            Happened::Told(Told::Attached { bearer, .. }) => End::Attached { bearer },
+            Happened::Told(Told::Updated) if procedure == Procedure::TrackingAreaUpdate => End::Done,
+            Happened::BearersSetUp if procedure == Procedure::Service => End::Done,
+            Happened::Told(Told::Detached { by_network: false, .. }) if procedure == Procedure::Detach => {
+                End::Done
+            }
+            Happened::Told(Told::Detached { by_network: true, reattach, .. })
+                if procedure != Procedure::Detach =>
+            {
+                End::Detached { reattach }
+            }
+            Happened::Told(Told::Refused { cause, esm_cause, back_off, .. }) => End::Refused {
+                emm_cause: cause,
+                name: crate::nas::cause::emm(cause),
+                consequence: crate::nas::cause::consequence(cause).words(),
+                esm_cause,
+                back_off: back_off.map(|time| time.as_secs()),
+            },
+            Happened::Told(Told::AuthenticationRejected) => End::AuthenticationRejected,
+            Happened::Told(Told::Unanswered(which)) if which == procedure => End::Unanswered,
+            Happened::KeysDiffer => End::KeysDiffer,
+            Happened::Released(cause) => End::Released { cause },
+            _ => return None,
+        })
+    }
+
+    /// Waits for the next message or timer, at most until `deadline`, and deals with it.
+    async fn step(&mut self, deadline: Instant) -> Result<Vec<Happened>, S1Error> {
+        let next = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
+        let wake = next.map_or(deadline, |(_, at)| at.min(deadline));
+        tokio::select! {
+            mail = self.mail.recv() => match mail {
+                Some(mail) => self.take(mail).await,
+                None => Err(S1Error::Lost),
+            },
+            () = tokio::time::sleep_until(wake.into()) => match next {
+                Some((timer, at)) if at <= Instant::now() => {
+                    self.timers.remove(&timer);
+                    self.expired(timer).await
+                }
+                _ => Ok(Vec::new()),
+            },
+        }
+    }
+
+    async fn expired(&mut self, timer: Timer) -> Result<Vec<Happened>, S1Error> {
+        if timer == Timer::T3412 {
+            // TS 24.301 §5.5.3.2.2 b: periodic updating, in idle mode.
+            if self.connection.is_some() || self.nas.state() != EmmState::Registered {
+                return Ok(Vec::new());
+            }
+            let outputs = self.nas.tracking_area_update(true, false)?;
+            return self.act(outputs, RRCEstablishmentCause::mo_Signalling).await;
+        }
+        let outputs = self.nas.expired(timer);
+        self.act(outputs, RRCEstablishmentCause::mo_Signalling).await
+    }
+
+    async fn take(&mut self, mail: ToUe) -> Result<Vec<Happened>, S1Error> {
+        match mail {
+            ToUe::Nas(ids, nas) => {
+                self.answered(ids);
+                self.tell(|| EventKind::S1(Way::Down, "DOWNLINK NAS TRANSPORT", of(ids)));
+                self.nas_down(&nas).await
+            }
+            ToUe::ContextSetup { ids, erabs, key, ambr } => {
+                self.answered(ids);
+                self.context_setup(ids, erabs, key, ambr).await
+            }
+            ToUe::ContextModification(ids) => {
+                self.tell(|| EventKind::S1(Way::Down, "UE CONTEXT MODIFICATION REQUEST", of(ids)));
+                self.reply(ids, messages::modification_response(ids)?).await?;
+                Ok(Vec::new())
+            }
+            ToUe::ErabSetup(ids, erabs) => {
+                self.tell(|| EventKind::S1(Way::Down, "E-RAB SETUP REQUEST", of(ids)));
+                let installed = self.install(ids.enb, &erabs);
+                let at = self.enb.config().user_plane;
+                self.reply(ids, messages::erab_setup_response(ids, at, &installed)?).await?;
+                self.nas_of(erabs).await
+            }
+            ToUe::ErabModify(ids, erabs) => {
+                self.tell(|| EventKind::S1(Way::Down, "E-RAB MODIFY REQUEST", of(ids)));
+                let numbers: Vec<u8> = erabs.iter().map(|(id, _)| *id).collect();
+                self.reply(ids, messages::erab_modify_response(ids, &numbers)?).await?;
+                let mut happened = Vec::new();
+                for (_, nas) in erabs {
+                    happened.extend(self.nas_down(&nas).await?);
+                }
+                Ok(happened)
+            }
+            ToUe::ErabRelease(ids, erabs, nas) => {
+                self.tell(|| EventKind::S1(Way::Down, "E-RAB RELEASE COMMAND", of(ids)));
+                for erab in &erabs {
+                    self.erabs.remove(erab);
+                    self.enb.user_plane().remove(ids.enb, *erab);
+                }
+                self.reply(ids, messages::erab_release_response(ids, &erabs)?).await?;
+                match nas {
+                    Some(nas) => self.nas_down(&nas).await,
+                    None => Ok(Vec::new()),
+                }
+            }
+            ToUe::Release(ids, cause) => {
+                self.tell(|| EventKind::S1(Way::Down, "UE CONTEXT RELEASE COMMAND", of(ids)));
+                self.reply(ids, messages::release_complete(ids)?).await?;
+                Ok(self.released(cause))
+            }
+            ToUe::Gone(why) => Ok(self.released(why)),
+            ToUe::Paged { by_imsi } => {
+                if self.connection.is_some() || self.nas.state() == EmmState::Deregistered {
+                    return Ok(Vec::new());
+                }
+                self.tell(|| EventKind::Paged);
+                if by_imsi {
+                    let outputs = self.nas.paged_by_imsi();
+                    return self.act(outputs, RRCEstablishmentCause::mt_Access).await;
+                }
+                Ok(vec![Happened::Paged])
+            }
+        }
+    }
+
+    /// INITIAL CONTEXT SETUP, TS 36.413 §8.3.1.
+    async fn context_setup(
+        &mut self,
+        ids: Ids,
+        erabs: Vec<Erab>,
+        key: Option<[u8; 32]>,
+        ambr: Option<(u64, u64)>,
+    ) -> Result<Vec<Happened>, S1Error> {
+        self.tell(|| EventKind::S1(Way::Down, "INITIAL CONTEXT SETUP REQUEST", of(ids)));
+        let agree = match (key, self.nas.kenb()) {
+            (Some(key), Some(ours)) => bool::from(subtle::ConstantTimeEq::ct_eq(&key[..], &ours[..])),
+            _ => false,
+        };
+        if !agree {
+            self.tell(|| EventKind::KeysDiffer);
+            let cause = Cause::radioNetwork(CauseRadioNetwork::failure_in_radio_interface_procedure);
+            self.reply(ids, messages::context_setup_failure(ids, cause)?).await?;
+            return Ok(vec![Happened::KeysDiffer]);
+        }
+        self.tell(|| EventKind::KeysAgree);
+        let installed = self.install(ids.enb, &erabs);
+        self.tell(|| EventKind::BearersSetUp(words(&erabs, ambr)));
+        let at = self.enb.config().user_plane;
+        self.reply(ids, messages::context_setup_response(ids, at, &installed)?).await?;
+        if let Some(connection) = &mut self.connection {
+            connection.bearers = true;
+        }
+        let mut happened = self.nas_of(erabs).await?;
+        let outputs = self.nas.bearers_established();
+        happened.extend(self.act(outputs, RRCEstablishmentCause::mo_Signalling).await?);
+        happened.push(Happened::BearersSetUp);
+        Ok(happened)
+    }
+
+    /// The eNB's end of each bearer: its E-RAB identity and TEID.
+    fn install(&mut self, enb: u32, erabs: &[Erab]) -> Vec<(u8, u32)> {
+        let mut installed = Vec::new();
+        for erab in erabs {
+            let teid = self.enb.user_plane().install(enb, erab.id, (erab.address, erab.teid));
+            installed.push((erab.id, teid));
+            self.erabs.insert(erab.id, Erab { nas: None, ..erab.clone() });
+        }
+        installed
+    }
+
+    async fn nas_of(&mut self, erabs: Vec<Erab>) -> Result<Vec<Happened>, S1Error> {
+        let mut happened = Vec::new();
+        for nas in erabs.into_iter().filter_map(|erab| erab.nas) {
+            happened.extend(self.nas_down(&nas).await?);
+        }
+        Ok(happened)
+    }
+
+    async fn nas_down(&mut self, nas: &[u8]) -> Result<Vec<Happened>, S1Error> {
+        let outputs = self.nas.downlink(nas);
+        self.act(outputs, RRCEstablishmentCause::mo_Signalling).await
+    }
+
+    /// Does what the NAS wants done.
+    async fn act(
+        &mut self,
+        outputs: Vec<Output>,
+        cause: RRCEstablishmentCause,
+    ) -> Result<Vec<Happened>, S1Error> {
+        let mut happened = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Send(nas) => self.send_nas(&nas, cause).await?,
+                Output::Start(timer, length) => {
+                    self.timers.insert(timer, Instant::now() + length);
+                }
+                Output::Stop(timer) => {
+                    self.timers.remove(&timer);
+                }
+                Output::Told(told) => {
+                    self.tell(|| EventKind::Nas(told.clone()));
+                    happened.push(Happened::Told(told));
+                }
+            }
+        }
+        // By its newest GUTI it is paged.
+        let s_tmsi = self.nas.s_tmsi();
+        if s_tmsi != self.known_as {
+            self.enb.registry().unknown(self.nas.imsi(), self.known_as);
+            self.enb.registry().known(self.nas.imsi(), s_tmsi, &self.inbox);
+            self.known_as = s_tmsi;
+        }
+        Ok(happened)
+    }
+
+    async fn send_nas(&mut self, nas: &[u8], cause: RRCEstablishmentCause) -> Result<(), S1Error> {
+        let config = self.enb.config();
+        match self.connection {
+            Some(Connection { enb, mme: Some(mme), .. }) => {
+                let ids = Ids { mme, enb };
+                let message = messages::uplink(config, ids, nas)?;
+                self.tell(|| EventKind::S1(Way::Up, "UPLINK NAS TRANSPORT", of(ids)));
+                self.enb.send_for(enb, &message).await
+            }
+            Some(Connection { enb, mme: None, .. }) => {
+                // The MME has not answered the first message, and the UE begins anew: a new connection.
+                self.enb.registry().close(enb);
+                self.connection = None;
+                self.open(nas, cause).await
+            }
+            None => self.open(nas, cause).await,
+        }
+    }
+
+    /// INITIAL UE MESSAGE, TS 36.413 §8.6.2.1.
+    async fn open(&mut self, nas: &[u8], cause: RRCEstablishmentCause) -> Result<(), S1Error> {
+        let Some(enb) = self.enb.registry().open(&self.inbox) else {
+            return Err(S1Error::Codec("all eNB UE S1AP IDs are taken".into()));
+        };
+        self.connection = Some(Connection { enb, mme: None, bearers: false });
+        let temporary =
+            self.nas.s_tmsi().zip(self.nas.gummei()).map(|(s_tmsi, gummei)| Temporary { s_tmsi, gummei });
+        let message = messages::initial(self.enb.config(), enb, nas, cause, temporary)?;
+        self.tell(|| EventKind::S1(Way::Up, "INITIAL UE MESSAGE", format!("  eNB UE S1AP ID {enb}")));
+        self.enb.send_for(enb, &message).await
+    }
+
+    async fn reply(&self, ids: Ids, message: Vec<u8>) -> Result<(), S1Error> {
+        self.enb.send_for(ids.enb, &message).await
+    }
+
+    fn answered(&mut self, ids: Ids) {
+        if let Some(connection) = self.connection.as_mut().filter(|connection| connection.enb == ids.enb) {
+            connection.mme = Some(ids.mme);
+        }
+    }
+
+    fn released(&mut self, cause: String) -> Vec<Happened> {
+        if let Some(connection) = self.connection.take() {
+            self.enb.registry().close(connection.enb);
+            self.enb.user_plane().remove_all(connection.enb);
+        }
+        self.erabs.clear();
+        self.nas.connection_released();
+        self.tell(|| EventKind::Released(cause.clone()));
+        vec![Happened::Released(cause)]
+    }
+
+    fn tell(&self, kind: impl FnOnce() -> EventKind) {
+        if self.enb.events().heard() {
+            self.enb.events().tell(Some(self.nas.imsi()), kind());
+        }
+    }
+}
+
+/// What the network has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Paged by its S-TMSI: a service request is due.
+    Paged,
+    /// Detached by the network.
+    Detached {
+        /// It shall attach again.
+        reattach: bool,
+        /// EMM cause.
+        cause: Option<u8>,
+    },
+    /// Its connection is released: it is idle.
+    Released {
+        /// S1AP cause.
+        cause: String,
+    },
+}
+
+fn of(ids: Ids) -> String {
+    format!("  MME UE S1AP ID {}, eNB UE S1AP ID {}", ids.mme, ids.enb)
+}
+
+fn words(erabs: &[Erab], ambr: Option<(u64, u64)>) -> String {
+    let erabs: Vec<String> = erabs
+        .iter()
+        .map(|erab| {
+            format!("E-RAB {}, QCI {}, S1-U {} TEID {:08x}", erab.id, erab.qci, erab.address, erab.teid)
+        })
+        .collect();
+    match ambr {
+        Some((down, up)) => format!("{}; UE-AMBR {}/{} kbit/s", erabs.join("; "), down / 1000, up / 1000),
+        None => erabs.join("; "),
+    }
+}

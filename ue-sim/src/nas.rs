@@ -1,0 +1,23 @@
+//! The non-access stratum of a UE in EPS, TS 24.301: EMM (mobility) and ESM (sessions). No IO and no clock: NAS
+//! messages and expired timers go in, NAS messages and timers come out.
+//!
+//! Rooms: [`Ue`] is the state and what the user can ask for; `downlink` takes what the MME sends, `aka` and `security`
+//! are the two security procedures, `esm` the bearers, `messages` what a UE writes; [`cause`] says in words what a
+//! cause means for the device.
+
+mod aka;
+pub mod cause;
+mod downlink;
+mod esm;
+mod event;
+mod messages;
+mod security;
+mod ue;
+
+#[cfg(test)]
+mod tests;
+
+pub use esm::Bearer;
+pub use event::{Output, Procedure, Timer, Told, Way};
+pub use messages::NasError;
+pub use ue::{Capabilities, EmmState, Ue, UeOptions};

@@ -1,0 +1,40 @@
+//! The authentication procedure, TS 24.301 §5.4.2: the USIM answers.
+
+use oxirush_nas::nas_eps::*;
+
+use super::ue::Partial;
+use super::{NasError, Told, Ue, messages};
+use crate::usim::{Authentication, Challenge};
+
+impl Ue {
+    pub(super) fn authentication(&mut self, request: &NasAuthenticationRequest) -> Result<(), NasError> {
+        let (Some(rand), Some(autn)) =
+            (request.authentication_parameter_rand.rand(), request.authentication_parameter_autn.autn())
+        else {
+            return Err(NasError::Codec("AUTHENTICATION REQUEST: RAND and AUTN have 16 octets".into()));
+        };
+        let ksi = request.nas_key_set_identifier_asme.ksi();
+        match self.device.usim.authenticate(&Challenge::new(rand, autn), self.serving) {
+            Authentication::Accepted(accepted) => {
+                self.tell(Told::NetworkAuthenticated { sqn: accepted.sqn().to_string() });
+                let res = NasAuthenticationResponseParameter::from_res(accepted.res())?;
+                self.partial = Some(Partial { ksi, kasme: accepted.kasme().clone() });
+                self.send(&NasEpsMessage::new_emm(NasAuthenticationResponse::new(res)))
+            }
+            Authentication::SynchronisationFailure { auts, sqn, why } => {
+                self.tell(Told::SynchronisationFailure { why: format!("{sqn}: {why}") });
+                let failure = NasAuthenticationFailure::new(messages::emm_cause(21))
+                    .with_authentication_failure_parameter(NasAuthenticationFailureParameter::from_auts(
+                        auts,
+                    ));
+                self.send(&NasEpsMessage::new_emm(failure))
+            }
+            refused @ (Authentication::MacFailure | Authentication::NonEpsUnacceptable) => {
+                let cause = refused.emm_cause().unwrap_or(EmmCause::MacFailure.as_u8());
+                self.tell(Told::NetworkRefused { cause });
+                let failure = NasAuthenticationFailure::new(messages::emm_cause(cause));
+                self.send(&NasEpsMessage::new_emm(failure))
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What a UE does and tells: everything that leaves the state machine.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Bearer;
+
+/// What the state machine wants done, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// A NAS message for the MME.
+    Send(Vec<u8>),
+    /// A timer starts anew, to expire after this.
+    Start(Timer, Duration),
+    /// A timer stops.
+    Stop(Timer),
+    /// Something for people and callers to know.
+    Told(Told),
+}
+
+/// EMM timers of a UE, TS 24.301 table 10.2.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Timer {
+    /// An attach is under way.
+    T3410,
+    /// Periodic tracking area update; its length is the network's.
+    T3412,
+    /// A service request is under way.
+    T3417,
+    /// A detach is under way.
+    T3421,
+    /// A tracking area update is under way.
+    T3430,
+}
+
+impl Timer {
+    /// Its length where the network does not give one, TS 24.301 table 10.2.1.
+    #[must_use]
+    pub const fn length(self) -> Duration {
+        match self {
+            Self::T3410 | Self::T3421 | Self::T3430 => Duration::from_secs(15),
+            Self::T3417 => Duration::from_secs(5),
+            Self::T3412 => Duration::from_secs(54 * 60),
+        }
+    }
+}
+
+/// The EMM procedures that a UE begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Procedure {
+    /// TS 24.301 §5.5.1.
+    Attach,
+    /// TS 24.301 §5.5.2.2.
+    Detach,
+    /// TS 24.301 §5.5.3.
+    TrackingAreaUpdate,
+    /// TS 24.301 §5.6.1.
+    Service,
+}
+
+impl Procedure {
+    /// The timer that supervises it.
+    #[must_use]
+    pub const fn timer(self) -> Timer {
+        match self {
+            Self::Attach => Timer::T3410,
+            Self::Detach => Timer::T3421,
+            Self::TrackingAreaUpdate => Timer::T3430,
+            Self::Service => Timer::T3417,
+        }
+    }
+
+    /// Its name in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Attach => "attach",
+            Self::Detach => "detach",
+            Self::TrackingAreaUpdate => "tracking area update",
+            Self::Service => "service request",
+        }
+    }
+}
+
+/// Which way a message went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the UE.
+    Up,
+    /// To the UE.
+    Down,
+}
+
+/// What has happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// A NAS message went or came: its protection and content in words. Keys and RES are not in it.
+    Message {
+        /// Which way.
+        way: Way,
+        /// As `integrity protected and ciphered`.
+        protection: &'static str,
+        /// The message's name and fields.
+        text: String,
+    },
+    /// A message was not acted upon, and why.
+    Discarded(String),
+    /// The network has proven itself: TS 33.401 §6.1.1.
+    NetworkAuthenticated {
+        /// The sequence number accepted, SEQ and IND.
+        sqn: String,
+    },
+    /// The network's number is not fresh: AUTS is sent (TS 24.301 §5.4.2.6 e).
+    SynchronisationFailure {
+        /// Why.
+        why: String,
+    },
+    /// The network has not proven itself: EMM cause #20 or #26 is sent (TS 24.301 §5.4.2.6 c, d).
+    NetworkRefused {
+        /// The cause sent.
+        cause: u8,
+    },
+    /// AUTHENTICATION REJECT: the network does not accept RES (TS 24.301 §5.4.2.5).
+    AuthenticationRejected,
+    /// NAS security is in use, with these algorithms (TS 24.301 §5.4.3).
+    Secured {
+        /// EEA number.
+        ciphering: u8,
+        /// EIA number.
+        integrity: u8,
+    },
+    /// SECURITY MODE COMMAND was refused, with this cause (TS 24.301 §5.4.3.5).
+    SecurityRefused {
+        /// The cause sent.
+        cause: u8,
+        /// Why.
+        why: String,
+    },
+    /// The UE is registered and has its default bearer.
+    Attached {
+        /// Its default bearer.
+        bearer: Bearer,
+        /// Its GUTI in words, if it was given one.
+        guti: Option<String>,
+    },
+    /// The tracking area update is done.
+    Updated,
+    /// The network refuses what was asked.
+    Refused {
+        /// What.
+        procedure: Procedure,
+        /// EMM cause, TS 24.301 annex A.
+        cause: u8,
+        /// ESM cause, TS 24.301 annex B, if there is one.
+        esm_cause: Option<u8>,
+        /// Back-off timer T3346 that came with it.
+        back_off: Option<Duration>,
+    },
+    /// Nobody answered within the procedure's timer.
+    Unanswered(Procedure),
+    /// The UE is not registered any more.
+    Detached {
+        /// Whether the network began it.
+        by_network: bool,
+        /// The network wants it to attach again (TS 24.301 §5.5.2.3).
+        reattach: bool,
+        /// EMM cause, if the network gave one.
+        cause: Option<u8>,
+    },
+    /// A bearer is there, or is another than before.
+    BearerActive(Bearer),
+    /// A bearer is gone: its EPS bearer identity.
+    BearerGone(u8),
+    /// The network's name (EMM INFORMATION).
+    NetworkName(String),
+    /// The network has given the UE a new GUTI.
+    NewGuti(String),
+    /// EMM or ESM STATUS came: what it says.
+    Status(String),
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use super::cause;
+        match self {
+            Self::Message { way: Way::Up, protection, text } => write!(f, "UE -> MME  {text}, {protection}"),
+            Self::Message { way: Way::Down, protection, text } => {
+                write!(f, "UE <- MME  {text}, {protection}")
+            }
+            Self::Discarded(why) => write!(f, "not acted upon: {why}"),
+            Self::NetworkAuthenticated { sqn } => {
+                write!(f, "the network is genuine: MAC-A is right, SQN {sqn} is fresh")
+            }
+            Self::SynchronisationFailure { why } => write!(f, "synchronisation failure, AUTS is sent: {why}"),
+            Self::NetworkRefused { cause } => {
+                write!(f, "the network is refused, EMM cause #{cause}, {}", cause::emm(*cause))
+            }
+            Self::AuthenticationRejected => {
+                f.write_str("AUTHENTICATION REJECT: the network does not accept RES")
+            }
+            Self::Secured { ciphering, integrity } => {
+                write!(f, "NAS security: EEA{ciphering}, EIA{integrity}")
+            }
+            Self::SecurityRefused { cause, why } => {
+                write!(f, "the security mode is refused, EMM cause #{cause}, {}: {why}", cause::emm(*cause))
+            }
+            Self::Attached { bearer, guti } => {
+                write!(f, "attached: {bearer}")?;
+                guti.as_ref().map_or(Ok(()), |guti| write!(f, ", {guti}"))
+            }
+            Self::Updated => f.write_str("the tracking area is updated"),
+            Self::Refused { procedure, cause, esm_cause, back_off } => {
+                write!(f, "{} refused: EMM cause #{cause}, {}", procedure.words(), cause::emm(*cause))?;
+                if let Some(cause) = esm_cause {
+                    write!(f, "; ESM cause #{cause}, {}", cause::esm(*cause))?;
+                }
+                write!(f, "; {}", cause::consequence(*cause).words())?;
+                back_off.map_or(Ok(()), |time| write!(f, ", T3346 {} s", time.as_secs()))
+            }
+            Self::Unanswered(procedure) => write!(f, "{}: the MME does not answer", procedure.words()),
+            Self::Detached { by_network, reattach, cause } => {
+                f.write_str(if *by_network { "detached by the network" } else { "detached" })?;
+                if *reattach {
+                    f.write_str(", re-attach required")?;
+                }
+                cause.map_or(Ok(()), |cause| write!(f, ": EMM cause #{cause}, {}", super::cause::emm(cause)))
+            }
+            Self::BearerActive(bearer) => bearer.fmt(f),
+            Self::BearerGone(ebi) => write!(f, "bearer {ebi} is gone"),
+            Self::NetworkName(name) => write!(f, "the network calls itself {name}"),
+            Self::NewGuti(guti) => write!(f, "a new GUTI: {guti}"),
+            Self::Status(what) => write!(f, "status of the network: {what}"),
+        }
+    }
+}
