@@ -1,7 +1,7 @@
 //! `callhome ue`: a simulated UE at a simulated eNB, towards a real MME, told step by step.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
     sync::Arc,
@@ -15,10 +15,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use ue_sim::{
     access::s1ap::{
-        Asked, Enb, EnbConfig, Event, EventKind, Events, NoUserPlane, PORT, Patience, Report, S1Error, S1Ue,
+        Asked, Enb, EnbConfig, End, Event, EventKind, Events, NoUserPlane, PORT, Patience, Report, S1Error,
+        S1Ue, UserPlane,
     },
     device::{self, Device},
     nas::{Capabilities, Told, UeOptions},
+    user_plane::{Gate, Gtp, Pings, UeNet},
     usim::state,
 };
 
@@ -30,6 +32,7 @@ Steps, in this order, one after another:
   attach       attach, up to the default bearer           service      ask for the user plane again
   detach       detach, and wait for the answer            tau          tracking area update
   off          switch off: detach without an answer       periodic     periodic tracking area update
+  ping:ADDRESS three ICMP echoes through the bearer (--s1u)
   idle         the eNB gives the connection up            wait:10      wait 10 s for what the network begins
 Paged, the UE answers with a service request; detached with re-attach required, it attaches again.
 Without steps: attach detach.
@@ -56,6 +59,7 @@ enum Do {
     Update,
     Periodic,
     Wait(u64),
+    Ping(Ipv4Addr),
 }
 
 impl FromStr for Do {
@@ -70,9 +74,15 @@ impl FromStr for Do {
             "service" => Self::Service,
             "tau" => Self::Update,
             "periodic" => Self::Periodic,
-            other => match other.strip_prefix("wait:").map(str::parse) {
-                Some(Ok(seconds)) => Self::Wait(seconds),
-                _ => return Err("attach, detach, off, idle, service, tau, periodic or wait:SECONDS".into()),
+            other => match (other.strip_prefix("wait:"), other.strip_prefix("ping:")) {
+                (Some(seconds), _) => Self::Wait(seconds.parse().map_err(|_| "wait:SECONDS")?),
+                (_, Some(address)) => Self::Ping(address.parse().map_err(|_| "ping:ADDRESS (IPv4)")?),
+                _ => {
+                    return Err(
+                        "attach, detach, off, idle, service, tau, periodic, wait:SECONDS or ping:ADDRESS"
+                            .into(),
+                    );
+                }
             },
         })
     }
@@ -111,6 +121,13 @@ pub struct Args {
     /// Integrity algorithms that the UE has, as 1,2.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1,2,3")]
     eia: Vec<u8>,
+    /// Take user packets at this address, GTP-U port 2152; without, bearers carry nothing.
+    #[arg(long, value_name = "ADDRESS")]
+    s1u: Option<IpAddr>,
+    /// Let programs on this machine through the bearer while the steps run: prints the address of an HTTP CONNECT
+    /// proxy, as for `curl --proxy`.
+    #[arg(long, requires = "s1u")]
+    gate: bool,
     /// Keep the USIM's sequence numbers in this file between runs.
     #[arg(long, value_name = "FILE")]
     usim_state: Option<PathBuf>,
@@ -124,6 +141,9 @@ pub struct Args {
     #[arg(value_name = "STEP")]
     steps: Vec<Do>,
 }
+
+/// IPv4 link MTU where the network names none: room for GTP-U in an Ethernet frame (TS 23.060 annex C).
+const DEFAULT_MTU: u16 = 1358;
 
 /// An address, with S1AP's port unless another is given.
 fn mme(text: &str) -> Result<SocketAddr, String> {
@@ -162,17 +182,32 @@ async fn told(args: Args) -> anyhow::Result<()> {
         local: args.bind.clone(),
         tac: args.tac,
         enb_id: args.enb_id,
+        user_plane: args.s1u.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         ..EnbConfig::new(args.mme[0], args.plmn)
     };
-    let enb = Enb::connect(config, Arc::new(NoUserPlane::default()), Events::to(sender)).await;
+    let gtp = match args.s1u {
+        Some(address) => Some(Gtp::bind(address).await.with_context(|| {
+            format!(
+                "{address}, port 2152: no user packets can be taken; has another eNB or gateway this address?"
+            )
+        })?),
+        None => None,
+    };
+    let user_plane: Arc<dyn UserPlane> = match &gtp {
+        Some(gtp) => Arc::new(gtp.clone()),
+        None => Arc::new(NoUserPlane::default()),
+    };
+    let enb = Enb::connect(config, user_plane, Events::to(sender)).await;
     let enb = enb.map_err(|error| match error {
         S1Error::Codec(_) | S1Error::Nas(_) => anyhow::Error::from(error),
         other => Failure::Unreachable(other.to_string()).into(),
     })?;
     let options = UeOptions { apn: args.apn.clone(), capabilities };
-    let mut ue = S1Ue::new(&enb, device, options);
+    let ue = S1Ue::new(&enb, device, options);
     let steps: &[Do] = if args.steps.is_empty() { &[Do::Attach, Do::Detach] } else { &args.steps };
-    let done = steps_of(&mut ue, steps, args.json).await;
+    let mut runner = Runner { ue, gtp, net: None, gate: None, wants_gate: args.gate, json: args.json };
+    let done = runner.steps(steps).await;
+    let ue = runner.ue;
     let kept = args.usim_state.as_deref().map(|file| keep(file, ue.device())).transpose();
     drop(ue);
     enb.shutdown().await;
@@ -201,35 +236,107 @@ fn keep(file: &std::path::Path, device: &Device) -> anyhow::Result<()> {
     Ok(state::save(file, [(device.imsi, &device.usim)])?)
 }
 
-/// One step after another; the first that does not come to what was asked for ends it.
-async fn steps_of(ue: &mut S1Ue, steps: &[Do], as_json: bool) -> anyhow::Result<()> {
-    const RELEASE: Patience = Patience(Duration::from_secs(10));
-    for step in steps {
-        match *step {
-            Do::Attach => came_to(&ue.attach().await?, as_json)?,
-            Do::Detach => came_to(&ue.detach(false).await?, as_json)?,
-            Do::Off => came_to(&ue.detach(true).await?, as_json)?,
-            Do::Idle => ue.idle(RELEASE).await?,
-            Do::Service => came_to(&ue.service_request(false).await?, as_json)?,
-            Do::Update => came_to(&ue.tracking_area_update(false, false).await?, as_json)?,
-            Do::Periodic => came_to(&ue.tracking_area_update(true, false).await?, as_json)?,
-            Do::Wait(seconds) => wait(ue, Duration::from_secs(seconds), as_json).await?,
-        }
-    }
-    Ok(())
+/// The UE, and what it has by now.
+struct Runner {
+    ue: S1Ue,
+    gtp: Option<Gtp>,
+    net: Option<UeNet>,
+    gate: Option<Gate>,
+    wants_gate: bool,
+    json: bool,
 }
 
-/// Does what the network begins, for so long.
-async fn wait(ue: &mut S1Ue, long: Duration, as_json: bool) -> anyhow::Result<()> {
-    let until = Instant::now() + long;
-    while let Some(asked) = ue.wait(Patience(until.saturating_duration_since(Instant::now()))).await? {
-        match asked {
-            Asked::Paged => came_to(&ue.service_request(true).await?, as_json)?,
-            Asked::Detached { reattach: true, .. } => came_to(&ue.attach().await?, as_json)?,
-            Asked::Detached { .. } | Asked::Released { .. } => {}
+impl Runner {
+    /// One step after another; the first that does not come to what was asked for ends it.
+    async fn steps(&mut self, steps: &[Do]) -> anyhow::Result<()> {
+        const RELEASE: Patience = Patience(Duration::from_secs(10));
+        for step in steps {
+            match *step {
+                Do::Attach => self.attach().await?,
+                Do::Detach => came_to(&self.ue.detach(false).await?, self.json)?,
+                Do::Off => came_to(&self.ue.detach(true).await?, self.json)?,
+                Do::Idle => self.ue.idle(RELEASE).await?,
+                Do::Service => came_to(&self.ue.service_request(false).await?, self.json)?,
+                Do::Update => came_to(&self.ue.tracking_area_update(false, false).await?, self.json)?,
+                Do::Periodic => came_to(&self.ue.tracking_area_update(true, false).await?, self.json)?,
+                Do::Wait(seconds) => self.wait(Duration::from_secs(seconds)).await?,
+                Do::Ping(address) => self.ping(address).await?,
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Attaches; with a user plane, the UE has an IP stack then.
+    async fn attach(&mut self) -> anyhow::Result<()> {
+        let report = self.ue.attach().await?;
+        came_to(&report, self.json)?;
+        let (Some(gtp), End::Attached { bearer }) = (&self.gtp, &report.end) else { return Ok(()) };
+        let address = bearer.address.context("the network has given no IPv4 address")?;
+        let net = UeNet::new(gtp.port(self.ue.nas().imsi(), bearer.mtu.unwrap_or(DEFAULT_MTU)), address);
+        if self.wants_gate {
+            let gate = Gate::open(net.clone()).await.context("no proxy can be opened")?;
+            if self.json {
+                println!("{}", json!({ "proxy": format!("http://{}", gate.at()) }));
+            } else {
+                println!("through the bearer of {address}: curl --proxy http://{} …", gate.at());
+            }
+            self.gate = Some(gate);
+        }
+        self.net = Some(net);
+        Ok(())
+    }
+
+    /// Three echoes, while the UE does what the network begins.
+    async fn ping(&mut self, to: Ipv4Addr) -> anyhow::Result<()> {
+        const ECHOES: usize = 3;
+        const ANSWER: Duration = Duration::from_secs(5);
+        let net = self.net.clone().context("ping: an attach has to come first, and --s1u")?;
+        let mut pings = Pings::from(&net).await?;
+        let mut came = 0;
+        for _ in 0..ECHOES {
+            let ping = pings.ping(to, ANSWER);
+            tokio::pin!(ping);
+            let echo = loop {
+                tokio::select! {
+                    echo = &mut ping => break echo?,
+                    waited = serve(&mut self.ue, ANSWER, self.json) => waited?,
+                }
+            };
+            came += usize::from(echo.after.is_some());
+            let after_us = echo.after.map(|after| after.as_micros());
+            if self.json {
+                println!("{}", json!({ "ping": to, "sequence": echo.sequence, "after_us": after_us }));
+            } else {
+                match echo.after {
+                    Some(after) => {
+                        println!("echo {} of {to} after {:.1} ms", echo.sequence, after.as_secs_f64() * 1e3)
+                    }
+                    None => println!("echo {} of {to} did not come", echo.sequence),
+                }
+            }
+        }
+        ensure!(came == ECHOES, "{came} of {ECHOES} echoes of {to} came through the bearer");
+        Ok(())
+    }
+
+    /// Does what the network begins, for so long.
+    async fn wait(&mut self, long: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + long;
+        while Instant::now() < until {
+            serve(&mut self.ue, until.saturating_duration_since(Instant::now()), self.json).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Does the next thing that the network begins, if it comes in so long.
+async fn serve(ue: &mut S1Ue, long: Duration, as_json: bool) -> anyhow::Result<()> {
+    match ue.wait(Patience(long)).await? {
+        Some(Asked::Paged) => came_to(&ue.service_request(true).await?, as_json),
+        Some(Asked::DataWaits) => came_to(&ue.service_request(false).await?, as_json),
+        Some(Asked::Detached { reattach: true, .. }) => came_to(&ue.attach().await?, as_json),
+        Some(Asked::Detached { .. } | Asked::Released { .. }) | None => Ok(()),
+    }
 }
 
 fn came_to(report: &Report, as_json: bool) -> anyhow::Result<()> {

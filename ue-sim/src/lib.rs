@@ -11,6 +11,7 @@ pub mod nas;
 pub mod provision;
 pub mod rncp;
 pub mod tre;
+pub mod user_plane;
 pub mod usim;
 
 #[cfg(test)]

@@ -81,7 +81,12 @@ impl Outcome {
 /// Follows an RNCT that the device has taken, to its end or as far as it comes; tells each step. If the report of an
 /// earlier one is still to be accepted, that comes first.
 pub async fn provision(tre: &Tre, rnct: &Rnct, events: &Events) -> Outcome {
-    let provisioner = Provisioner::new(tre.clone(), events.clone(), Options::default());
+    provision_with(tre, rnct, events, Options::default()).await
+}
+
+/// As [`provision`], with other patience or another way.
+pub async fn provision_with(tre: &Tre, rnct: &Rnct, events: &Events, options: Options) -> Outcome {
+    let provisioner = Provisioner::new(tre.clone(), events.clone(), options);
     loop {
         let ours = tre.read(|state| {
             let open = state.conversation.as_ref().map(|conversation| conversation.rnct.id);

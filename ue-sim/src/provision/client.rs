@@ -1,7 +1,7 @@
 //! HTTPS of a device: TLS 1.3 alone, to servers whose certificates lead to the anchors that it came with, with its platform
 //! certificate, or with the call-home triple when there is none yet.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -133,17 +133,35 @@ pub(crate) struct DeviceClient {
 
 impl DeviceClient {
     /// Of the server at `base`, `https://…`.
+    ///
+    /// # Errors
+    /// If the device has nothing to show.
     pub(crate) async fn new(tre: &Tre, base: &str) -> Result<Self, ClientError> {
+        Self::through(tre, base, None).await
+    }
+
+    /// As [`new`](Self::new), through an HTTP CONNECT proxy if there is one: TLS goes through to the server.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) async fn through(
+        tre: &Tre,
+        base: &str,
+        proxy: Option<SocketAddr>,
+    ) -> Result<Self, ClientError> {
         let (config, certified) = tls(tre)?;
         let triple = if certified { None } else { Some(tre.triple().cloned().ok_or(ClientError::Nobody)?) };
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(config)
             .https_only(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .build()?;
+            .read_timeout(SILENCE);
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(reqwest::Proxy::https(format!("http://{proxy}"))?);
+        }
+        let http = builder.build()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), triple })
     }
 

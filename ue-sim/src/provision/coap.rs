@@ -17,6 +17,7 @@ use super::{
     on_disk,
 };
 use crate::tre::{Reason, Tre, TreError, now};
+use crate::user_plane::{Datagrams, UeNet};
 
 /// Octets of a datagram at most (RFC 768).
 const DATAGRAM: usize = 65_535;
@@ -26,7 +27,7 @@ const DIAGNOSTIC: usize = 200;
 /// Where a device listens for triggers.
 #[derive(Debug)]
 pub struct RnctListener {
-    socket: UdpSocket,
+    socket: Datagrams,
     address: SocketAddr,
 }
 
@@ -46,7 +47,17 @@ impl RnctListener {
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = UdpSocket::bind(address).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self { socket: Datagrams::Kernel(socket), address })
+    }
+
+    /// Listens at this port of a UE: what comes through its bearer.
+    ///
+    /// # Errors
+    /// If the port is taken.
+    pub async fn in_bearer(net: &UeNet, port: u16) -> io::Result<Self> {
+        let socket = net.udp(port).await?;
+        let address = SocketAddr::new(net.address().into(), port);
+        Ok(Self { socket: Datagrams::Bearer(socket, net.clone()), address })
     }
 
     /// Where it listens.
@@ -111,7 +122,7 @@ impl Server {
         Self { tre, events, taken, exchanges: Exchanges::default(), blocks: Blocks::default(), next_id }
     }
 
-    async fn run(mut self, socket: UdpSocket) {
+    async fn run(mut self, socket: Datagrams) {
         let mut datagram = vec![0; DATAGRAM];
         loop {
             let (length, peer) = match socket.recv_from(&mut datagram).await {

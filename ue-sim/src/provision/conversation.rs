@@ -118,7 +118,7 @@ impl Provisioner {
         if ended.is_none() && session.is_none() && rnct.expires <= now() {
             return Err(Stop::Failed(Reason::Expired, "the RNCT has expired".to_owned()));
         }
-        let client = DeviceClient::new(&self.tre, &rnct.dpf).await;
+        let client = DeviceClient::through(&self.tre, &rnct.dpf, self.options.through).await;
         let mut client = client.map_err(|error| Stop::Failed(Reason::StorageFailed, error.to_string()))?;
         if let (Some(ended), Some(session)) = (ended, session) {
             return self.report(&client, session, ended).await;
@@ -132,7 +132,7 @@ impl Provisioner {
             self.tell(Step::Certified, self.tre.tre_id().as_str(), since, Some(wire));
             patience.progress();
             // From here on with the certificate.
-            client = DeviceClient::new(&self.tre, &rnct.dpf)
+            client = DeviceClient::through(&self.tre, &rnct.dpf, self.options.through)
                 .await
                 .map_err(|error| Stop::Failed(Reason::StorageFailed, error.to_string()))?;
         }

@@ -1,6 +1,6 @@
 //! How long a device tries, and how often.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::time::Instant;
 
@@ -15,6 +15,9 @@ pub struct Options {
     pub longest_wait: Duration,
     /// The DPF may hold the answer to "where is my session" back for this long.
     pub poll: Duration,
+    /// Through this HTTP CONNECT proxy: a [`Gate`](crate::user_plane::Gate) into the device's bearer. `None`: by this
+    /// machine's own network.
+    pub through: Option<SocketAddr>,
 }
 
 impl Default for Options {
@@ -24,6 +27,7 @@ impl Default for Options {
             first_wait: Duration::from_millis(200),
             longest_wait: Duration::from_secs(10),
             poll: Duration::from_secs(20),
+            through: None,
         }
     }
 }

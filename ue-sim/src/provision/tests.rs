@@ -18,6 +18,7 @@ use crate::{
 
 /// Quick to come back, and quick to give up.
 const OPTIONS: Options = Options {
+    through: None,
     give_up_after: Duration::from_secs(20),
     first_wait: Duration::from_millis(5),
     longest_wait: Duration::from_millis(20),

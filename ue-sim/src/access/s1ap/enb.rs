@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oxirush_s1ap::s1ap::{Cause, CauseMisc, CauseProtocol, CauseRadioNetwork};
-use tokio::sync::watch;
+use schemas::identity::Imsi;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -39,11 +40,13 @@ impl Connect for Kernel {
 pub trait UserPlane: Send + Sync + 'static {
     /// A bearer is there: packets of the UE go to `remote` (address and TEID of the serving gateway). Gives the TEID
     /// that the eNB takes the bearer's packets on.
-    fn install(&self, enb_ue: u32, erab: u8, remote: (IpAddr, u32)) -> u32;
+    fn install(&self, imsi: Imsi, enb_ue: u32, erab: u8, remote: (IpAddr, u32)) -> u32;
     /// A bearer is gone.
     fn remove(&self, enb_ue: u32, erab: u8);
     /// All bearers of a connection are.
     fn remove_all(&self, enb_ue: u32);
+    /// Told when the UE has packets to send and no bearer: a service request is due (TS 24.301 §5.6.1.1 b).
+    fn wanted(&self, imsi: Imsi) -> Option<Arc<Notify>>;
 }
 
 /// Bearers without packets: identifiers are given, nothing is carried.
@@ -51,7 +54,7 @@ pub trait UserPlane: Send + Sync + 'static {
 pub struct NoUserPlane(AtomicU32);
 
 impl UserPlane for NoUserPlane {
-    fn install(&self, _: u32, _: u8, _: (IpAddr, u32)) -> u32 {
+    fn install(&self, _: Imsi, _: u32, _: u8, _: (IpAddr, u32)) -> u32 {
         // TEID 0 is not for tunnels (TS 29.281 §5.1).
         self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
@@ -59,6 +62,10 @@ impl UserPlane for NoUserPlane {
     fn remove(&self, _: u32, _: u8) {}
 
     fn remove_all(&self, _: u32) {}
+
+    fn wanted(&self, _: Imsi) -> Option<Arc<Notify>> {
+        None
+    }
 }
 
 #[derive(Clone)]

@@ -1,12 +1,13 @@
 //! One UE at an eNB: NAS over the UE-associated S1AP procedures (TS 36.413 §8.2, §8.3, §8.6), with its timers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oxirush_s1ap::s1ap::{Cause, CauseRadioNetwork, RRCEstablishmentCause};
 use schemas::identity::Imsi;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::messages::{self, Erab, Ids, Temporary};
 use super::registry::{Inbox, ToUe};
@@ -105,6 +106,7 @@ enum Happened {
     KeysDiffer,
     Released(String),
     Paged,
+    DataWaits,
 }
 
 /// A UE at an eNB.
@@ -117,6 +119,8 @@ pub struct S1Ue {
     timers: BTreeMap<Timer, Instant>,
     known_as: Option<(u8, u32)>,
     erabs: BTreeMap<u8, Erab>,
+    /// Packets wait for a bearer.
+    wanted: Option<Arc<Notify>>,
 }
 
 impl std::fmt::Debug for S1Ue {
@@ -145,6 +149,7 @@ impl S1Ue {
         let (inbox, mail) = mpsc::unbounded_channel();
         let nas = Ue::new(device, enb.config().plmn, options);
         enb.registry().known(nas.imsi(), None, &inbox);
+        let wanted = enb.user_plane().wanted(nas.imsi());
         Self {
             enb: enb.clone(),
             nas,
@@ -154,6 +159,7 @@ impl S1Ue {
             timers: BTreeMap::new(),
             known_as: None,
             erabs: BTreeMap::new(),
+            wanted,
         }
     }
 
@@ -257,6 +263,7 @@ impl S1Ue {
                         return Ok(Some(Asked::Detached { reattach: *reattach, cause: *cause }));
                     }
                     Happened::Paged => return Ok(Some(Asked::Paged)),
+                    Happened::DataWaits => return Ok(Some(Asked::DataWaits)),
                     Happened::Released(cause) => return Ok(Some(Asked::Released { cause: cause.clone() })),
                     _ => {}
                 }
@@ -345,11 +352,13 @@ impl S1Ue {
     async fn step(&mut self, deadline: Instant) -> Result<Vec<Happened>, S1Error> {
         let next = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
         let wake = next.map_or(deadline, |(_, at)| at.min(deadline));
+        let idle = self.connection.is_none() && self.nas.state() == EmmState::Registered;
         tokio::select! {
             mail = self.mail.recv() => match mail {
                 Some(mail) => self.take(mail).await,
                 None => Err(S1Error::Lost),
             },
+            () = packets(self.wanted.as_deref(), idle) => Ok(vec![Happened::DataWaits]),
             () = tokio::time::sleep_until(wake.into()) => match next {
                 Some((timer, at)) if at <= Instant::now() => {
                     self.timers.remove(&timer);
@@ -476,7 +485,8 @@ impl S1Ue {
     fn install(&mut self, enb: u32, erabs: &[Erab]) -> Vec<(u8, u32)> {
         let mut installed = Vec::new();
         for erab in erabs {
-            let teid = self.enb.user_plane().install(enb, erab.id, (erab.address, erab.teid));
+            let teid =
+                self.enb.user_plane().install(self.nas.imsi(), enb, erab.id, (erab.address, erab.teid));
             installed.push((erab.id, teid));
             self.erabs.insert(erab.id, Erab { nas: None, ..erab.clone() });
         }
@@ -593,6 +603,8 @@ impl S1Ue {
 pub enum Asked {
     /// Paged by its S-TMSI: a service request is due.
     Paged,
+    /// It has packets to send and no bearer: a service request is due.
+    DataWaits,
     /// Detached by the network.
     Detached {
         /// It shall attach again.
@@ -605,6 +617,14 @@ pub enum Asked {
         /// S1AP cause.
         cause: String,
     },
+}
+
+/// When an idle UE has packets to send.
+async fn packets(wanted: Option<&Notify>, idle: bool) {
+    match wanted {
+        Some(wanted) if idle => wanted.notified().await,
+        _ => std::future::pending().await,
+    }
 }
 
 fn of(ids: Ids) -> String {
