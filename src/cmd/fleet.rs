@@ -89,7 +89,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     }
     let folder = Folder::open(&data)?;
     let ports = args.ports.ports();
-    let roles = Roles::write(&folder, ports)?;
+    let roles = Roles::write(&folder, ports, args.ports.open5gs_hss.as_deref())?;
     let running = if args.with_lab {
         let config = super::config::load(&roles.icf)?;
         service::telemetry::init(&config.log).context("logging cannot be set up")?;

@@ -1,6 +1,7 @@
 //! `callhome lab`: every role on loopback, and simulated devices that go through all nineteen steps.
 
 pub mod clients;
+mod core;
 mod device;
 pub mod factory;
 mod follow;
@@ -10,9 +11,13 @@ pub mod setup;
 mod story;
 pub mod supply;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use anyhow::Context;
+use ipnet::Ipv4Net;
 use tokio_util::sync::CancellationToken;
 
 use roles::{Ports, Roles};
@@ -42,6 +47,8 @@ pub struct Args {
     /// One device only, by this access; without, one by 3GPP access, then one without.
     #[arg(long, value_enum)]
     access: Option<AccessArg>,
+    #[command(flatten)]
+    core: core::CoreArgs,
     /// Show every AVP of every message.
     #[arg(long, short)]
     verbose: bool,
@@ -65,12 +72,35 @@ pub struct PortArgs {
     /// Port where devices take triggers over CoAP, each at its own loopback address.
     #[arg(long, default_value_t = 5683, value_parser = clap::value_parser!(u16).range(1..))]
     coap_port: u16,
+    /// Address where devices reach DRF and DPF. Through a real core: one that its gateway leads to, as that of its TUN
+    /// device.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    device_address: IpAddr,
+    /// Addresses of devices with a PCID. They are loopback addresses, so that a simulated device really has the one that
+    /// its subscription assigns; through a real core they have to be in the pool of its gateway.
+    #[arg(long, value_name = "NETWORK", default_value = "127.45.128.0/17")]
+    pool: Ipv4Net,
+    /// Addresses of devices that are the operator's subscribers, likewise.
+    #[arg(long, value_name = "NETWORK", default_value = "127.46.0.0/17")]
+    home_pool: Ipv4Net,
+    /// The operator's HSS is Open5GS's: the SHO writes its subscribers into this MongoDB, as mongodb://127.0.0.1:27017,
+    /// database open5gs. Without, it is an ICF of its own.
+    #[arg(long, value_name = "URL")]
+    pub open5gs_hss: Option<String>,
 }
 
 impl PortArgs {
     /// As the roles are configured with them.
     pub fn ports(&self) -> Ports {
-        Ports { diameter: self.diameter, rest: self.rest, base: self.base_port, coap: self.coap_port }
+        Ports {
+            diameter: self.diameter,
+            rest: self.rest,
+            base: self.base_port,
+            coap: self.coap_port,
+            devices: self.device_address,
+            pool: self.pool,
+            home_pool: self.home_pool,
+        }
     }
 }
 
@@ -90,7 +120,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     let story = Story::new(args.json, args.verbose);
     let folder = Folder::open(&args.data)?;
     let ports = args.ports.ports();
-    let roles = Roles::write(&folder, ports)?;
+    let roles = Roles::write(&folder, ports, args.ports.open5gs_hss.as_deref())?;
     if args.write_only {
         for (role, config) in roles.all() {
             story.line(&format!("callhome {role:<4} --config {}", config.display()));
@@ -123,6 +153,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 
 async fn all(args: &Args, folder: &Folder, roles: &Roles, ports: Ports, story: &Story) -> anyhow::Result<()> {
     let lab = device::Lab::prepare(folder, roles, ports, args.devices, story).await?;
+    let lab = lab.through(args.core.core(), args.ports.open5gs_hss.is_some());
     for (arg, access) in [(AccessArg::Eps, Access::Eps), (AccessArg::Ip, Access::Ip)] {
         if args.access.is_none_or(|wanted| wanted == arg) {
             lab.take_through(access).await?;

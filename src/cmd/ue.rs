@@ -146,7 +146,7 @@ pub struct Args {
 const DEFAULT_MTU: u16 = 1358;
 
 /// An address, with S1AP's port unless another is given.
-fn mme(text: &str) -> Result<SocketAddr, String> {
+pub fn mme(text: &str) -> Result<SocketAddr, String> {
     text.parse().or_else(|_| {
         let address: IpAddr = text.parse().map_err(|_| "an address, or an address and a port".to_owned())?;
         Ok(SocketAddr::new(address, PORT))

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
+use ipnet::Ipv4Net;
 use reqwest::Method;
 use schemas::identity::Imsi;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use service::{
 
 use super::{
     factory,
-    roles::{APN, HOME_POOL, OPERATOR, Ports, Roles},
+    roles::{APN, OPERATOR, Ports, Roles},
 };
 
 /// First IMSI of the operator: MNC 01.
@@ -37,6 +38,7 @@ pub struct Clients {
     pub dpf: RoleClient,
     /// The operator's HSS.
     pub hss: RoleClient,
+    home_pool: Ipv4Net,
 }
 
 impl Clients {
@@ -59,6 +61,7 @@ impl Clients {
             drf: client(ports.drf())?,
             dpf: client(ports.dpf())?,
             hss: client(ports.hss())?,
+            home_pool: ports.home_pool,
         })
     }
 
@@ -89,7 +92,7 @@ impl Clients {
         let profile = json!({
             "apns": [{ "name": APN, "ambr": rate }],
             "ambr": rate,
-            "address_pool": HOME_POOL,
+            "address_pool": self.home_pool,
         });
         factory::put(&self.hss, PATH, &profile).await
     }

@@ -29,9 +29,13 @@ use ue_sim::{
 
 use super::{
     clients::{Clients, HOME},
+    core::Core,
     factory,
     follow::{Asked, Follower},
-    roles::{HOME_MME, HSS, HSS_REALM, ICF, MME, MME_REALM, OPERATOR, Ports, REALM, Roles, SUPPLIER},
+    roles::{
+        APN, HOME_MME, HSS, HSS_REALM, ICF, MME, MME_REALM, OPERATOR, PROVISIONING_APN, Ports, REALM, Roles,
+        SUPPLIER,
+    },
     setup::{self, Folder},
     story::{Access, Network, Story},
     supply,
@@ -59,6 +63,8 @@ pub struct Lab<'a> {
     drf: RoleClient,
     dpf: RoleClient,
     credentials: PathBuf,
+    core: Option<Core>,
+    open5gs_hss: bool,
 }
 
 impl<'a> Lab<'a> {
@@ -78,8 +84,15 @@ impl<'a> Lab<'a> {
         let issued = supply::issue(roles, ports, BATCH, (FIRST.parse()?, devices), &credentials).await?;
         story.issued(issued.first, issued.count, issued.resumed, &credentials);
         clients.introduce().await?;
-        let Clients { pva, sho, drf, dpf, hss: _ } = clients;
-        Ok(Self { folder, roles, ports, story, pva, sho, drf, dpf, credentials })
+        let Clients { pva, sho, drf, dpf, .. } = clients;
+        let (core, open5gs_hss) = (None, false);
+        Ok(Self { folder, roles, ports, story, pva, sho, drf, dpf, credentials, core, open5gs_hss })
+    }
+
+    /// 3GPP access goes through this core, if there is one; the operator's HSS may be Open5GS's.
+    pub fn through(mut self, core: Option<Core>, open5gs_hss: bool) -> Self {
+        (self.core, self.open5gs_hss) = (core, open5gs_hss);
+        self
     }
 
     /// The first device of the batch that is not its operator's yet, or went not all the way.
@@ -162,6 +175,9 @@ impl<'a> Lab<'a> {
         if let Some(outcome) = went_on(tre, events).await {
             return Ok(outcome);
         }
+        if let Some(core) = &self.core {
+            return core.provision(tre, PROVISIONING_APN, self.ports.coap, events, self.story).await;
+        }
         let mut device = tre.provisional()?.context("the device has no provisional credential")?;
         let mut config = mme(ICF, self.ports.diameter, MME, MME_REALM)?;
         config.visited_plmn = VISITED.parse()?;
@@ -232,6 +248,12 @@ impl<'a> Lab<'a> {
 
     /// The device attaches in its operator's network with what the RNCP holds.
     async fn attach_home(&self, tre: &Tre, imsi: Imsi) -> anyhow::Result<()> {
+        if let Some(core) = &self.core {
+            let device: Device = tre.begin_session()?;
+            ensure!(device.imsi == imsi, "the RNCP is of another IMSI than was reported");
+            let hss = if self.open5gs_hss { "the SHO's HSS, which is Open5GS's" } else { "the SHO's HSS" };
+            return core.attach_home(tre, device, APN, hss, self.story).await;
+        }
         let mut config = mme(HSS, self.ports.hss_diameter(), HOME_MME, HSS_REALM)?;
         config.visited_plmn = HOME.parse::<Plmn>()?;
         config.destination_realm = HSS_REALM.into();

@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
 };
 
+use ipnet::Ipv4Net;
 use schemas::identity::OperatorId;
 
 use super::setup::{Bearer, Folder};
@@ -28,13 +29,10 @@ pub const HOME_MME: &str = "mme.epc.mnc001.mcc999.3gppnetwork.org";
 pub const OPERATOR: &str = "sho-a";
 /// The supplier of the lab's devices.
 pub const SUPPLIER: &str = "acme";
-/// Addresses of devices with a PCID. They are loopback addresses, so that a simulated device really has the one that
-/// its subscription assigns, and a trigger sent there reaches it.
-pub const POOL: &str = "127.45.128.0/17";
 /// APN of the operator's service.
 pub const APN: &str = "internet";
-/// Addresses of devices that are the operator's subscribers.
-pub const HOME_POOL: &str = "127.46.0.0/17";
+/// APN of a device with its PCID.
+pub const PROVISIONING_APN: &str = "provisioning";
 
 /// Where the roles listen.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +45,12 @@ pub struct Ports {
     pub base: u16,
     /// Where devices take triggers.
     pub coap: u16,
+    /// The address of what devices ask.
+    pub devices: IpAddr,
+    /// Addresses of devices with a PCID.
+    pub pool: Ipv4Net,
+    /// Addresses of the operator's subscribers.
+    pub home_pool: Ipv4Net,
 }
 
 impl Ports {
@@ -59,7 +63,7 @@ impl Ports {
     }
     /// DRF: devices over HTTPS; devices over CoAP on the same number.
     pub fn drf_device(self) -> SocketAddr {
-        self.at(1)
+        SocketAddr::new(self.devices, self.at(1).port())
     }
     /// DPF: REST.
     pub fn dpf(self) -> SocketAddr {
@@ -67,7 +71,7 @@ impl Ports {
     }
     /// DPF: devices.
     pub fn dpf_device(self) -> SocketAddr {
-        self.at(3)
+        SocketAddr::new(self.devices, self.at(3).port())
     }
     /// SHO: REST.
     pub fn sho(self) -> SocketAddr {
@@ -175,13 +179,17 @@ impl Roles {
     ///
     /// # Errors
     /// Which file cannot be made.
-    pub fn write(folder: &Folder, ports: Ports) -> anyhow::Result<Self> {
+    pub fn write(folder: &Folder, ports: Ports, open5gs_hss: Option<&str>) -> anyhow::Result<Self> {
         let pki = Tree::at(&folder.make("pki")?);
         let operator: OperatorId = OPERATOR.parse()?;
+        let mut hosts = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
+        if ports.devices != IpAddr::V4(Ipv4Addr::LOCALHOST) {
+            hosts.push(ports.devices.to_string());
+        }
         pki.make(&Wanted {
             operators: vec![operator.clone()],
             suppliers: vec![SUPPLIER.parse()?],
-            hosts: ["localhost", "127.0.0.1"].map(str::to_owned).to_vec(),
+            hosts,
             days: 3650,
         })?;
         let admin = folder.token("token")?;
@@ -195,7 +203,7 @@ impl Roles {
         let platform_ca = pki.platform_ca().cert;
         let root = pki.root().cert;
 
-        let plain_icf = |role: &str, pool: &str, (host, realm): (&str, &str), mmes: &[&str]| {
+        let plain_icf = |role: &str, pool: Ipv4Net, (host, realm): (&str, &str), mmes: &[&str]| {
             let peers: Vec<String> = mmes.iter().map(|mme| format!("{{ identity = \"{mme}\" }}")).collect();
             format!(
                 "[diameter]\norigin_host = \"{host}\"\norigin_realm = \"{realm}\"\nlisten = [\"tcp://{}\"]\npeers = [{}]\n\n\
@@ -213,14 +221,14 @@ impl Roles {
                 ("drf", "[\"credentials:read\", \"credentials:write\", \"chtif:verify\"]", &drf_icf),
                 ("dpf", "[\"chtif:verify\"]", &dpf_icf),
             ],
-        )? + &plain_icf("icf", POOL, (ICF, REALM), &[MME, "mme.localdomain"])
+        )? + &plain_icf("icf", ports.pool, (ICF, REALM), &[MME, "mme.localdomain"])
             + &common.peer("drf", ports.drf(), &icf_drf);
         let hss = common.text(
             "hss",
             ports.hss(),
             Some(pki.tls("icf")),
             &[("sho", "[\"credentials:read\", \"credentials:write\"]", &sho_hss)],
-        )? + &plain_icf("hss", HOME_POOL, (HSS, HSS_REALM), &[HOME_MME]);
+        )? + &plain_icf("hss", ports.home_pool, (HSS, HSS_REALM), &[HOME_MME, MME]);
 
         let drf = common.text(
             "drf",
@@ -281,12 +289,17 @@ impl Roles {
         ) + &common.peer("pva", ports.pva(), &sho_pva)
             + &common.peer("dpf", ports.dpf(), &sho_dpf)
             + "[policy]\nvalidate_before_download = true\n\n"
-            + &format!(
-                "[[connectors]]\nkind = \"callhome\"\nurl = \"https://{}\"\ntoken = {{ file = {:?} }}\nca = {root:?}\n\
+            + &match open5gs_hss {
+                Some(url) => {
+                    format!("[[connectors]]\nkind = \"open5gs\"\nurl = \"{url}\"\ndatabase = \"open5gs\"\n\n")
+                }
+                None => format!(
+                    "[[connectors]]\nkind = \"callhome\"\nurl = \"https://{}\"\ntoken = {{ file = {:?} }}\nca = {root:?}\n\
                  profile = \"default\"\n\n",
-                ports.hss(),
-                sho_hss.file
-            );
+                    ports.hss(),
+                    sho_hss.file
+                ),
+            };
 
         let pva = common.text(
             "pva",

@@ -5,7 +5,9 @@ use std::time::Instant;
 use schemas::identity::{Imsi, Pcid};
 use serde_json::json;
 use ue_sim::{
+    access::s1ap::{End, Event, EventKind, Report},
     access::s6a::{AttachReport, AvpSummary, Direction, StepEvent, Subscription},
+    nas::Told,
     provision::{ProvisionEvent, Step},
 };
 
@@ -178,6 +180,58 @@ impl Story {
         }
         self.headline(Some(seed), title);
         self.under(detail);
+    }
+
+    /// Something happened at our eNB, towards a real MME.
+    pub fn s1(&self, event: &Event, network: Network) {
+        let message = matches!(event.kind, EventKind::S1(..) | EventKind::Nas(Told::Message { .. }));
+        if self.json {
+            if !message {
+                self.json(
+                    &json!({ "network": network.word(), "imsi": event.imsi, "s1": event.kind.to_string() }),
+                );
+            }
+            return;
+        }
+        let visited = network == Network::Visited;
+        match &event.kind {
+            EventKind::Connected { .. } if visited => {
+                self.headline(Some(1), "the device attaches with its PCID, at a real MME")
+            }
+            EventKind::Connected { .. } => {
+                self.headline(None, "the device attaches with its new IMSI, at a real MME")
+            }
+            EventKind::Nas(Told::NetworkAuthenticated { .. }) => {
+                self.headline(visited.then_some(5), "the USIM accepts the network's AUTN");
+            }
+            EventKind::Nas(Told::Attached { .. }) => self.headline(None, "the device has its bearer"),
+            EventKind::Nas(Told::Detached { by_network: true, .. }) => {
+                self.headline(None, "the network detaches the device");
+            }
+            _ => {}
+        }
+        if !message || self.verbose {
+            self.under(&event.kind.to_string());
+        }
+    }
+
+    /// The device is attached through a real core.
+    pub fn attached_by_core(&self, report: &Report, hss: &str) {
+        let End::Attached { bearer } = &report.end else { return };
+        let address = bearer.address.map_or("none".into(), |address| address.to_string());
+        let took = report.took.as_secs_f64() * 1000.0;
+        if self.json {
+            self.json(&json!({
+                "attached": report.imsi, "authenticated_by": hss, "apn": bearer.apn, "address": address, "ms": took,
+            }));
+            return;
+        }
+        self.line(&format!(
+            "{} is attached: authenticated by {hss}, APN {}, address {address}, in {took:.1} ms{}",
+            report.imsi,
+            bearer.apn,
+            if report.resynchronised { ", after resynchronisation" } else { "" }
+        ));
     }
 
     /// The device is its operator's subscriber.
