@@ -7,6 +7,8 @@ mod bench;
 mod client;
 mod config;
 mod credentials;
+mod crowd;
+mod enb;
 mod events;
 mod fleet;
 mod icf;
@@ -53,6 +55,8 @@ enum Command {
     Load(load::Args),
     /// Run a simulated UE and eNB against a real MME (S1AP), step by step.
     Ue(ue::Args),
+    /// Run thousands of simulated UEs against a real MME (S1AP), with a report.
+    Crowd(crowd::Args),
     /// Measure how many AIRs a second the ICF answers, beside a responder that does nothing.
     Bench(bench::Args),
     /// Provisional credentials: list, show, create, import, change.
@@ -100,6 +104,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Fleet(args) => fleet::run(args, on_signal()?).await,
             Command::Bench(args) => bench::run(args, on_signal()?).await,
             Command::Load(args) => load::run(args, on_signal()?).await,
+            Command::Crowd(args) => crowd::run(args, on_signal()?).await,
             Command::Ue(args) => ue::run(args, on_signal()?).await,
             Command::Credentials(args) => credentials::run(args).await,
             Command::Batches(args) => batches::run(args).await,

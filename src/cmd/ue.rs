@@ -1,7 +1,7 @@
 //! `callhome ue`: a simulated UE at a simulated eNB, towards a real MME, told step by step.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     str::FromStr,
     sync::Arc,
@@ -9,22 +9,21 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use schemas::identity::{Imsi, Plmn};
+use schemas::identity::Imsi;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use ue_sim::{
     access::s1ap::{
-        Asked, Enb, EnbConfig, End, Event, EventKind, Events, NoUserPlane, PORT, Patience, Report, S1Error,
-        S1Ue, UserPlane,
+        Asked, Enb, End, Event, EventKind, Events, NoUserPlane, Patience, Report, S1Ue, UserPlane,
     },
     device::{self, Device},
-    nas::{Capabilities, Told, UeOptions},
+    nas::Told,
     user_plane::{Gate, Gtp, Pings, UeNet},
     usim::state,
 };
 
-use super::client::Failure;
+use super::enb::{EnbArgs, OptionArgs, unreached};
 
 /// What stands below the options.
 const MORE: &str = "\
@@ -91,36 +90,16 @@ impl FromStr for Do {
 #[derive(Debug, clap::Args)]
 #[command(after_help = MORE)]
 pub struct Args {
-    /// The MME's S1AP: its address, or several of one MME with commas between (multihoming).
-    #[arg(long, value_name = "ADDRESS[:PORT]", value_delimiter = ',', required = true, value_parser = mme)]
-    mme: Vec<SocketAddr>,
-    /// The eNB's own SCTP addresses; without, the system chooses.
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
-    bind: Vec<IpAddr>,
-    /// The eNB's network, as MCC-MNC.
-    #[arg(long, default_value = "999-70")]
-    plmn: Plmn,
-    /// The eNB's tracking area code.
-    #[arg(long, default_value_t = 1)]
-    tac: u16,
-    /// The eNB's identity, 20 bits.
-    #[arg(long, default_value_t = 0x0ca11)]
-    enb_id: u32,
+    #[command(flatten)]
+    enb: EnbArgs,
     /// File of the devices: NDJSON lines of imsi, k, opc, as `batches issue` writes them.
     #[arg(long, value_name = "FILE")]
     credentials: PathBuf,
     /// Which of them; without, the first.
     #[arg(long)]
     imsi: Option<Imsi>,
-    /// The APN that the UE asks for; without, the network's default.
-    #[arg(long)]
-    apn: Option<String>,
-    /// Ciphering algorithms that the UE has, as 0,1,2.
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "0,1,2,3")]
-    eea: Vec<u8>,
-    /// Integrity algorithms that the UE has, as 1,2.
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1,2,3")]
-    eia: Vec<u8>,
+    #[command(flatten)]
+    options: OptionArgs,
     /// Take user packets at this address, GTP-U port 2152; without, bearers carry nothing.
     #[arg(long, value_name = "ADDRESS")]
     s1u: Option<IpAddr>,
@@ -145,24 +124,6 @@ pub struct Args {
 /// IPv4 link MTU where the network names none: room for GTP-U in an Ethernet frame (TS 23.060 annex C).
 const DEFAULT_MTU: u16 = 1358;
 
-/// An address, with S1AP's port unless another is given.
-pub fn mme(text: &str) -> Result<SocketAddr, String> {
-    text.parse().or_else(|_| {
-        let address: IpAddr = text.parse().map_err(|_| "an address, or an address and a port".to_owned())?;
-        Ok(SocketAddr::new(address, PORT))
-    })
-}
-
-/// Bit 8 for number 0, as the UE network capability has them.
-fn bits(numbers: &[u8], what: &str) -> anyhow::Result<u8> {
-    let mut octet = 0;
-    for number in numbers {
-        ensure!(*number < 8, Failure::Usage(format!("--{what}: 0 to 7")));
-        octet |= 0x80 >> number;
-    }
-    Ok(octet)
-}
-
 /// Runs the steps.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
@@ -173,18 +134,13 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 
 async fn told(args: Args) -> anyhow::Result<()> {
     let device = chosen(&args)?;
-    let capabilities =
-        Capabilities { ciphering: bits(&args.eea, "eea")?, integrity: bits(&args.eia, "eia")? };
+    let options = args.options.options()?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let teller = tokio::spawn(tell(receiver, args.json, args.verbose, Instant::now()));
-    let config = EnbConfig {
-        mme: args.mme.clone(),
-        local: args.bind.clone(),
-        tac: args.tac,
-        enb_id: args.enb_id,
-        user_plane: args.s1u.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        ..EnbConfig::new(args.mme[0], args.plmn)
-    };
+    let mut config = args.enb.config();
+    if let Some(address) = args.s1u {
+        config.user_plane = address;
+    }
     let gtp = match args.s1u {
         Some(address) => Some(Gtp::bind(address).await.with_context(|| {
             format!(
@@ -198,11 +154,7 @@ async fn told(args: Args) -> anyhow::Result<()> {
         None => Arc::new(NoUserPlane::default()),
     };
     let enb = Enb::connect(config, user_plane, Events::to(sender)).await;
-    let enb = enb.map_err(|error| match error {
-        S1Error::Codec(_) | S1Error::Nas(_) => anyhow::Error::from(error),
-        other => Failure::Unreachable(other.to_string()).into(),
-    })?;
-    let options = UeOptions { apn: args.apn.clone(), capabilities };
+    let enb = enb.map_err(unreached)?;
     let ue = S1Ue::new(&enb, device, options);
     let steps: &[Do] = if args.steps.is_empty() { &[Do::Attach, Do::Detach] } else { &args.steps };
     let mut runner = Runner { ue, gtp, net: None, gate: None, wants_gate: args.gate, json: args.json };

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod device;
+pub mod latency;
 pub mod load;
 pub mod nas;
 pub mod provision;

@@ -32,9 +32,7 @@ pub(crate) use client::{CallError, Content, DeviceClient};
 pub use coap::{Listening, RnctListener};
 pub use conversation::Provisioner;
 pub use event::{Events, Exchange, ProvisionEvent, Step};
-pub use fleet::{
-    FleetConfig, FleetDevice, FleetEnd, FleetNews, FleetReport, Latency, StepReport, provision_many,
-};
+pub use fleet::{FleetConfig, FleetDevice, FleetEnd, FleetNews, FleetReport, StepReport, provision_many};
 pub use patience::Options;
 pub use trigger::{Taken, TriggerError};
 

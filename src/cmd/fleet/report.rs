@@ -3,7 +3,10 @@
 use std::{fmt, time::Duration};
 
 use serde::Serialize;
-use ue_sim::provision::{FleetEnd, FleetReport, Latency, Step};
+use ue_sim::{
+    latency::Latency,
+    provision::{FleetEnd, FleetReport, Step},
+};
 
 use super::{check::Checks, factory::Took};
 

@@ -31,7 +31,7 @@ const DEFAULT_MTU: u16 = 1358;
 pub struct CoreArgs {
     /// Go through this MME (S1AP over SCTP) in place of the simulated one: a real core, as Open5GS. Its hss_map has to
     /// lead 999-71 to the ICF; see open5gs-integration/.
-    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = crate::cmd::ue::mme)]
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = crate::cmd::enb::mme)]
     mme: Option<SocketAddr>,
     /// The eNB's network, as MCC-MNC; it has to be the MME's.
     #[arg(long, default_value = "999-70", requires = "mme")]

@@ -5,6 +5,7 @@
 //! what carries it.
 
 mod config;
+pub mod crowd;
 mod enb;
 mod error;
 mod event;

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
 use schemas::identity::{DeviceId, Imsi, Pcid};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -18,6 +17,7 @@ use tokio::{
 use super::{Events, Options, Outcome, ProvisionEvent, Provisioner, Step, on_disk};
 use crate::{
     access::ip::Drf,
+    latency::{Latency, Times},
     tre::{Manufacture, Tre},
 };
 
@@ -91,45 +91,6 @@ pub struct StepReport {
     pub seed: Option<u8>,
     /// How long it took.
     pub took: Latency,
-}
-
-/// Percentiles in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "named as statistics names them; all in milliseconds")]
-pub struct Latency {
-    pub count: u64,
-    pub mean: f64,
-    pub p50: f64,
-    pub p90: f64,
-    pub p99: f64,
-    pub max: f64,
-}
-
-/// Durations in microseconds.
-struct Times(Histogram<u64>);
-
-impl Times {
-    /// Up to an hour with three digits: those bounds are always good.
-    fn new() -> Option<Self> {
-        Histogram::new_with_max(3_600_000_000, 3).ok().map(Self)
-    }
-
-    fn add(&mut self, took: Duration) {
-        self.0.saturating_record(took.as_micros().try_into().unwrap_or(u64::MAX));
-    }
-
-    fn latency(&self) -> Latency {
-        let ms = |us: f64| (us / 10.0).round() / 100.0;
-        let at = |quantile| ms(self.0.value_at_quantile(quantile) as f64);
-        Latency {
-            count: self.0.len(),
-            mean: ms(self.0.mean()),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            max: ms(self.0.max() as f64),
-        }
-    }
 }
 
 /// Devices that are made at a time: they wait for the disk.
