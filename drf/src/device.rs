@@ -126,11 +126,16 @@ impl Door {
             Err(Refused::NotFound(_)) => None,
             Err(error) => return Err(Denied::Problem(error.into())),
         };
+        const ANOTHER: Denied = Denied::Forbidden("another device is registered with this PCID");
+        let another = |registered: &DeviceId| device_id.is_some_and(|id| id != registered);
         match shown {
             Shown::Certificate(id, der) => {
                 let Some(registered) = &registered else {
                     return Err(Denied::Forbidden("the PCID is not registered"));
                 };
+                if another(registered) {
+                    return Err(ANOTHER);
+                }
                 if id.as_ref() != Some(registered) {
                     return Err(Denied::Forbidden("the certificate is of another device"));
                 }
@@ -142,9 +147,7 @@ impl Door {
         }
         match registered {
             None => Err(Denied::Forbidden("the PCID is not registered")),
-            Some(registered) if device_id.is_some_and(|id| *id != registered) => {
-                Err(Denied::Forbidden("another device is registered with this PCID"))
-            }
+            Some(registered) if another(&registered) => Err(ANOTHER),
             Some(_) => Ok(()),
         }
     }
