@@ -17,11 +17,13 @@ use schemas::cose::PrivateKey;
 use service::serve::{HttpLimits, HttpServer};
 use tokio_util::sync::CancellationToken;
 
+/// By serial number; `None`: never issued, inside it: not revoked.
+type Said = HashMap<Vec<u8>, Option<Option<Revocation>>>;
+
 /// What is known of certificates: all are good that nobody has said otherwise of.
 #[derive(Clone, Default)]
 pub struct Register {
-    /// By serial number; `None`: never issued.
-    said: Arc<Mutex<HashMap<Vec<u8>, Option<Option<Revocation>>>>>,
+    said: Arc<Mutex<Said>>,
     /// Says tryLater to everybody.
     pub away: Arc<AtomicBool>,
     pub asked: Arc<AtomicUsize>,
