@@ -6,6 +6,7 @@ use schemas::identity::OperatorId;
 use serde::{Deserialize, Serialize};
 use service::{
     config::{SecretSource, Span},
+    ocsp::OcspConfig,
     role::{DatabaseConfig, KeysConfig, PeerRole, RestConfig, RestTls},
 };
 
@@ -72,6 +73,10 @@ pub struct Dpf {
     /// Sessions that one device may have open at a time; each has a nonce of the PVA's.
     #[serde(default = "Dpf::a_few")]
     pub open_sessions: u32,
+    /// Sessions that one device may open within an hour, also if they end at once: each has a nonce of the PVA's, and most
+    /// ask the operator and the PVA.
+    #[serde(default = "Dpf::some_tens")]
+    pub sessions_per_hour: u32,
     /// How often sessions are looked through for those whose time is over.
     #[serde(default = "Dpf::five_seconds")]
     pub sweep: Span,
@@ -102,6 +107,9 @@ impl Dpf {
     fn a_few() -> u32 {
         32
     }
+    fn some_tens() -> u32 {
+        40
+    }
     fn just_below_a_minute() -> Span {
         Span::seconds(50)
     }
@@ -123,14 +131,23 @@ pub struct Device {
     pub tls: RestTls,
     /// Who issues platform certificates, PEM.
     pub platform_ca: PathBuf,
+    /// `[device.ocsp]`: who says whether one is revoked.
+    pub ocsp: OcspConfig,
     /// Connections at a time.
     #[serde(default = "Device::many")]
     pub connections: usize,
+    /// Connections that one source (an IPv4 address, or a /64 of IPv6) may have at a time; 0: all. Devices behind one
+    /// address translator are one source.
+    #[serde(default = "Device::some")]
+    pub connections_per_source: usize,
 }
 
 impl Device {
     fn many() -> usize {
         4096
+    }
+    fn some() -> usize {
+        256
     }
 }
 

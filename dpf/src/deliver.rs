@@ -11,9 +11,10 @@ use service::{
 use uuid::Uuid;
 
 use crate::{
-    model::{Input, now},
+    machine::Step,
+    model::{Input, now, refusal},
     procedure::{Dpf, span},
-    store::{REGISTRY, TRIGGERS, ToRegistry},
+    store::{REGISTRY, StoreError, TRIGGERS, ToRegistry},
 };
 
 /// Somebody who does not know what we are talking about may learn of it in this time: its database is restored, its
@@ -45,12 +46,14 @@ impl Deliver for Messenger {
                 };
                 let path = format!("/v1/provisioning/{}/report", message.key);
                 let sent = send(&operator.client, &path, message.body.clone(), message).await;
-                if sent != Delivery::Done {
-                    return sent;
-                }
+                let input = match &sent {
+                    Delivery::Done => Input::OperatorKnows,
+                    Delivery::GiveUp(why) => not_taken(why),
+                    Delivery::Retry(_) => return sent,
+                };
                 let Ok(session) = message.key.parse::<Uuid>() else { return sent };
-                match dpf.put(session, &Input::OperatorKnows).await {
-                    Ok(_) => sent,
+                match self.put(session, &input).await {
+                    Ok(()) => sent,
                     // It is told again, which changes nothing there.
                     Err(error) => Delivery::Retry(error.to_string()),
                 }
@@ -62,7 +65,33 @@ impl Deliver for Messenger {
         let target = format!("{} to {}", message.key, message.topic);
         tracing::error!(target, why, "a message was given up");
         self.0.audit("dpf", "messages.given-up", &target, why).await;
+        // Of a report that was tried for as long as it may be; one that was refused ended its session before.
+        if message.topic.starts_with("operator:")
+            && let Ok(session) = message.key.parse::<Uuid>()
+            && let Err(error) = self.put(session, &not_taken(why)).await
+        {
+            tracing::error!(%session, %error, "a session whose report was given up cannot be ended");
+        }
     }
+}
+
+impl Messenger {
+    async fn put(&self, session: Uuid, input: &Input) -> Result<(), StoreError> {
+        let applied = self.0.put(session, input).await?;
+        let moved = applied.is_some_and(|applied| matches!(applied.step, Step::To(..)));
+        if moved && matches!(input, Input::ReportRefused(_)) {
+            self.0.metrics.reports_refused.inc();
+        }
+        Ok(())
+    }
+}
+
+/// A report that its operator will never take. What it is about may be in the device all the same; that the registry hears
+/// of it as of a failure keeps the provisional credential, with which the device can be reached again.
+fn not_taken(why: &str) -> Input {
+    let why: String = why.chars().filter(|c| !c.is_control()).take(500).collect();
+    let text = format!("the operator does not take the report of how it went: {why}");
+    Input::ReportRefused(refusal("report-refused", text, false))
 }
 
 async fn send(to: &RoleClient, path: &str, body: Vec<u8>, message: &Outgoing) -> Delivery {

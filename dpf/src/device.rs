@@ -80,7 +80,8 @@ fn routes() -> OpenApiRouter<DeviceState> {
         for (status, text) in [
             ("400", "The request is malformed"),
             ("401", "Neither a platform certificate nor a call-home triple"),
-            ("403", "The certificate names no device, or another"),
+            ("403", "The certificate names no device, or another, or is revoked"),
+            ("429", "Too many wrong triples came from this address; Retry-After says when to come again"),
             ("500", "The server failed; its log says why"),
             ("503", "Somebody whom the DPF needs does not answer; ask again"),
         ] {

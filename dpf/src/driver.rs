@@ -30,6 +30,8 @@ use crate::{
 
 /// However long an operator wants us to wait: it is asked again after this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// However soon it wants us back, and whatever the configuration says: not sooner.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// What came of an attempt.
 enum Attempt {
@@ -108,8 +110,9 @@ impl Dpf {
                     (failures, noted) = (0, false);
                     continue;
                 }
+                // Who says how long, is asked then; who does not, ever more seldom.
                 Attempt::Patience(said) => {
-                    failures = 0;
+                    failures = if said.is_some() { 0 } else { failures + 1 };
                     said
                 }
                 Attempt::Later(why, said) => {
@@ -138,13 +141,10 @@ impl Dpf {
     }
 
     fn pause(&self, failures: u32, said: Option<Duration>) -> Duration {
-        let limits = &self.limits;
-        let grown = limits.retry_first.saturating_mul(1 << failures.saturating_sub(1).min(16));
-        let said = said.map(|said| said.max(limits.retry_first));
-        let pause = said.unwrap_or(grown.min(limits.retry_max)).min(LONGEST_PAUSE);
+        let pause = pause(self.limits.retry_first, self.limits.retry_max, failures, said);
         // Up to a quarter more, so that not all come back at once.
         let more = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX) / 4.0;
-        pause.mul_f64(1.0 + more).max(Duration::from_millis(5))
+        pause.mul_f64(1.0 + more)
     }
 
     /// One attempt; `None`: there is nothing to drive.
@@ -374,6 +374,15 @@ impl Dpf {
     }
 }
 
+/// How long to wait after so many failures in a row, or for as long as was said; but neither at once, nor for as long as
+/// somebody likes: `Retry-After: 0` from a hundred sessions would keep us and an operator busy, and a year would be one
+/// without its report.
+fn pause(first: Duration, max: Duration, failures: u32, said: Option<Duration>) -> Duration {
+    let shortest = first.max(SHORTEST_PAUSE);
+    let grown = shortest.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(max);
+    said.unwrap_or(grown).clamp(shortest, LONGEST_PAUSE.max(shortest))
+}
+
 /// Of 202: when to ask again (RFC 9110 §10.2.3, in seconds).
 fn patience(headers: &HeaderMap) -> Attempt {
     let said = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -406,4 +415,33 @@ fn nonsense(session: &Session, what: &str) -> Refusal {
         session.operator
     );
     refusal("operator-nonsense", text, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_neither_nothing_nor_for_ever_whatever_is_said() {
+        let (first, max) = (Duration::from_secs(1), Duration::from_secs(30));
+        let of = |failures, said: Option<u64>| pause(first, max, failures, said.map(Duration::from_secs));
+        assert_eq!(of(0, Some(0)), first);
+        assert_eq!(of(0, Some(7)), Duration::from_secs(7));
+        assert_eq!(of(0, Some(86_400)), LONGEST_PAUSE);
+        assert_eq!(of(0, Some(u64::MAX)), LONGEST_PAUSE);
+        assert_eq!([of(1, None), of(2, None), of(3, None)].map(|pause| pause.as_secs()), [1, 2, 4]);
+        assert_eq!(of(u32::MAX, None), max);
+        let hasty = pause(Duration::from_nanos(1), max, 0, Some(Duration::ZERO));
+        assert_eq!(hasty, SHORTEST_PAUSE, "the configuration cannot make it busy either");
+    }
+
+    #[test]
+    fn what_is_no_number_of_seconds_says_nothing() {
+        for (value, wanted) in [("0", Some(0)), ("5", Some(5)), ("-1", None), ("soon", None), ("", None)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
+            let Attempt::Patience(said) = patience(&headers) else { panic!("{value}") };
+            assert_eq!(said, wanted.map(Duration::from_secs), "{value}");
+        }
+    }
 }

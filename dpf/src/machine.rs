@@ -11,7 +11,7 @@
 //! | reported | 18: the device has reported | 19: the operator is told |
 //! | closed | 19: the operator knows | 19: the registry is told, if it is installed |
 //! | refused | 13, 15: the operator or its policy says no | the others are told |
-//! | failed | what came was of no use | the others are told |
+//! | failed | what came was of no use; the operator does not take the report (19) | the others are told |
 //! | expired | the time is over | the others are told |
 
 use schemas::rest::provisioning::{ProvisioningResult, SessionState};
@@ -160,6 +160,11 @@ pub enum Event {
         /// What the report says.
         installed: bool,
     },
+    /// Step 19: the operator will never take the report.
+    ReportRefused {
+        /// What the report says.
+        installed: bool,
+    },
     /// The time is over.
     Time,
 }
@@ -244,6 +249,8 @@ pub fn step(state: State, event: Event) -> Step {
         }
         (S::Reported | S::Closed, E::Report { same: true, .. }) => Step::Stay,
         (S::Reported | S::Closed, E::Report { same: false, .. }) => Step::Not(Why::Otherwise),
+        // Only a session whose report was refused has failed with an installation: the device may not have had its answer.
+        (S::Failed, E::Report { same: true, installed: true }) => Step::Stay,
         (S::Refused | S::Failed | S::Expired, E::Report { .. }) => Step::Not(Why::Over),
         // Only now: what the device came with is withdrawn when the registry hears of it, and an operator that does not
         // take the report would leave it with nothing.
@@ -251,6 +258,12 @@ pub fn step(state: State, event: Event) -> Step {
             Step::To(S::Closed, &[TellRegistry(R::Installed)])
         }
         (S::Reported, E::OperatorKnows { installed: false }) => Step::To(S::Closed, &[]),
+        // The device has what its operator does not stand by: what it came with is all that is sure to attach, so the
+        // registry hears of a failure, and keeps it. Of a device's own failure it has heard before.
+        (S::Reported, E::ReportRefused { installed: true }) => {
+            Step::To(S::Failed, &[TellRegistry(R::Failed)])
+        }
+        (S::Reported, E::ReportRefused { installed: false }) => Step::To(S::Failed, &[]),
         // The operator has not heard of a session whose evidence never came.
         (S::Opened, E::Time) => Step::To(S::Expired, &[TellRegistry(R::Expired)]),
         (S::Relaying | S::Generating | S::Authorised | S::Validating | S::Downloading, E::Time) => {
@@ -266,6 +279,7 @@ pub fn step(state: State, event: Event) -> Step {
             | E::PlatformGood
             | E::PlatformBad
             | E::OperatorKnows { .. }
+            | E::ReportRefused { .. }
             | E::Time,
         ) => Step::Stay,
     }

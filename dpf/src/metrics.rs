@@ -14,6 +14,8 @@ pub struct Metrics {
     pub turned_away: IntCounterVec,
     /// Answers of other roles that could not be used or did not come, by role.
     pub trouble: IntCounterVec,
+    /// Reports that operators will never take: what their devices have, nobody stands by.
+    pub reports_refused: prometheus::IntCounter,
     /// Octets of parts that devices were sent.
     pub octets: prometheus::IntCounter,
     /// From a session's opening to its end, seconds.
@@ -60,8 +62,14 @@ impl Metrics {
             "Octets of parts that devices were sent.",
         )?;
         registry.register(Box::new(octets.clone()))?;
+        let reports_refused = prometheus::IntCounter::new(
+            "callhome_dpf_reports_refused_total",
+            "Reports of devices that their operators did not take for good.",
+        )?;
+        registry.register(Box::new(reports_refused.clone()))?;
         Ok(Self {
             sessions,
+            reports_refused,
             steps,
             whole,
             octets,

@@ -96,6 +96,8 @@ pub enum Input {
     },
     /// Step 19.
     OperatorKnows,
+    /// Step 19: the operator will never take the report.
+    ReportRefused(Refusal),
     /// The time is over.
     Time,
 }
@@ -127,6 +129,9 @@ impl Input {
             Self::OperatorKnows => {
                 Event::OperatorKnows { installed: session.result == Some(ProvisioningResult::Installed) }
             }
+            Self::ReportRefused(_) => {
+                Event::ReportRefused { installed: session.result == Some(ProvisioningResult::Installed) }
+            }
             Self::Time => Event::Time,
         }
     }
@@ -146,6 +151,7 @@ impl Input {
             Self::PlatformBad(_) => "platform-refused",
             Self::Report { .. } => "reported",
             Self::OperatorKnows => "operator-told",
+            Self::ReportRefused(_) => "report-refused",
             Self::Time => "expired",
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -17,7 +17,9 @@ use schemas::{
 use service::{
     api::{AuditTable, Trail, Trickle},
     client::{CallError, RoleClient},
+    ocsp::Revocation,
     outbox::Outbox,
+    throttle::Guesses,
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,7 +29,7 @@ use crate::{
     machine::Step,
     metrics::Metrics,
     model::{Applied, Input, Session, now},
-    store::{Opening, Store, StoreError},
+    store::{Full, Most, Opening, Store, StoreError},
     waiting::Waiting,
 };
 
@@ -48,6 +50,8 @@ pub struct Limits {
     pub longest_wait: Duration,
     /// Sessions that a device may have open at a time.
     pub open_sessions: u32,
+    /// Sessions that a device may open within an hour.
+    pub sessions_per_hour: u32,
 }
 
 /// An operator.
@@ -72,6 +76,9 @@ pub struct Dpf {
     pub pva: RoleClient,
     /// Requests to it at a time.
     pub pva_turns: Semaphore,
+    /// Requests to it for platform certificates at a time: apart, so that who asks for them without end keeps no session
+    /// from its nonce.
+    pub certify_turns: Semaphore,
     /// The DRF.
     pub drf: RoleClient,
     /// Who knows call-home triples.
@@ -80,6 +87,10 @@ pub struct Dpf {
     pub anchors: Anchors,
     /// Who certifies platforms.
     pub platform_anchors: Anchors,
+    /// Who says whether a platform certificate is revoked.
+    pub revocation: Revocation,
+    /// Wrong triples by source.
+    pub guesses: Guesses,
     /// Time limits.
     pub limits: Limits,
     /// Counters.
@@ -92,6 +103,8 @@ pub struct Dpf {
     pub tasks: TaskTracker,
     pub(crate) waiting: Waiting,
     pub(crate) driving: Mutex<HashSet<Uuid>>,
+    /// Devices that are opening a session: each one at a time, so that none has the PVA make nonces without end.
+    pub(crate) opening: Mutex<HashSet<String>>,
     /// Of what devices can cause without end, how much the audit log takes.
     pub(crate) noted: Trickle,
 }
@@ -111,6 +124,17 @@ pub enum OpenError {
     /// It would have too many.
     #[error("the device has {0} sessions open; bring one to its end, or wait until one has expired")]
     TooMany(u32),
+    /// It has opened too many of late.
+    #[error("the device has opened {count} sessions within an hour; the next one in {seconds} s")]
+    TooOften {
+        /// How many.
+        count: u32,
+        /// Until the first of them is an hour old.
+        seconds: u64,
+    },
+    /// It is opening one.
+    #[error("the device is opening another session at this moment; one after the other")]
+    AtOnce,
     /// The trigger was used for something else.
     #[error("session {0} of this trigger is for another operator or kind than this request says")]
     Otherwise(Uuid),
@@ -120,6 +144,15 @@ pub enum OpenError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Full> for OpenError {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Open(count) => Self::TooMany(count),
+            Full::Hour { count, seconds } => Self::TooOften { count, seconds },
+        }
+    }
 }
 
 impl Dpf {
@@ -145,10 +178,14 @@ impl Dpf {
         if !self.operators.contains_key(&request.operator) {
             return Err(OpenError::Operator(request.operator.clone()));
         }
-        let open = self.store.open_sessions(request, certified.is_some()).await?;
-        if open >= self.limits.open_sessions {
-            return Err(OpenError::TooMany(open));
-        }
+        let most = Most { open: self.limits.open_sessions, per_hour: self.limits.sessions_per_hour };
+        let whose = match certified {
+            Some(_) => format!("tre {}", request.tre_id),
+            None => format!("pcid {}", request.pcid),
+        };
+        let _alone = Alone::begin(&self.opening, whose).ok_or(OpenError::AtOnce)?;
+        // Before the PVA is asked for a nonce; and again, with the session, as others may be on their way.
+        self.store.has_room(request, certified.is_some(), most, now()).await?.map_err(OpenError::from)?;
         let nonce = self.nonce().await.map_err(OpenError::Pva)?;
         let now = now();
         let opening = Opening {
@@ -156,8 +193,9 @@ impl Dpf {
             nonce: &nonce,
             certified,
             expires_at: now.saturating_add(span(self.limits.session_lifetime)),
+            most,
         };
-        let (session, new) = self.store.open_session(&opening, now).await?;
+        let (session, new) = self.store.open_session(&opening, now).await?.map_err(OpenError::from)?;
         if new {
             self.metrics.opened();
         }
@@ -236,6 +274,26 @@ impl Dpf {
         self.metrics.trouble.with_label_values(&[role]).inc();
         tracing::warn!(role, action, why, "another role does not do its part");
         self.refused("dpf", &format!("{role}.{action}"), role, why).await;
+    }
+}
+
+/// A device that does something that it may not do twice at a time, until this is dropped.
+struct Alone<'a> {
+    set: &'a Mutex<HashSet<String>>,
+    whose: String,
+}
+
+impl<'a> Alone<'a> {
+    fn begin(set: &'a Mutex<HashSet<String>>, whose: String) -> Option<Self> {
+        let new = set.lock().unwrap_or_else(PoisonError::into_inner).insert(whose.clone());
+        // Made only then: dropped, it would take the place from whoever has it.
+        new.then(|| Self { set, whose })
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.whose);
     }
 }
 

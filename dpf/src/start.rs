@@ -16,9 +16,11 @@ use service::{
     auth::{Guard, Tokens},
     client::RoleClient,
     config::read_private_file,
+    ocsp::Revocation,
     outbox::{Outbox, Policy},
     role::PeerRole,
     serve::{HttpLimits, HttpServer},
+    throttle::Guesses,
     tls::{self, ClientCertificates, MinVersion, ServerTls},
 };
 use tokio::sync::Semaphore;
@@ -39,6 +41,8 @@ use crate::{
 
 /// Refusals that the audit log takes at once; after that, one a second.
 const NOTED_AT_ONCE: u32 = 200;
+/// Platform certificates that the PVA is asked for at a time.
+const CERTIFY_AT_ONCE: usize = 8;
 
 /// A running DPF.
 pub struct Started {
@@ -98,6 +102,7 @@ struct Parts {
     drf: RoleClient,
     icf: Option<RoleClient>,
     limits: Limits,
+    revocation: Revocation,
     device_tls: Arc<rustls::ServerConfig>,
 }
 
@@ -141,21 +146,29 @@ pub async fn start(config: DpfConfig, stop: CancellationToken) -> anyhow::Result
         operators: parts.operators,
         pva: parts.pva,
         pva_turns: Semaphore::new(config.dpf.parallel),
+        certify_turns: Semaphore::new(CERTIFY_AT_ONCE),
         drf: parts.drf,
         icf: parts.icf,
         anchors: parts.anchors,
         platform_anchors: parts.platform_anchors,
         limits: parts.limits,
+        revocation: parts.revocation,
+        guesses: Guesses::default(),
         metrics,
         outbox: outbox.clone(),
         stop: stop.clone(),
         tasks: TaskTracker::new(),
         waiting: Waiting::default(),
         driving: Mutex::new(HashSet::new()),
+        opening: Mutex::new(HashSet::new()),
         noted: service::api::Trickle::new(NOTED_AT_ONCE),
     });
 
-    let http = HttpLimits { connections: config.device.connections, ..HttpLimits::default() };
+    let http = HttpLimits {
+        connections: config.device.connections,
+        connections_per_source: config.device.connections_per_source,
+        ..HttpLimits::default()
+    };
     let devices = HttpServer::bind(config.device.listen, Some(parts.device_tls), http)
         .await
         .context("device.listen")?;
@@ -209,9 +222,12 @@ fn parts(config: &DpfConfig) -> anyhow::Result<Parts> {
         ensure!(span.0 >= Duration::from_secs(1), "{key}: has to be at least 1s");
     }
     ensure!(!dpf.retry_first.0.is_zero(), "dpf.retry_first: has to be more than nothing");
+    ensure!(dpf.sessions_per_hour > 0, "dpf.sessions_per_hour: has to be at least 1");
     ensure!((1..=1024).contains(&dpf.parallel), "dpf.parallel: 1 to 1024");
     let anchors = anchors("dpf.anchors", &dpf.anchors)?;
     let platform_anchors = self::anchors("device.platform_ca", &config.device.platform_ca)?;
+    let issuers = std::fs::read(&config.device.platform_ca).context("device.platform_ca")?;
+    let revocation = Revocation::new(&config.device.ocsp, &issuers).context("device")?;
     let mut operators = HashMap::new();
     for operator in &config.operators {
         let made = self::operator(operator, &anchors, dpf.parallel)
@@ -246,7 +262,9 @@ fn parts(config: &DpfConfig) -> anyhow::Result<Parts> {
             retry_max: dpf.retry_max.0.max(dpf.retry_first.0),
             longest_wait: dpf.longest_wait.0,
             open_sessions: dpf.open_sessions,
+            sessions_per_hour: dpf.sessions_per_hour,
         },
+        revocation,
         device_tls,
     })
 }

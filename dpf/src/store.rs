@@ -1,6 +1,7 @@
 //! What the DPF remembers, in its SQLite file. A change is durable when its function returns.
 
 mod parts;
+mod room;
 mod rows;
 mod rules;
 mod sessions;
@@ -10,6 +11,7 @@ use service::database::{Database, DatabaseError, Schema};
 use sqlx::SqliteConnection;
 
 pub use parts::{PIECE, SessionPart};
+pub use room::{Full, Most};
 pub use rules::{Allocation, RuleError};
 pub(crate) use sessions::ToRegistry;
 pub use sessions::{Filter, Opening, StepRow, operator_topic};
@@ -27,6 +29,7 @@ pub const SCHEMA: Schema = Schema {
         ("dpf", include_str!("../../schemas/migrations/dpf/0001_dpf.sql")),
         ("audit", service::api::AUDIT_MIGRATION),
         ("outbox", service::outbox::MIGRATION),
+        ("sessions of a device", include_str!("../../schemas/migrations/dpf/0002_sessions_of_a_device.sql")),
     ],
     example: "sqlite:///var/lib/callhome/dpf.db",
 };

@@ -6,7 +6,6 @@
 pub mod block;
 pub mod endpoint;
 pub mod exchange;
-pub mod limit;
 pub mod message;
 pub mod recent;
 pub mod request;

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use ipnet::IpNet;
 use schemas::{
     identity::OperatorId,
     rnct::{M2mContext, NapDef},
@@ -9,6 +10,7 @@ use schemas::{
 use serde::{Deserialize, Serialize};
 use service::{
     config::Span,
+    ocsp::OcspConfig,
     role::{DatabaseConfig, KeysConfig, PeerRole, RestConfig, RestTls},
 };
 
@@ -58,6 +60,11 @@ pub struct Drf {
     /// The ICF's profile for devices that keep their PCID.
     #[serde(default = "Drf::full")]
     pub full_profile: String,
+    /// Where triggers may be sent besides where the device itself was last: networks of operators' subscribers, as
+    /// `10.46.0.0/16`. Whoever asks for a trigger may name an address (an update of an RNCP, under which the device has
+    /// another one), and what is sent there is sent in our name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trigger_networks: Vec<IpNet>,
     /// Connectivity parameters in RNCTs for 3GPP access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub napdef: Option<NapDef>,
@@ -98,6 +105,18 @@ pub struct Device {
     pub tls: RestTls,
     /// Who issues platform certificates, PEM.
     pub platform_ca: PathBuf,
+    /// `[device.ocsp]`: who says whether one is revoked.
+    pub ocsp: OcspConfig,
+    /// Connections that one source (an IPv4 address, or a /64 of IPv6) may have at a time; 0: all. Devices behind one
+    /// address translator are one source.
+    #[serde(default = "Device::some")]
+    pub connections_per_source: usize,
+}
+
+impl Device {
+    fn some() -> usize {
+        256
+    }
 }
 
 /// `[coap]`.

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use ipnet::IpNet;
 use schemas::{
     cose::Signer,
     identity::{OperatorId, Pcid},
@@ -62,6 +63,8 @@ pub struct Policy {
     pub device_port: u16,
     /// Whether there is an ICF to tell.
     pub icf: bool,
+    /// Where triggers may be sent besides where the device was last.
+    pub trigger_networks: Vec<IpNet>,
 }
 
 /// Milliseconds since 1970 UTC.
@@ -198,6 +201,7 @@ impl Desk {
             let content = serde_json::to_string(hello).map_err(Refused::internal)?;
             let row = NoticeRow { id: Uuid::new_v4(), pcid: hello.pcid, address, content, over_3gpp: false };
             store::set_place(&mut tx, hello.pcid, place, now).await?;
+            store::forget_own_waiting(&mut tx, hello.pcid).await?;
             store::supersede_waiting(&mut tx, hello.pcid).await?;
             if hello.coap_port.is_some() {
                 store::insert_notice(&mut tx, &row, now).await?;
@@ -273,6 +277,15 @@ impl Desk {
             )));
         }
         let place = store::place(&mut tx, request.pcid).await?;
+        if let Some(asked) = request.address.filter(|asked| !self.may_send_to(asked.ip(), place)) {
+            return Err(Refused::Field {
+                pointer: "/address",
+                detail: format!(
+                    "{} is neither where the device was last nor in drf.trigger_networks of the DRF's configuration",
+                    asked.ip()
+                ),
+            });
+        }
         let address = request.address.or(place.map(|place| place.address)).filter(|at| at.port() != 0);
         let ask = issue::Ask {
             kind: Some(request.kind),
@@ -284,6 +297,13 @@ impl Desk {
         tx.commit().await?;
         self.outbox.wake();
         Ok(trigger)
+    }
+
+    /// Whether a trigger may go to an address that somebody names: a DRF that sends where it is told floods others.
+    fn may_send_to(&self, address: IpAddr, place: Option<Place>) -> bool {
+        let address = address.to_canonical();
+        place.is_some_and(|place| place.address.ip().to_canonical() == address)
+            || self.policy.trigger_networks.iter().any(|network| network.contains(&address))
     }
 
     /// Looks for notices that wait though their devices are bound by now: a rule has changed, or a process ended

@@ -32,16 +32,15 @@ use serde::Deserialize;
 use service::{
     api::Trickle,
     client::{CallError, RoleClient},
+    ocsp::{Denied as Status, Revocation},
     problem::{Json, Problem, Query},
+    throttle::{Buckets, Guesses},
     tls::PeerCertificates,
 };
 use zeroize::Zeroizing;
 
 use crate::{
-    coap::{
-        endpoint::{Lookup, Resources},
-        limit::Limit,
-    },
+    coap::endpoint::{Lookup, Resources},
     desk::{Desk, Refused, View},
 };
 
@@ -57,12 +56,19 @@ const ADDRESSES: usize = 4096;
 /// Refusals of all addresses that are written down at once; after that, one a second.
 const AUDITED_AT_ONCE: u32 = 200;
 
+/// Seconds after which a device may ask again, where somebody whom we need is out of order.
+const PAUSE: u64 = 2;
+
 /// What the routes work on.
 #[derive(Clone)]
 pub struct Door {
     desk: Desk,
     icf: Option<RoleClient>,
-    audited: Arc<Mutex<Limit>>,
+    /// Asked of every certificate; `None`: there is no HTTPS for devices.
+    revocation: Option<Revocation>,
+    /// Wrong triples by source.
+    guesses: Arc<Guesses>,
+    audited: Arc<Mutex<Buckets>>,
     /// Of all addresses together: over UDP a sender may have as many as it likes.
     overall: Arc<Trickle>,
     began: Instant,
@@ -75,12 +81,13 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
-    /// Lets devices in; triples are checked with `icf`, and not taken without.
+    /// Lets devices in; triples are checked with `icf`, certificates with `revocation`, and neither is taken without.
     #[must_use]
-    pub fn new(desk: Desk, icf: Option<RoleClient>) -> Self {
-        let audited = Arc::new(Mutex::new(Limit::new(AUDITED.0, AUDITED.1, ADDRESSES)));
+    pub fn new(desk: Desk, icf: Option<RoleClient>, revocation: Option<Revocation>) -> Self {
+        let audited = Arc::new(Mutex::new(Buckets::new(AUDITED.0, AUDITED.1, ADDRESSES)));
         let overall = Arc::new(Trickle::new(AUDITED_AT_ONCE));
-        Self { desk, icf, audited, overall, began: Instant::now() }
+        let guesses = Arc::default();
+        Self { desk, icf, revocation, guesses, audited, overall, began: Instant::now() }
     }
 
     /// The routes.
@@ -106,44 +113,95 @@ impl Door {
     }
 
     /// Sees that the device with `pcid` calls.
-    async fn admit(&self, pcid: Pcid, shown: &Shown, device_id: Option<&DeviceId>) -> Result<(), Denied> {
+    async fn admit(
+        &self,
+        from: IpAddr,
+        pcid: Pcid,
+        shown: &Shown,
+        device_id: Option<&DeviceId>,
+    ) -> Result<(), Denied> {
         let registered = match self.desk.device(&View::All, pcid).await {
-            Ok((device, _)) => device.device_id,
-            Err(Refused::NotFound(_)) => return Err(Denied::Forbidden("the PCID is not registered")),
+            Ok((device, _)) => Some(device.device_id),
+            // As long as with one: a triple is tried all the same, and counted.
+            Err(Refused::NotFound(_)) => None,
             Err(error) => return Err(Denied::Problem(error.into())),
         };
-        if device_id.is_some_and(|id| *id != registered) {
-            return Err(Denied::Forbidden("another device is registered with this PCID"));
-        }
+        const ANOTHER: Denied = Denied::Forbidden("another device is registered with this PCID");
+        let another = |registered: &DeviceId| device_id.is_some_and(|id| id != registered);
         match shown {
-            Shown::Certificate(Some(id)) if *id == registered => Ok(()),
-            Shown::Certificate(_) => Err(Denied::Forbidden("the certificate is of another device")),
-            Shown::Triple(triple) => {
-                let Some(icf) = &self.icf else {
-                    return Err(Denied::Forbidden("no call-home triples are taken here"));
+            Shown::Certificate(id, der) => {
+                let Some(registered) = &registered else {
+                    return Err(Denied::Forbidden("the PCID is not registered"));
                 };
-                let owner: Result<TripleOwner, _> =
-                    icf.json(Method::POST, "/v1/chtif/verify", Some(triple)).await;
-                match owner {
-                    Ok(owner) if owner.pcid == pcid => Ok(()),
-                    Ok(_) => Err(Denied::Forbidden("the call-home triple is of another PCID")),
-                    Err(error) if error.is_transient() => {
-                        tracing::warn!(%error, "a call-home triple cannot be checked");
-                        Err(Denied::Problem(
-                            Problem::new(StatusCode::SERVICE_UNAVAILABLE)
-                                .detail("who you are cannot be checked now; try again later"),
-                        ))
-                    }
-                    Err(CallError::Refused { status, .. })
-                        if [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED]
-                            .contains(&status) =>
-                    {
-                        Err(Denied::Forbidden("the call-home triple is not known"))
-                    }
-                    Err(error) => Err(Denied::Problem(Problem::internal(&error))),
+                if another(registered) {
+                    return Err(ANOTHER);
                 }
+                if id.as_ref() != Some(registered) {
+                    return Err(Denied::Forbidden("the certificate is of another device"));
+                }
+                self.holds(der).await?;
             }
-            Shown::Nothing => Err(Denied::Unknown),
+            Shown::Triple(triple) if self.owner(from, triple).await? == pcid => {}
+            Shown::Triple(_) => return Err(Denied::Forbidden("the call-home triple is of another PCID")),
+            Shown::Nothing => return Err(Denied::Unknown),
+        }
+        match registered {
+            None => Err(Denied::Forbidden("the PCID is not registered")),
+            Some(registered) if another(&registered) => Err(ANOTHER),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Sees that a certificate is not revoked: TLS does not ask.
+    async fn holds(&self, certificate: &[u8]) -> Result<(), Denied> {
+        let Some(revocation) = &self.revocation else {
+            return Err(Denied::Forbidden("no platform certificates are taken here"));
+        };
+        revocation.check(certificate).await.map_err(|status| match status {
+            Status::Revoked => Denied::Certificate("platform-revoked", status.to_string()),
+            Status::Unknown => Denied::Certificate("platform-unknown", status.to_string()),
+            // Why exactly is in the log; devices need not know.
+            Status::NotNow(_) => Denied::Later(
+                StatusCode::SERVICE_UNAVAILABLE,
+                PAUSE,
+                "whether your certificate is revoked cannot be seen now: OCSP does not say; ask again",
+            ),
+        })
+    }
+
+    /// Whose triple it is.
+    async fn owner(&self, from: IpAddr, triple: &TripleCheck) -> Result<Pcid, Denied> {
+        let Some(icf) = &self.icf else {
+            return Err(Denied::Forbidden("no call-home triples are taken here"));
+        };
+        let guess = self.guesses.begin(from).await.map_err(|wait| {
+            tracing::info!(%from, "triples of this address are not heard: there were too many wrong ones");
+            Denied::Later(
+                StatusCode::TOO_MANY_REQUESTS,
+                wait.as_secs().saturating_add(1),
+                "too many wrong triples came from your address; try again later",
+            )
+        })?;
+        match icf.json::<_, TripleOwner>(Method::POST, "/v1/chtif/verify", Some(triple)).await {
+            Ok(owner) => {
+                guess.forgive();
+                Ok(owner.pcid)
+            }
+            // Any other 403 is about our token: of that the device is not to blame.
+            Err(CallError::Refused { status: StatusCode::FORBIDDEN, problem })
+                if problem.kind.ends_with("/not-a-triple") =>
+            {
+                Err(Denied::Forbidden("the call-home triple is not known"))
+            }
+            Err(error) => {
+                guess.forgive();
+                tracing::warn!(%error, "a call-home triple cannot be checked");
+                Err(Denied::Later(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    PAUSE,
+                    "who you are cannot be checked now; try again later",
+                ))
+            }
         }
     }
 
@@ -155,12 +213,25 @@ impl Door {
         shown: &Shown,
         device_id: Option<&DeviceId>,
     ) -> Result<(), Response> {
-        let denied = match self.admit(pcid, shown, device_id).await {
+        let denied = match self.admit(from, pcid, shown, device_id).await {
             Ok(()) => return Ok(()),
             Err(denied) => denied,
         };
         match denied {
             Denied::Problem(problem) => Err(problem.into_response()),
+            Denied::Later(status, seconds, detail) => {
+                self.desk.metrics.devices.with_label_values(&["later"]).inc();
+                let mut response = Problem::new(status).detail(detail).into_response();
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                Err(response)
+            }
+            // Who has the key may know what became of its certificate.
+            Denied::Certificate(code, why) => {
+                self.refused(from, action, pcid, &why).await;
+                let kind = format!("/problems/{code}");
+                let problem = Problem::of_kind(StatusCode::FORBIDDEN, kind, "The certificate does not hold");
+                Err(problem.detail(why).into_response())
+            }
             // One answer, whatever it was: it says nothing of which PCIDs there are.
             Denied::Forbidden(why) => {
                 self.refused(from, action, pcid, why).await;
@@ -182,13 +253,17 @@ impl Door {
 enum Denied {
     Unknown,
     Forbidden(&'static str),
+    /// A code, and a sentence.
+    Certificate(&'static str, String),
+    /// Status, seconds, and why.
+    Later(StatusCode, u64, &'static str),
     Problem(Problem),
 }
 
 /// What a device has shown.
 enum Shown {
-    /// A certificate of the platform CA, and the device that it names.
-    Certificate(Option<DeviceId>),
+    /// A certificate of the platform CA: the device that it names, and itself, DER.
+    Certificate(Option<DeviceId>, Vec<u8>),
     /// User name and password of a call-home triple.
     Triple(TripleCheck),
     /// Nothing that is known here.
@@ -198,7 +273,8 @@ enum Shown {
 /// A certificate counts before a triple.
 fn shown(certificates: Option<&PeerCertificates>, headers: &HeaderMap) -> Shown {
     if let Some(certificate) = certificates.and_then(|certificates| certificates.0.first()) {
-        return Shown::Certificate(Leaf::parse(certificate).ok().and_then(|leaf| leaf.device_id));
+        let device = Leaf::parse(certificate).ok().and_then(|leaf| leaf.device_id);
+        return Shown::Certificate(device, certificate.to_vec());
     }
     triple(headers).map_or(Shown::Nothing, Shown::Triple)
 }

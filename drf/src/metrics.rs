@@ -13,7 +13,7 @@ pub struct Metrics {
     pub claims: IntCounterVec,
     /// Ends of provisioning by result.
     pub provisioned: IntCounterVec,
-    /// Requests of devices over HTTPS and CoAP by outcome: answered, refused, nothing.
+    /// Requests of devices over HTTPS and CoAP by outcome: answered, refused, nothing, later.
     pub devices: IntCounterVec,
     /// Calls to the ICF by outcome: done, retried, refused.
     pub icf: IntCounterVec,

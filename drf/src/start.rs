@@ -9,6 +9,7 @@ use service::{
     client::RoleClient,
     config::read_private_file,
     database::Database,
+    ocsp::Revocation,
     outbox::{self, Outbox},
     serve::{HttpLimits, HttpServer},
     tls::{ClientCertificates, HTTP_ALPN, MinVersion, ServerTls},
@@ -86,6 +87,7 @@ pub fn check(config: &DrfConfig) -> anyhow::Result<()> {
     policy(config)?;
     signer(config)?;
     device_tls(config)?;
+    revocation(config)?;
     if config.rest.listen.is_some() {
         tokens(config)?;
         config.rest.tls()?;
@@ -122,6 +124,7 @@ fn policy(config: &DrfConfig) -> anyhow::Result<Policy> {
         full_profile: drf.full_profile.clone(),
         device_port: config.coap.device_port,
         icf: config.icf.is_some(),
+        trigger_networks: drf.trigger_networks.clone(),
     })
 }
 
@@ -143,6 +146,13 @@ fn device_tls(config: &DrfConfig) -> anyhow::Result<Option<Arc<rustls::ServerCon
         min_version: MinVersion::Tls13,
     };
     service::tls::server_config(&tls, HTTP_ALPN).map(Some).context("device.tls, device.platform_ca")
+}
+
+fn revocation(config: &DrfConfig) -> anyhow::Result<Option<Revocation>> {
+    let Some(device) = &config.device else { return Ok(None) };
+    let at = || format!("device.platform_ca: {}", device.platform_ca.display());
+    let issuers = std::fs::read(&device.platform_ca).with_context(at)?;
+    Revocation::new(&device.ocsp, &issuers).map(Some).context("device")
 }
 
 /// The tokens. One with a scope `operator:⟨id⟩` sees and binds that operator's devices alone, and may do nothing that is
@@ -211,13 +221,15 @@ pub async fn start_with(
     };
     enter_registration_operator(&desk).await?;
     let icf = icf(&config)?;
-    let door = Door::new(desk.clone(), icf.clone());
+    let door = Door::new(desk.clone(), icf.clone(), revocation(&config)?);
     let listen = config.coap.listen;
     let endpoint = Endpoint::bind(listen, transmission, Arc::new(door.clone())).await;
     let endpoint = Arc::new(endpoint.with_context(|| format!("coap.listen: UDP {listen}: is it taken?"))?);
     let device = match (&config.device, device_tls(&config)?) {
         (Some(device), Some(tls)) => {
-            let server = HttpServer::bind(device.listen, Some(tls), HttpLimits::default()).await;
+            let limits =
+                HttpLimits { connections_per_source: device.connections_per_source, ..HttpLimits::default() };
+            let server = HttpServer::bind(device.listen, Some(tls), limits).await;
             Some(server.context("device.listen")?)
         }
         _ => None,

@@ -31,12 +31,16 @@ pub enum Purpose {
     Enrolment,
     /// Is a device's platform: TLS client authentication.
     Platform,
+    /// Says whether platform certificates are revoked (RFC 6960 §4.2.2.2): the PVA's OCSP responder.
+    Ocsp,
 }
 
 /// Where our usages are: 2.25.UUID (X.667 §8), the UUID f1a7c0de-0000-4000-8000-00ca11803e01; the last arc is the purpose.
 const ARC: &str = "2.25.321214972370836323111864714615572151809";
 /// id-kp-clientAuth, RFC 5280 §4.2.1.12.
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+/// id-kp-OCSPSigning, RFC 5280 §4.2.1.12.
+const OCSP_SIGNING: &str = "1.3.6.1.5.5.7.3.9";
 
 impl Purpose {
     /// Its OID, dotted.
@@ -48,13 +52,14 @@ impl Purpose {
             Self::Verdict => 3,
             Self::Enrolment => 4,
             Self::Platform => return CLIENT_AUTH.to_owned(),
+            Self::Ocsp => return OCSP_SIGNING.to_owned(),
         };
         format!("{ARC}.{arc}")
     }
 
     /// Content octets of the OID's DER, made once: webpki wants them for as long as the program runs.
     fn der(self) -> &'static [u8] {
-        static DER: LazyLock<[Vec<u8>; 5]> =
+        static DER: LazyLock<[Vec<u8>; 6]> =
             LazyLock::new(|| Purpose::ALL.map(|purpose| der(&purpose.oid())));
         &DER[self as usize]
     }
@@ -70,7 +75,8 @@ impl Purpose {
     }
 
     /// In the order of their declaration.
-    const ALL: [Self; 5] = [Self::Trigger, Self::Payload, Self::Verdict, Self::Enrolment, Self::Platform];
+    const ALL: [Self; 6] =
+        [Self::Trigger, Self::Payload, Self::Verdict, Self::Enrolment, Self::Platform, Self::Ocsp];
 }
 
 /// Content octets of an OID's DER (X.690 §8.19): base 128, high bit on all but the last of an arc.
@@ -96,6 +102,7 @@ impl fmt::Display for Purpose {
             Self::Verdict => "verdict",
             Self::Enrolment => "enrolment",
             Self::Platform => "platform",
+            Self::Ocsp => "OCSP",
         })
     }
 }
@@ -135,13 +142,20 @@ impl Anchors {
     /// # Errors
     /// If there is none, or one cannot be an anchor.
     pub fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
-        let mut anchors = Vec::new();
-        for certificate in chain_from_pem(pem)? {
-            let anchor = anchor_from_trusted_cert(&certificate)
-                .map_err(|_| TrustError::Certificate("an anchor is an authority's certificate"))?;
-            anchors.push(anchor.to_owned());
-        }
-        Ok(Self(anchors))
+        Self::from_der(&chain_from_pem(pem)?)
+    }
+
+    /// From certificates.
+    ///
+    /// # Errors
+    /// If one cannot be an anchor.
+    pub fn from_der(certificates: &[CertificateDer<'_>]) -> Result<Self, TrustError> {
+        let anchors = certificates.iter().map(|certificate| {
+            let anchor = anchor_from_trusted_cert(certificate);
+            anchor.map(|anchor| anchor.to_owned())
+        });
+        let anchors: Result<_, _> = anchors.collect();
+        anchors.map(Self).map_err(|_| TrustError::Certificate("an anchor is an authority's certificate"))
     }
 
     /// Sees that the chain, leaf first, leads to one of these, is in force at `now` (seconds since 1970 UTC) and is for
@@ -300,7 +314,6 @@ pub fn describe(der: &[u8]) -> Result<About, TrustError> {
         let named = usages.0.iter().map(|oid| match oid.to_string().as_str() {
             // RFC 5280 §4.2.1.12.
             "1.3.6.1.5.5.7.3.1" => "TLS server".to_owned(),
-            "1.3.6.1.5.5.7.3.9" => "OCSP".to_owned(),
             other => other.to_owned(),
         });
         Some(named.collect::<Vec<_>>().join(", "))

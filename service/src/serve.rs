@@ -3,6 +3,7 @@
 //! Not [`axum::serve`]: it gives hyper no timer, so a client that sends half a header holds its connection for ever.
 
 mod connection;
+mod sources;
 mod watched;
 
 use std::io;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Span;
 use crate::tls::{Handshakes, TlsListener};
 use connection::{Connection, Transport};
+use sources::Sources;
 
 /// What clients may take of an HTTP server; every key has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ use connection::{Connection, Transport};
 pub struct HttpLimits {
     /// Connections at a time; more wait in the kernel's queue.
     pub connections: usize,
+    /// Of those, what one source may have: an IPv4 address, or a /64 of IPv6. More are closed at once. 0: all of them.
+    pub connections_per_source: usize,
     /// For the TLS handshake.
     pub handshake_timeout: Span,
     /// TLS handshakes at a time.
@@ -45,6 +49,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            connections_per_source: 0,
             handshake_timeout: Span::seconds(10),
             pending_handshakes: 256,
             header_timeout: Span::seconds(20),
@@ -126,6 +131,7 @@ where
     L::Io: Transport,
 {
     let room = Arc::new(Semaphore::new(limits.connections.max(1)));
+    let sources = Sources::new(limits.connections_per_source);
     let tracker = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
@@ -137,6 +143,10 @@ where
             () = stop.cancelled() => break,
             accepted = accepted => accepted,
         };
+        let Some(place) = sources.take(peer.ip()) else {
+            tracing::debug!(%peer, "closed: its source has too many connections");
+            continue;
+        };
         let connection = Connection {
             peer,
             router: router.clone(),
@@ -147,7 +157,7 @@ where
         };
         tracker.spawn(async move {
             connection.serve(io).await;
-            drop(permit);
+            drop((permit, place));
         });
     }
     drop(listener);

@@ -112,7 +112,7 @@ fn sections(name: &str, folder: &Path) -> Result<String> {
     );
     let device = |tls: &str| -> Result<String> {
         Ok(format!(
-            "[device]\nlisten = \"127.0.0.1:{}\"\ntls = {}\nplatform_ca = {:?}\n\n",
+            "[device]\nlisten = \"127.0.0.1:{}\"\ntls = {}\nplatform_ca = {:?}\nocsp = {{ url = \"http://127.0.0.1:{absent}\" }}\n\n",
             ports::free()?,
             pair(tls),
             pki("platform-ca.crt")

@@ -1,7 +1,9 @@
 //! Who calls: a platform by its certificate, or the owner of a call-home triple.
 
+use std::net::SocketAddr;
+
 use axum::{
-    extract::FromRequestParts,
+    extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -11,7 +13,7 @@ use schemas::{
     rest::provisioning::{TripleCheck, TripleOwner},
     trust::Leaf,
 };
-use service::{client::CallError, problem::Problem, tls::PeerCertificates};
+use service::{client::CallError, ocsp::Denied, problem::Problem, tls::PeerCertificates};
 use zeroize::Zeroizing;
 
 use super::DeviceState;
@@ -56,12 +58,14 @@ impl FromRequestParts<DeviceState> for Caller {
         let dpf = &state.0;
         let certificates = parts.extensions.get::<PeerCertificates>();
         if let Some(leaf) = certificates.and_then(|certificates| certificates.0.first()) {
-            return platform(leaf).ok_or_else(|| {
+            let caller = platform(leaf).ok_or_else(|| {
                 turned_away(dpf, "certificate");
                 Problem::of_kind(StatusCode::FORBIDDEN, "/problems/no-platform", "Not a platform certificate")
                     .detail("the certificate names no device (SAN URI urn:callhome:device:…) or no TRE (common name)")
                     .into_response()
-            });
+            })?;
+            holds(dpf, &caller, leaf).await?;
+            return Ok(caller);
         }
         let Some(check) = basic(&parts.headers) else {
             turned_away(dpf, "nobody");
@@ -69,7 +73,8 @@ impl FromRequestParts<DeviceState> for Caller {
                 "show the platform certificate, or send the call-home triple with HTTP Basic",
             ));
         };
-        triple(dpf, &check).await
+        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|from| from.0);
+        triple(dpf, from, &check).await
     }
 }
 
@@ -80,6 +85,27 @@ fn turned_away(dpf: &Dpf, why: &str) {
 fn platform(der: &[u8]) -> Option<Caller> {
     let leaf = Leaf::parse(der).ok()?;
     Some(Caller::Platform { tre: leaf.tre_id()?, device: leaf.device_id?, certificate: leaf.der })
+}
+
+/// Sees that the certificate is not revoked: TLS does not ask.
+async fn holds(dpf: &Dpf, caller: &Caller, certificate: &[u8]) -> Result<(), Response> {
+    let Err(denied) = dpf.revocation.check(certificate).await else { return Ok(()) };
+    let code = match denied {
+        Denied::Revoked => "platform-revoked",
+        Denied::Unknown => "platform-unknown",
+        Denied::NotNow(_) => {
+            turned_away(dpf, "ocsp-away");
+            dpf.metrics.trouble.with_label_values(&["ocsp"]).inc();
+            // Why exactly is in the log; devices need not know.
+            let text = "whether the platform certificate is revoked cannot be seen now: OCSP does not say; ask again";
+            return Err(super::failure::later(text).into_response());
+        }
+    };
+    turned_away(dpf, "revoked");
+    let text = denied.to_string();
+    dpf.refused(&caller.name(), "device.admit", code, &format!("refused: {text}")).await;
+    let problem = super::failure::coded(StatusCode::FORBIDDEN, code, "The certificate does not hold", text);
+    Err(problem.into_response())
 }
 
 /// RFC 7617 §2.
@@ -94,13 +120,32 @@ fn basic(headers: &HeaderMap) -> Option<TripleCheck> {
     Some(TripleCheck { username: username.to_owned(), password: password.to_owned() })
 }
 
-async fn triple(dpf: &Dpf, check: &TripleCheck) -> Result<Caller, Response> {
+async fn triple(dpf: &Dpf, from: Option<SocketAddr>, check: &TripleCheck) -> Result<Caller, Response> {
     let Some(icf) = &dpf.icf else {
         turned_away(dpf, "triple");
         return Err(unauthorised("call-home triples are not taken here; show the platform certificate"));
     };
+    // The server puts it there, always; nobody is heard without.
+    let Some(from) = from.map(|from| from.ip()) else {
+        return Err(Problem::internal(&"a request without an address").into_response());
+    };
+    let guess = dpf.guesses.begin(from).await.map_err(|wait| {
+        turned_away(dpf, "guesses");
+        tracing::info!(%from, "triples of this address are not heard: there were too many wrong ones");
+        let text = "too many wrong triples came from your address; try again later";
+        let problem = super::failure::coded(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-guesses",
+            "Too many guesses",
+            text,
+        );
+        super::failure::after(problem, wait.as_secs().saturating_add(1))
+    })?;
     match icf.json::<_, TripleOwner>(Method::POST, "/v1/chtif/verify", Some(check)).await {
-        Ok(owner) => Ok(Caller::Triple(owner.pcid)),
+        Ok(owner) => {
+            guess.forgive();
+            Ok(Caller::Triple(owner.pcid))
+        }
         Err(CallError::Refused { status: StatusCode::FORBIDDEN, problem })
             if problem.kind.ends_with("/not-a-triple") =>
         {
@@ -110,6 +155,7 @@ async fn triple(dpf: &Dpf, check: &TripleCheck) -> Result<Caller, Response> {
             Err(unauthorised("user name and password are not those of an active credential's triple"))
         }
         Err(error) => {
+            guess.forgive();
             dpf.metrics.trouble.with_label_values(&["icf"]).inc();
             tracing::warn!(%error, "the ICF does not say whose a call-home triple is");
             Err(super::failure::later("the triple cannot be verified now; ask again").into_response())

@@ -40,6 +40,13 @@ impl IntoResponse for Later {
     }
 }
 
+/// A problem that passes, in so many seconds.
+pub(super) fn after(problem: Problem, seconds: u64) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
 /// 503: somebody whom we need is out of order.
 pub(super) fn later(detail: &str) -> Later {
     let kind = "/problems/try-again";
@@ -67,10 +74,15 @@ pub(super) fn opening(error: OpenError) -> Response {
         OpenError::Otherwise(_) => {
             coded(StatusCode::CONFLICT, "other-trigger", "The trigger was used", text).into_response()
         }
-        OpenError::TooMany(_) => {
+        OpenError::TooMany(_) | OpenError::AtOnce => {
             let problem =
                 coded(StatusCode::TOO_MANY_REQUESTS, "too-many-sessions", "Too many sessions", text);
             Later(problem).into_response()
+        }
+        OpenError::TooOften { seconds, .. } => {
+            let problem =
+                coded(StatusCode::TOO_MANY_REQUESTS, "too-many-sessions", "Too many sessions", text);
+            after(problem, seconds)
         }
         OpenError::Pva(_) => later(&text).into_response(),
         OpenError::Store(error) => Problem::internal(&error).into_response(),

@@ -71,7 +71,9 @@ async fn certify(
     }
     let path = format!("/v1/platforms/{tre}/certificate");
     let answer = {
-        let _turn = dpf.pva_turns.acquire().await;
+        let Ok(_turn) = dpf.certify_turns.try_acquire() else {
+            return Err(later("others are being given certificates; ask again").into_response());
+        };
         dpf.pva.send(Method::POST, &path, REQUEST, body.to_vec()).await
     };
     let refused = |status: StatusCode, problem: &Problem| {

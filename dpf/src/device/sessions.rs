@@ -89,7 +89,13 @@ async fn open(
         Ok((session, true)) => Ok((StatusCode::CREATED, Json(shown(&session)))),
         Ok((session, false)) => Ok((StatusCode::OK, Json(shown(&session)))),
         Err(error) => {
-            if matches!(error, OpenError::Operator(_) | OpenError::Otherwise(_) | OpenError::TooMany(_)) {
+            if matches!(
+                error,
+                OpenError::Operator(_)
+                    | OpenError::Otherwise(_)
+                    | OpenError::TooMany(_)
+                    | OpenError::TooOften { .. }
+            ) {
                 dpf.metrics.turned_away.with_label_values(&["opening"]).inc();
                 dpf.refused(&caller.name(), "device.open", &target(), &format!("refused: {error}")).await;
             }

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Every event, with the letter that its columns begin with in [`TABLE`].
-const EVENTS: [Event; 18] = [
+const EVENTS: [Event; 20] = [
     Event::Evidence { same: true },
     Event::Evidence { same: false },
     Event::Authorised,
@@ -19,24 +19,26 @@ const EVENTS: [Event; 18] = [
     Event::Report { same: false, installed: false },
     Event::OperatorKnows { installed: true },
     Event::OperatorKnows { installed: false },
+    Event::ReportRefused { installed: true },
+    Event::ReportRefused { installed: false },
     Event::Time,
 ];
 
 /// What follows, row by row of [`State::ALL`], column by column of [`EVENTS`]: the first two letters of the new state,
 /// `.` for nothing, `early`, `other`, `over` for what is not taken.
 const TABLE: [&str; 11] = [
-    // ev=   ev≠   auth deleg refus annou usele down+ down- good bad  rep=i rep=f rep≠i rep≠f knows+ knows- time
-    "re    re    .  .  .  .  .  early early .  .  early early early early .  .  ex",
-    ".     other au ge rf .  fa early early .  .  early early early early .  .  ex",
-    ".     other .  .  .  au fa early early .  .  early early early early .  .  ex",
-    ".     other .  .  .  .  .  va    do    .  .  early rp    early rp    .  .  ex",
-    ".     other .  .  .  .  fa .     .     do rf early rp    early rp    .  .  ex",
-    ".     other .  .  .  .  .  .     .     .  .  rp    rp    rp    rp    .  .  ex",
-    ".     other .  .  .  .  .  over  over  .  .  .     .     other other cl cl .",
-    ".     other .  .  .  .  .  over  over  .  .  .     .     other other .  .  .",
-    ".     over  .  .  .  .  .  over  over  .  .  over  over  over  over  .  .  .",
-    ".     over  .  .  .  .  .  over  over  .  .  over  over  over  over  .  .  .",
-    ".     over  .  .  .  .  .  over  over  .  .  over  over  over  over  .  .  .",
+    // ev=   ev≠   auth deleg refus annou usele down+ down- good bad  rep=i rep=f rep≠i rep≠f knows+ knows- no+ no- time
+    "re    re    .  .  .  .  .  early early .  .  early early early early .  .  .  .   ex",
+    ".     other au ge rf .  fa early early .  .  early early early early .  .  .  .   ex",
+    ".     other .  .  .  au fa early early .  .  early early early early .  .  .  .   ex",
+    ".     other .  .  .  .  .  va    do    .  .  early rp    early rp    .  .  .  .   ex",
+    ".     other .  .  .  .  fa .     .     do rf early rp    early rp    .  .  .  .   ex",
+    ".     other .  .  .  .  .  .     .     .  .  rp    rp    rp    rp    .  .  .  .   ex",
+    ".     other .  .  .  .  .  over  over  .  .  .     .     other other cl cl fa fa  .",
+    ".     other .  .  .  .  .  over  over  .  .  .     .     other other .  .  .  .   .",
+    ".     over  .  .  .  .  .  over  over  .  .  over  over  over  over  .  .  .  .   .",
+    ".     over  .  .  .  .  .  over  over  .  .  .     over  over  over  .  .  .  .   .",
+    ".     over  .  .  .  .  .  over  over  .  .  over  over  over  over  .  .  .  .   .",
 ];
 
 fn word(step: Step) -> &'static str {
@@ -84,12 +86,13 @@ fn whoever_waits_is_told_of_every_end_once() {
             // operator has it in writing.
             let heard = match event {
                 Event::Report { installed, .. } => !installed,
-                Event::OperatorKnows { installed } => installed,
+                Event::OperatorKnows { installed } | Event::ReportRefused { installed } => installed,
                 _ => ends,
             };
             assert_eq!(registry.len(), usize::from(heard), "{state:?}, {event:?}");
             // The operator need not be told of what it said itself, nor of what it never heard of.
-            let knows = event == Event::OperatorRefused || state == State::Opened;
+            let refuses = matches!(event, Event::OperatorRefused | Event::ReportRefused { .. });
+            let knows = refuses || state == State::Opened;
             assert_eq!(operator.len(), usize::from(ends && !knows), "{state:?}, {event:?}");
         }
     }
@@ -100,7 +103,8 @@ fn every_state_that_waits_for_others_is_driven_and_no_end_is_left() {
     for state in State::ALL {
         for event in EVENTS {
             if let Step::To(to, effects) = step(state, event) {
-                assert!(state.is_open() || (state, to) == (State::Reported, State::Closed), "{state:?}");
+                let last = [State::Closed, State::Failed].contains(&to);
+                assert!(state.is_open() || (state == State::Reported && last), "{state:?}");
                 let driven = effects.iter().find(|effect| {
                     matches!(effect, Effect::AskOperator | Effect::Announce | Effect::AskVerifier)
                 });

@@ -12,7 +12,7 @@ use service::outbox::{Message, enqueue};
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::{REGISTRY, Store, StoreError, audit, parts, rows};
+use super::{Full, Most, REGISTRY, Store, StoreError, audit, parts, room::has_room, rows};
 use crate::{
     machine::{Effect, State, Step, step},
     model::{Applied, Checked, Input, Session, instant, refusal},
@@ -45,6 +45,8 @@ pub struct Opening<'a> {
     pub certified: Option<&'a [u8]>,
     /// Milliseconds since 1970 UTC.
     pub expires_at: i64,
+    /// How many its device may have.
+    pub most: Most,
 }
 
 /// Which sessions are listed.
@@ -91,13 +93,18 @@ impl Store {
         row.as_ref().map(rows::session).transpose()
     }
 
-    /// Step 9: opens a session, unless this device's trigger has one; `true` if it is new.
+    /// Step 9: opens a session, unless this device's trigger has one; `true` if it is new. Or the device has too many.
     ///
     /// # Errors
     /// The database's.
-    pub async fn open_session(&self, opening: &Opening<'_>, now: i64) -> Result<(Session, bool), StoreError> {
+    pub async fn open_session(
+        &self,
+        opening: &Opening<'_>,
+        now: i64,
+    ) -> Result<Result<(Session, bool), Full>, StoreError> {
         let mut tx = self.db.write().await?;
-        let Opening { request, nonce, certified, expires_at } = opening;
+        let Opening { request, nonce, certified, expires_at, most } = opening;
+        let room = has_room(&mut tx, request, certified.is_some(), *most, now).await?;
         let id = Uuid::now_v7();
         let done = sqlx::query(
             "INSERT INTO session (id, trigger_id, pcid, device_id, tre_id, kind, operator, state, nonce, certified, \
@@ -119,6 +126,10 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let new = done.rows_affected() == 1;
+        if new && let Err(full) = room {
+            // The transaction ends with nothing done.
+            return Ok(Err(full));
+        }
         let row = sqlx::query(rows::select(
             "WHERE trigger_id = ?1 AND pcid = ?2 AND device_id = ?3 AND tre_id = ?4",
         ))
@@ -133,25 +144,7 @@ impl Store {
             history(&mut tx, &session, "opened", None, now).await?;
         }
         tx.commit().await?;
-        Ok((session, new))
-    }
-
-    /// How many open sessions the device has: by its TRE if a certificate says who it is, else by the triple's PCID.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn open_sessions(&self, request: &OpenSession, certified: bool) -> Result<u32, StoreError> {
-        const OF_TRE: &str = "SELECT count(*) FROM session WHERE state IN ('opened', 'relaying', 'generating', \
-            'authorised', 'validating', 'downloading') AND tre_id = ?1 AND certified IS NOT NULL";
-        const OF_PCID: &str = "SELECT count(*) FROM session WHERE state IN ('opened', 'relaying', 'generating', \
-            'authorised', 'validating', 'downloading') AND pcid = ?1 AND certified IS NULL";
-        let (query, whose) = if certified {
-            (OF_TRE, request.tre_id.to_string())
-        } else {
-            (OF_PCID, request.pcid.to_string())
-        };
-        let (count,): (u32,) = sqlx::query_as(query).bind(whose).fetch_one(&self.database().readers).await?;
-        Ok(count)
+        Ok(Ok((session, new)))
     }
 
     /// A session.
@@ -358,7 +351,7 @@ impl Store {
         .rows_affected();
         for statement in [
             "UPDATE session SET manifest = NULL, report = NULL, certified = NULL \
-             WHERE entered_at < ?1 AND state = 'closed' AND manifest IS NOT NULL",
+             WHERE entered_at < ?1 AND state IN ('closed', 'failed') AND manifest IS NOT NULL",
             "DELETE FROM update_request WHERE received_at < ?1",
         ] {
             sqlx::query(statement).bind(before).execute(&mut *tx).await?;
@@ -445,6 +438,8 @@ async fn take(tx: &mut SqliteConnection, session: &mut Session, input: &Input) -
         Input::Useless(why) | Input::BadPackage(why, _) => {
             (session.refusal, session.result) = (Some(why.clone()), Some(ProvisioningResult::Failed));
         }
+        // What is in the device does not change by that: `result` stays.
+        Input::ReportRefused(why) => session.refusal = Some(why.clone()),
         Input::Report { octets, installed, reason, .. } => {
             let result = if *installed { ProvisioningResult::Installed } else { ProvisioningResult::Failed };
             (session.result, session.reason) = (Some(result), reason.clone());
@@ -561,6 +556,7 @@ async fn tell(
                 device_id: Some(session.device_id.clone()),
                 operator: session.operator.clone(),
                 result,
+                detail: session.refusal.as_ref().map(|why| format!("{}: {}", why.code, why.detail)),
                 at: instant(now),
             };
             let told = ToRegistry { pcid: session.pcid, provisioned };

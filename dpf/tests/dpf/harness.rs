@@ -33,7 +33,10 @@ use service::config::Loader;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::others::{Others, answer};
+use crate::{
+    others::{Others, answer},
+    responder::{self, Register},
+};
 
 pub struct Ca {
     pub issuer: Issuer<'static, KeyPair>,
@@ -169,6 +172,8 @@ pub struct World {
     pub platform_ca: Arc<Ca>,
     pub keys: Keys,
     pub others: Arc<Others>,
+    /// What OCSP says.
+    pub register: Register,
     pub sealing: PrivateKey,
     pub config: DpfConfig,
     pub started: Option<Started>,
@@ -224,6 +229,11 @@ impl World {
         };
         let stop = CancellationToken::new();
         let (others, url) = Others::start(keys.clone(), stop.clone()).await;
+        let register = Register::default();
+        let signer = platform_ca.issue("ocsp", |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::OcspSigning];
+        });
+        let ocsp = responder::serve(register.clone(), signer, &platform_ca.pem, stop.clone()).await;
         let mut tokens = String::new();
         for (name, scopes) in [
             ("admin", r#""admin""#),
@@ -250,6 +260,7 @@ impl World {
             listen = "127.0.0.1:0"
             tls = {{ cert = {crt:?}, key = {key:?} }}
             platform_ca = {platform:?}
+            ocsp = {{ url = "{ocsp}", cache = "100ms" }}
             [database]
             url = "sqlite://{db}"
             [rest]
@@ -281,7 +292,8 @@ impl World {
             payload_key = at("payload.key"),
         );
         let config = Loader::text("dpf.toml", text).load().unwrap();
-        let world = Self { folder, root, platform_ca, keys, others, sealing, config, started: None, stop };
+        let world =
+            Self { folder, root, platform_ca, keys, others, register, sealing, config, started: None, stop };
         world.authorise(|_, _| {});
         world
     }

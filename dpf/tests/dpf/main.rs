@@ -8,5 +8,7 @@ mod harness;
 mod operators;
 mod others;
 mod refusals;
+mod responder;
 mod restart;
+mod revocation;
 mod tls;

@@ -2,7 +2,7 @@
 
 use axum::{http::StatusCode as Status, response::IntoResponse};
 use dpf::machine::State;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use schemas::{
     evidence, report,
     rest::provisioning::{ProvisioningAnswer, ProvisioningResult, Refusal, SessionState},
@@ -378,6 +378,44 @@ async fn reports_are_told_until_they_are_taken() {
     world.others.until("the registry is tried twice", |log| log.provisioned.len() > 1).await;
     world.others.set(|script| script.registry = Does::Good);
     world.others.read(|log| assert!(log.reports.windows(2).all(|two| two[0].1 == two[1].1)));
+}
+
+#[tokio::test]
+async fn a_report_that_the_operator_never_takes_ends_the_session_and_keeps_the_provisional_credential() {
+    let world = World::new().await;
+    let meter = world.meter();
+    world.others.set(|script| script.reports = Does::Status(409));
+    let session = world.authorised(&meter).await;
+    let manifest = world.manifest(&meter, session.id).await;
+    world.agree(&meter, session.id, &[]).await;
+    let report = meter.report(session.id, manifest.rncp, None);
+    assert_eq!(world.send_report(&meter, session.id, report).await.status(), StatusCode::NO_CONTENT);
+    world.state(session.id, State::Failed).await;
+    // Said again, it is answered alike.
+    let report = meter.report(session.id, manifest.rncp, None);
+    assert_eq!(world.send_report(&meter, session.id, report).await.status(), StatusCode::NO_CONTENT);
+    // The registry is told that it failed, and so revokes nothing; and why.
+    world.others.until("the registry is told", |log| !log.provisioned.is_empty()).await;
+    world.others.read(|log| {
+        let (_, told) = &log.provisioned[0];
+        assert_eq!(told.result, ProvisioningResult::Failed);
+        assert!(told.detail.as_deref().is_some_and(|why| why.contains("report-refused")), "{told:?}");
+        assert_eq!((log.provisioned.len(), log.reports.len()), (1, 1));
+    });
+    let (_, shown) = world.rest("admin", Method::GET, &format!("/v1/sessions/{}", session.id), None).await;
+    assert_eq!((&shown["state"], &shown["result"]), (&"failed".into(), &"installed".into()), "{shown}");
+    assert_eq!(shown["problem"]["code"], "report-refused", "{shown}");
+    assert!(world.audited("sessions.failed", "409").await);
+    assert_eq!(world.started().dpf.metrics.reports_refused.get(), 1);
+
+    // A device's own failure was told before; its session ends all the same.
+    let failed = world.authorised(&meter).await;
+    let manifest = world.manifest(&meter, failed.id).await;
+    let report = meter.report(failed.id, manifest.rncp, Some("storage-full"));
+    assert_eq!(world.send_report(&meter, failed.id, report).await.status(), StatusCode::NO_CONTENT);
+    world.state(failed.id, State::Failed).await;
+    world.others.until("the registry is told", |log| log.provisioned.len() > 1).await;
+    world.others.read(|log| assert_eq!(log.provisioned[1].1.result, ProvisioningResult::Failed));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use schemas::identity::Pcid;
+use service::throttle::Buckets;
 use tokio::{
     net::UdpSocket,
     sync::{Semaphore, mpsc},
@@ -24,7 +25,6 @@ use super::{
     Millis,
     block::{Block, LARGEST},
     exchange::{Exchange, Outcome, Send, Transmission},
-    limit::Limit,
     message::{Code, Kind, MAX_PAYLOAD, Malformed, Message, number, uint},
     option,
     recent::{Recent, Seen},
@@ -100,7 +100,7 @@ pub struct Endpoint {
     next_id: AtomicU16,
     exchanges: Mutex<HashMap<SocketAddr, Slot>>,
     recent: Mutex<Recent>,
-    limit: Mutex<Limit>,
+    limit: Mutex<Buckets>,
     resources: Arc<dyn Resources>,
     room: Arc<Semaphore>,
 }
@@ -139,7 +139,7 @@ impl Endpoint {
             next_id: AtomicU16::new(u16::from_be_bytes(first)),
             exchanges: Mutex::default(),
             recent: Mutex::new(Recent::new(RECENT)),
-            limit: Mutex::new(Limit::new(BURST, PER_SECOND, ADDRESSES)),
+            limit: Mutex::new(Buckets::new(BURST, PER_SECOND, ADDRESSES)),
             resources,
             room: Arc::new(Semaphore::new(AT_A_TIME)),
         })

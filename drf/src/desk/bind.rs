@@ -39,28 +39,43 @@ fn no_device(pcid: Pcid) -> Refused {
 
 impl Desk {
     /// An operator has a contract with the device. Whoever sees one operator's devices alone can bind to that one
-    /// alone, and what is another's is not there for it.
+    /// alone, and what is another's is not there for it. A device that does not go to that operator already, by a rule of
+    /// the registry or by its subscriber's choice, is bound with its claim code alone: that nobody has a contract yet does
+    /// not make it anybody's.
     ///
     /// # Errors
-    /// No such device or operator, another contract; the database's.
+    /// No such device or operator, no or a wrong code where one is needed, too many tries, another contract; the
+    /// database's.
     pub async fn set_contract(
         &self,
         view: &View,
         pcid: Pcid,
         operator: &OperatorId,
+        code: Option<&ClaimCode>,
     ) -> Result<Device, Refused> {
         if !view.sees(Some(operator)) {
             let detail = "this token binds devices to its own operator alone".to_owned();
             return Err(Refused::Field { pointer: "/operator", detail });
         }
         let mut tx = self.db.write().await?;
-        let device = store::device(&mut tx, pcid).await?.ok_or_else(|| no_device(pcid))?;
+        let device = store::device(&mut tx, pcid).await?;
         let rules = store::rules(&mut tx).await?;
-        let bound = resolve(&device, &rules).map(|(operator, _)| operator);
-        // The devices of nobody are there for everybody who may bind.
+        let bound = device.as_ref().and_then(|device| resolve(device, &rules)).map(|(operator, _)| operator);
         if bound.is_some() && !view.sees(bound) {
             return Err(no_device(pcid));
         }
+        let device = if bound.is_some() || matches!(view, View::All) {
+            device.ok_or_else(|| no_device(pcid))?
+        } else {
+            let code = code.ok_or_else(|| no_device(pcid))?;
+            match self.proven(&mut tx, device, format!("pcid {pcid}"), code).await? {
+                Some(device) => device,
+                None => {
+                    tx.commit().await?;
+                    return Err(no_device(pcid));
+                }
+            }
+        };
         if let Some(other) = device.contract.as_ref().filter(|other| *other != operator) {
             return Err(Refused::Conflict(format!("{other} has a contract: it has to end first (DELETE)")));
         }
@@ -113,24 +128,10 @@ impl Desk {
             Subject::Pcid(pcid) => (store::device(&mut tx, *pcid).await?, format!("pcid {pcid}")),
             Subject::Device(id) => (store::device_by_identity(&mut tx, id).await?, format!("device {id}")),
         };
-        // One count for a device by whichever name, and for what is no device too: the answers tell no difference.
-        let target = device.as_ref().map_or(named, |device| format!("pcid {}", device.pcid));
-        if let Some((failures, since)) = store::failures(&mut tx, &target).await? {
-            let left = since.saturating_add(WINDOW).saturating_sub(now);
-            if failures >= FAILURES && left > 0 {
-                return Err(Refused::Throttled(left.unsigned_abs().div_ceil(1000)));
-            }
-        }
-        let nobody = Pcid::from_digits(b"000000").map_err(Refused::internal)?;
-        let (pcid, stored) = device.as_ref().map_or((nobody, None), |d| (d.pcid, d.claim_code.as_deref()));
-        let good = claim::matches(&self.keys, pcid, stored, &claim.code)?;
-        let Some(device) = device.filter(|_| good) else {
-            store::note_failure(&mut tx, &target, now, now.saturating_sub(WINDOW)).await?;
+        let Some(device) = self.proven(&mut tx, device, named, &claim.code).await? else {
             tx.commit().await?;
-            self.metrics.claims.with_label_values(&["refused"]).inc();
             return Err(not_claimed());
         };
-        store::clear_failures(&mut tx, &target).await?;
         if let Some(other) = device.contract.as_ref().filter(|other| **other != claim.operator) {
             // Who holds the code is the subscriber, and may know; another operator may not.
             return Err(match view {
@@ -147,6 +148,39 @@ impl Desk {
         tx.commit().await?;
         self.outbox.wake();
         self.metrics.claims.with_label_values(&["done"]).inc();
+        Ok(device)
+    }
+
+    /// The device, if this is its claim code. A wrong one is counted, in the caller's transaction: to be committed.
+    ///
+    /// # Errors
+    /// Too many wrong ones before; the database's.
+    async fn proven(
+        &self,
+        tx: &mut sqlx::SqliteConnection,
+        device: Option<Device>,
+        named: String,
+        code: &ClaimCode,
+    ) -> Result<Option<Device>, Refused> {
+        let now = self.now();
+        // One count for a device by whichever name, and for what is no device too: the answers tell no difference.
+        let target = device.as_ref().map_or(named, |device| format!("pcid {}", device.pcid));
+        if let Some((failures, since)) = store::failures(&mut *tx, &target).await? {
+            let left = since.saturating_add(WINDOW).saturating_sub(now);
+            if failures >= FAILURES && left > 0 {
+                return Err(Refused::Throttled(left.unsigned_abs().div_ceil(1000)));
+            }
+        }
+        let nobody = Pcid::from_digits(b"000000").map_err(Refused::internal)?;
+        let (pcid, stored) = device.as_ref().map_or((nobody, None), |d| (d.pcid, d.claim_code.as_deref()));
+        let good = claim::matches(&self.keys, pcid, stored, code)?;
+        let device = device.filter(|_| good);
+        if device.is_some() {
+            store::clear_failures(tx, &target).await?;
+        } else {
+            store::note_failure(tx, &target, now, now.saturating_sub(WINDOW)).await?;
+            self.metrics.claims.with_label_values(&["refused"]).inc();
+        }
         Ok(device)
     }
 

@@ -43,6 +43,11 @@ impl Desk {
             return Err(Refused::Field { pointer: "/operator", detail });
         }
         let now = self.now();
+        if let Some(detail) = &told.detail {
+            let detail: String = detail.chars().filter(|c| !c.is_control()).take(1000).collect();
+            let (action, target) = ("provisioning.ended", format!("{pcid} by session {}", told.session));
+            store::audit(&mut tx, "dpf", action, &target, &format!("{result}: {detail}"), now).await?;
+        }
         store::put_provisioned(&mut tx, pcid, told, result, now).await?;
         if told.result == ProvisioningResult::Installed {
             store::set_current(&mut tx, pcid, &told.operator, now).await?;

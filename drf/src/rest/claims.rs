@@ -59,16 +59,19 @@ async fn claim(
     let claim = Claim { subject, code: request.claim_code, operator: request.operator };
     match state.desk.claim(&view(&who)?, &claim).await {
         Ok(device) => Ok(Json(Claimed { pcid: device.pcid, operator: claim.operator }).into_response()),
-        Err(error) => {
-            let wait = match &error {
-                Refused::Throttled(seconds) => HeaderValue::from_str(&seconds.to_string()).ok(),
-                _ => None,
-            };
-            let mut response = Problem::from(error).into_response();
-            if let Some(wait) = wait {
-                response.headers_mut().insert(header::RETRY_AFTER, wait);
-            }
-            Ok(response)
-        }
+        Err(error) => Ok(refused(error)),
     }
+}
+
+/// With `Retry-After`, where codes are not heard for a while.
+pub(super) fn refused(error: Refused) -> Response {
+    let wait = match &error {
+        Refused::Throttled(seconds) => Some(HeaderValue::from(*seconds)),
+        _ => None,
+    };
+    let mut response = Problem::from(error).into_response();
+    if let Some(wait) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
+    response
 }

@@ -176,27 +176,34 @@ async fn resolution(
 
 /// An operator has a contract with the device
 ///
-/// A notice that waits is followed now.
+/// A notice that waits is followed now. With an operator's token a device has to go to that operator already, by a rule or
+/// by its subscriber's claim, or its claim code has to be given; wrong ones are counted as those of claims.
 #[utoipa::path(put, path = "/v1/devices/{pcid}/contract", tag = "devices", operation_id = "putContract",
     params(("pcid" = Pcid, Path, description = "Its PCID")), request_body = Contract,
     responses((status = 200, description = "The device", body = Device),
-        (status = 404, description = "It is not in the registry, or is another operator's", body = ProblemShape,
+        (status = 404, description = "It is not in the registry, or not there for this operator", body = ProblemShape,
             content_type = "application/problem+json"),
         (status = 409, description = "Another operator has a contract", body = ProblemShape,
-            content_type = "application/problem+json")))]
+            content_type = "application/problem+json"),
+        (status = 429, description = "Too many wrong codes", body = ProblemShape,
+            content_type = "application/problem+json",
+            headers(("Retry-After" = u64, description = "Seconds until the next is heard")))))]
 async fn set_contract(
     State(state): State<RestState>,
     who: Principal,
     Path(pcid): Path<Pcid>,
     Json(Object(contract)): Body<Contract>,
-) -> Result<Json<Device>, Problem> {
+) -> Result<Response, Problem> {
     let view = view(&who)?;
     let operator = contract.operator.or_else(|| view.operator().cloned()).ok_or_else(|| Refused::Field {
         pointer: "/operator",
         detail: "say which operator has the contract".to_owned(),
     })?;
-    state.desk.set_contract(&view, pcid, &operator).await?;
-    Ok(Json(Device::new(state.desk.device(&view, pcid).await?)))
+    let set = state.desk.set_contract(&view, pcid, &operator, contract.claim_code.as_ref()).await;
+    if let Err(error) = set {
+        return Ok(super::claims::refused(error));
+    }
+    Ok(Json(Device::new(state.desk.device(&view, pcid).await?)).into_response())
 }
 
 /// The contract has ended

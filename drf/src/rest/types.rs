@@ -196,6 +196,9 @@ pub struct Contract {
     /// The operator; an operator's own token may leave it out.
     #[serde(default)]
     pub operator: Option<OperatorId>,
+    /// The device's claim code: what an operator's own token has to show of a device that does not go to it already.
+    #[serde(default)]
+    pub claim_code: Option<ClaimCode>,
 }
 
 /// Where a device goes (step 7).

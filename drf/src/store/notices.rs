@@ -60,6 +60,19 @@ pub async fn known_notice(db: &mut SqliteConnection, id: Uuid) -> Result<Option<
         .await
 }
 
+/// Forgets what a device that came by itself is waiting with: it comes again as often as it likes, and leaves no more than
+/// one row.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_own_waiting(db: &mut SqliteConnection, pcid: Pcid) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM notice WHERE pcid = ?1 AND state = 'waiting' AND over_3gpp = 0")
+        .bind(pcid.to_string())
+        .execute(db)
+        .await
+        .map(drop)
+}
+
 /// A notice that waits.
 ///
 /// # Errors

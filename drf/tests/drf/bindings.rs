@@ -64,11 +64,11 @@ async fn wrong_claim_codes_and_unknown_devices_are_one_answer_and_are_throttled(
 async fn what_is_another_operators_is_not_there_on_any_path() {
     let world = World::new().await;
     world.register("999710000000002", "meter-2").await;
-    // Nobody's device is bound by whoever comes, to itself alone.
+    // To itself alone.
     let path = format!("/v1/devices/{PCID}/contract");
     let other = world.call("sho-a", Method::PUT, &path, Some(json!({"operator": "sho-b"}))).await;
     assert_eq!(refused(other), StatusCode::UNPROCESSABLE_ENTITY);
-    world.call("sho-a", Method::PUT, &path, Some(json!({}))).await.unwrap();
+    world.call("sho-a", Method::PUT, &path, Some(json!({"claim_code": "K7F2-9QXA"}))).await.unwrap();
     world.contract("999710000000002", "sho-b").await;
     world.notice(uuid::Uuid::new_v4(), "127.0.0.1").await.unwrap();
 
@@ -110,6 +110,41 @@ async fn what_is_another_operators_is_not_there_on_any_path() {
         assert_eq!(list["items"].as_array().unwrap().len(), usize::from(who == "sho-a"));
     }
     assert_eq!(resolution(&world).await.unwrap().0, "sho-a");
+}
+
+#[tokio::test]
+async fn an_operator_binds_nobodys_device_by_its_claim_code_or_by_a_rule_of_the_registry_alone() {
+    let world = World::new().await;
+    world.register("999710000000002", "meter-2").await;
+    let path = |pcid: &str| format!("/v1/devices/{pcid}/contract");
+    let bind = |who: &'static str, pcid: &str, body: serde_json::Value| {
+        let path = path(pcid);
+        let world = &world;
+        async move { world.call(who, Method::PUT, &path, Some(body)).await }
+    };
+    let plain = |error: service::client::CallError| error.to_string().replace("999719999999999", PCID);
+    let none = plain(bind("sho-a", "999719999999999", json!({})).await.unwrap_err());
+    let bare = plain(bind("sho-a", PCID, json!({})).await.unwrap_err());
+    assert_eq!(bare, none, "it is not told from a device that is not there");
+    for _ in 0..5 {
+        let wrong = bind("sho-a", PCID, json!({"claim_code": "wrong-code"})).await.unwrap_err();
+        assert_eq!(plain(wrong), none);
+    }
+    assert_eq!(resolution(&world).await, None);
+    // Counted as wrong claims are, also by the other route.
+    let right = json!({"claim_code": "K7F2-9QXA"});
+    assert_eq!(refused(bind("sho-a", PCID, right.clone()).await), StatusCode::TOO_MANY_REQUESTS);
+    let claim = json!({"pcid": PCID, "claim_code": "K7F2-9QXA", "operator": "sho-a"});
+    assert_eq!(refused(world.post("/v1/claims", claim).await), StatusCode::TOO_MANY_REQUESTS);
+    // A rule of the registry's is a mandate.
+    world
+        .put("/v1/rules/acme", json!({"priority": 1, "supplier": "acme", "operator": "sho-b"}))
+        .await
+        .unwrap();
+    assert_eq!(refused(bind("sho-a", "999710000000002", right.clone()).await), StatusCode::NOT_FOUND);
+    bind("sho-b", "999710000000002", json!({})).await.unwrap();
+    let found = world.get("/v1/devices/999710000000002/resolution").await.unwrap();
+    assert_eq!((&found["operator"], &found["why"]), (&json!("sho-b"), &json!("contract")));
 }
 
 #[tokio::test]

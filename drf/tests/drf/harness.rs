@@ -45,6 +45,8 @@ use service::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::responder::{self, Register};
+
 pub const PCID: &str = "999710000000001";
 
 pub struct Ca {
@@ -106,7 +108,8 @@ async fn verify(Json(body): Json<Value>) -> impl IntoResponse {
     if body == json!({"username": "u1", "password": "p1"}) {
         (StatusCode::OK, Json(json!({"pcid": PCID})))
     } else {
-        (StatusCode::NOT_FOUND, Json(json!({"type": "about:blank", "title": "Not Found", "status": 404})))
+        let problem = json!({"type": "/problems/not-a-triple", "title": "Not a triple", "status": 403});
+        (StatusCode::FORBIDDEN, Json(problem))
     }
 }
 
@@ -117,6 +120,8 @@ pub struct World {
     pub config: DrfConfig,
     pub started: Option<Started>,
     pub icf: Icf,
+    /// What OCSP says.
+    pub register: Register,
     pub clients: HashMap<String, RoleClient>,
     stop: CancellationToken,
     icf_stop: CancellationToken,
@@ -135,7 +140,17 @@ impl World {
 
     /// With devices that listen on this port.
     pub async fn with(device_port: u16, after_success: &str) -> Self {
+        Self::with_config(device_port, after_success, |_| {}).await
+    }
+
+    /// With another configuration.
+    pub async fn with_config(
+        device_port: u16,
+        after_success: &str,
+        change: impl FnOnce(&mut DrfConfig),
+    ) -> Self {
         let mut world = Self::prepared(device_port, after_success).await;
+        change(&mut world.config);
         world.start().await;
         for id in ["sho-a", "sho-b"] {
             world
@@ -195,6 +210,11 @@ impl World {
             .with_state(icf.clone());
         tokio::spawn(server.run(routes, icf_stop.clone()));
         private(&at("icf-token"), &token("icf"));
+        let register = Register::default();
+        let signer = platform_ca.issue("ocsp", |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::OcspSigning];
+        });
+        let ocsp = responder::serve(register.clone(), signer, &platform_ca.pem, icf_stop.clone()).await;
         let f = |name: &str| format!("{:?}", at(name));
         let text = format!(
             r#"
@@ -208,6 +228,7 @@ impl World {
             listen = "127.0.0.1:0"
             tls = {{ cert = {}, key = {} }}
             platform_ca = {}
+            ocsp = {{ url = "{ocsp}", cache = "100ms" }}
             [coap]
             listen = "127.0.0.1:0"
             device_port = {device_port}
@@ -236,7 +257,7 @@ impl World {
         );
         let config = Loader::text("drf.toml", text).load().unwrap();
         let (stop, clients) = (CancellationToken::new(), HashMap::new());
-        Self { folder, root, platform_ca, config, started: None, icf, clients, stop, icf_stop }
+        Self { folder, root, platform_ca, config, started: None, icf, register, clients, stop, icf_stop }
     }
 
     pub async fn start(&mut self) {

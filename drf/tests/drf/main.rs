@@ -8,3 +8,5 @@ mod documents;
 mod harness;
 mod libcoap;
 mod notices;
+mod responder;
+mod revocation;

@@ -211,7 +211,7 @@ async fn an_operator_that_the_device_does_not_belong_to_triggers_nothing() {
     world.contract(PCID, "sho-a").await;
     let request = |operator: &str| {
         json!({"id": Uuid::new_v4(), "pcid": PCID, "kind": "update",
-        "operator": operator, "address": "127.0.0.1:9"})
+        "operator": operator})
     };
     assert_eq!(refused(world.post("/v1/triggers", request("sho-b")).await), StatusCode::CONFLICT);
     assert!(world.triggers().await.is_empty());
@@ -221,7 +221,10 @@ async fn an_operator_that_the_device_does_not_belong_to_triggers_nothing() {
 #[tokio::test]
 async fn the_dpf_triggers_again_by_request_once() {
     let (socket, port) = listener().await;
-    let world = World::new().await;
+    let world = World::with_config(5683, "revoke", |config| {
+        config.drf.trigger_networks = vec!["127.0.0.0/30".parse().unwrap()];
+    })
+    .await;
     let request = json!({"id": Uuid::new_v4(), "pcid": PCID, "kind": "update",
         "address": format!("127.0.0.1:{port}")});
     assert_eq!(refused(world.post("/v1/triggers", request.clone()).await), StatusCode::CONFLICT);
@@ -234,4 +237,31 @@ async fn the_dpf_triggers_again_by_request_once() {
     let mut malformed = notice(Uuid::new_v4(), "127.0.0.1");
     malformed["pcid"] = json!("12");
     assert_eq!(refused(world.post("/v1/notices", malformed).await), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_trigger_goes_where_the_device_was_or_where_the_configuration_lets_it_and_nowhere_else() {
+    let world = World::with_config(9, "revoke", |config| {
+        config.drf.trigger_networks = vec!["127.0.7.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()];
+    })
+    .await;
+    world.contract(PCID, "sho-a").await;
+    world.notice(Uuid::new_v4(), "127.0.0.9").await.unwrap();
+    let ask = |address: &str| {
+        let request = json!({"id": Uuid::new_v4(), "pcid": PCID, "kind": "update", "operator": "sho-a",
+            "address": address});
+        world.call("triggers:write", axum::http::Method::POST, "/v1/triggers", Some(request))
+    };
+    for good in ["127.0.0.9:9", "127.0.0.9:10", "[::ffff:127.0.0.9]:9", "127.0.7.1:9", "[fd00::1]:9"] {
+        let trigger = ask(good).await.unwrap();
+        assert!(trigger["id"].is_string(), "{good}");
+    }
+    let sent = world.triggers().await.len();
+    for bad in ["127.0.0.1:9", "127.0.8.1:9", "[fd00:0:0:1::1]:9", "255.255.255.255:9", "[ff02::1]:9"] {
+        assert_eq!(refused(ask(bad).await), StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+    assert_eq!(world.triggers().await.len(), sent);
+    assert!(
+        world.audited("triggers.create", PCID, "422").await || world.audited("triggers", PCID, "422").await
+    );
 }

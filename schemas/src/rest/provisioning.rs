@@ -89,6 +89,9 @@ pub struct Provisioned {
     pub operator: OperatorId,
     /// How it ended.
     pub result: ProvisioningResult,
+    /// Why it is not installed, or not to be relied upon: for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,

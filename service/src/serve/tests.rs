@@ -211,3 +211,38 @@ async fn http2_without_its_preface_does_not_hold_a_connection() {
     let read = timeout(Duration::from_secs(3), stream.read_to_end(&mut rest)).await;
     assert!(read.is_ok(), "the connection is held for ever");
 }
+
+#[tokio::test]
+async fn one_source_cannot_take_all_connections() {
+    let running = start(None, HttpLimits { connections_per_source: 2, ..HttpLimits::default() }).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut octets = [0; 12];
+        stream.read_exact(&mut octets).await.unwrap();
+        assert_eq!(&octets, b"HTTP/1.1 200");
+        held.push(stream);
+    }
+    let mut third = TcpStream::connect(running.address).await.unwrap();
+    let mut octets = Vec::new();
+    // Closed without a word; a reset is as good.
+    let closed = timeout(Duration::from_secs(10), third.read_to_end(&mut octets)).await.unwrap();
+    assert!(closed.is_err() || octets.is_empty());
+    held.clear();
+    let again = timeout(Duration::from_secs(10), async {
+        loop {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            let mut octets = Vec::new();
+            if stream.write_all(request).await.is_ok()
+                && stream.read_to_end(&mut octets).await.is_ok_and(|n| n > 0)
+            {
+                return octets;
+            }
+        }
+    });
+    assert!(again.await.unwrap().starts_with(b"HTTP/1.1 200"));
+    running.stop.cancel();
+    running.task.await.unwrap();
+}

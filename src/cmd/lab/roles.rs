@@ -202,6 +202,8 @@ impl Roles {
         let (sho_pva, sho_hss, sho_dpf) = (token("sho", "pva")?, token("sho", "hss")?, token("sho", "dpf")?);
         let platform_ca = pki.platform_ca().cert;
         let root = pki.root().cert;
+        // Asked by DRF and DPF. All of a lab's devices have one address, and so all connections.
+        let ocsp = format!("http://{}", ports.ocsp());
 
         let plain_icf = |role: &str, pool: Ipv4Net, (host, realm): (&str, &str), mmes: &[&str]| {
             let peers: Vec<String> = mmes.iter().map(|mme| format!("{{ identity = \"{mme}\" }}")).collect();
@@ -239,10 +241,11 @@ impl Roles {
                 ("dpf", "[\"triggers:write\", \"devices:write\", \"devices:read\"]", &dpf_drf),
             ],
         )? + &format!(
-            "[device]\nlisten = \"{device}\"\ntls = {}\nplatform_ca = {platform_ca:?}\n\n\
+            "[device]\nlisten = \"{device}\"\ntls = {}\nplatform_ca = {platform_ca:?}\nocsp = {{ url = \"{ocsp}\" }}\n\
+             connections_per_source = 0\n\n\
              [coap]\nlisten = \"{device}\"\ndevice_port = {}\n\n\
              [drf]\noperator = \"registry\"\nsigning = {}\ndpf = \"https://{}\"\nrnct_lifetime = \"1h\"\n\
-             after_success = \"revoke\"\nfull_profile = \"full\"\n\n\
+             after_success = \"revoke\"\nfull_profile = \"full\"\ntrigger_networks = [\"{HOME_POOL}\"]\n\n\
              [drf.napdef]\nid = \"callhome\"\nname = \"Callhome\"\nbearer = \"GSM-GPRS\"\naddress = \"provisioning\"\n\
              address_type = \"APN\"\n\n",
             pair_of(&pki.tls("drf")),
@@ -261,7 +264,8 @@ impl Roles {
             Some(pki.tls("dpf")),
             &[("sho-a", "[\"updates:write\", \"operator:sho-a\"]", &sho_dpf)],
         )? + &format!(
-            "[device]\nlisten = \"{}\"\ntls = {}\nplatform_ca = {platform_ca:?}\n\n\
+            "[device]\nlisten = \"{}\"\ntls = {}\nplatform_ca = {platform_ca:?}\nocsp = {{ url = \"{ocsp}\" }}\n\
+             connections_per_source = 0\n\n\
              [dpf]\nsession_lifetime = \"1h\"\nanchors = {root:?}\n\n",
             ports.dpf_device(),
             pair_of(&pki.tls("dpf")),

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use harness::roles::Role;
 use serde_json::{Value, json};
 
-use super::rig::{Device, Rig, field, status};
+use super::rig::{Device, Rig, field, session_of, status};
 
 /// Evidence that the PVA is to refuse: the device is told why in a word, DPF, SHO and PVA put it down, and nothing
 /// was prepared.
@@ -64,12 +64,37 @@ fn a_boot_that_was_not_verified_is_refused() -> Result<()> {
     refused(json!({ "verified": false }), "platform-not-secure", "not-secure", "not a verified one")
 }
 
+/// A session that nobody has: whoever is let in gets 404.
+const NO_SESSION: &str = "00000000-0000-4000-8000-000000000003";
+
+/// The PVA's process says by OCSP that a platform is revoked: neither DRF nor DPF lets it in, whatever TLS says.
 #[test]
-fn a_revoked_platform_is_refused() -> Result<()> {
+fn a_revoked_platform_is_let_in_nowhere() -> Result<()> {
+    let mut rig = Rig::start()?;
+    let (device, thief) = (rig.device()?, rig.device()?);
+    let nowhere = json!({ "session": NO_SESSION, "wait": 0 });
+    ensure!(status(&rig.does(&device, "hello", json!({}))?) == 200);
+    ensure!(status(&rig.does(&device, "poll", nowhere.clone())?) == 404, "good ones are let in");
+    revoke(&rig, &thief.tre())?;
+    let hello = rig.does(&thief, "hello", json!({}))?;
+    ensure!(status(&hello) == 403 && hello["json"]["type"] == "/problems/platform-revoked", "{hello}");
+    let poll = rig.does(&thief, "poll", nowhere)?;
+    ensure!(status(&poll) == 403 && poll["json"]["type"] == "/problems/platform-revoked", "{poll}");
+    rig.audited(Role::Drf, "device.hello", &thief.pcid, "revoked")?;
+    rig.audited(Role::Dpf, "device.admit", &thief.tre(), "revoked")?;
+    rig.nothing_done()
+}
+
+/// Revoked after DRF and DPF have last asked: the PVA's verdict is of now.
+#[test]
+fn a_platform_revoked_in_its_session_is_refused() -> Result<()> {
     let mut rig = Rig::start()?;
     let device = rig.device()?;
+    rig.does(&device, "hello", json!({}))?;
+    let session = session_of(&rig.does(&device, "start", json!({}))?)?;
     revoke(&rig, &device.tre())?;
-    let session = rig.begins(&device, json!({}))?;
+    let taken = rig.does(&device, "evidence", json!({}))?;
+    ensure!(status(&taken) == 200, "{taken}");
     let decided = rig.decided(&device)?;
     ensure!(decided["state"] == "refused" && decided["problem"]["code"] == "platform-revoked", "{decided}");
     ensure!(field(&decided["problem"], "detail")?.contains("keyCompromise"), "{decided}");
@@ -107,16 +132,16 @@ fn revoke(rig: &Rig, tre: &str) -> Result<()> {
     Ok(())
 }
 
-/// A certificate of the platform CA, by somebody who has got at its key: TLS takes it, the PVA does not know the TRE.
+/// A certificate of the platform CA, by somebody who has got at its key: TLS takes it, the PVA does not know it.
 #[test]
 fn a_platform_that_nobody_enrolled_is_refused() -> Result<()> {
     let mut rig = Rig::start()?;
     let device = rig.made("sho-a", json!({ "unenrolled": true }))?;
-    let session = rig.begins(&device, json!({}))?;
-    let decided = rig.decided(&device)?;
-    ensure!(decided["state"] == "refused" && decided["problem"]["code"] == "platform-unknown", "{decided}");
-    rig.audited(Role::Pva, "validations.judge", &session, "refused (unknown-platform)")?;
-    rig.audited(Role::Sho, "provisioning.refuse", &session, "platform-unknown")?;
+    let hello = rig.does(&device, "hello", json!({}))?;
+    ensure!(status(&hello) == 403 && hello["json"]["type"] == "/problems/platform-unknown", "{hello}");
+    let poll = rig.does(&device, "poll", json!({ "session": NO_SESSION, "wait": 0 }))?;
+    ensure!(status(&poll) == 403 && poll["json"]["type"] == "/problems/platform-unknown", "{poll}");
+    rig.audited(Role::Dpf, "device.admit", &device.tre(), "not known")?;
     rig.nothing_done()
 }
 
