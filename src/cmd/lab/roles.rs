@@ -245,7 +245,7 @@ impl Roles {
              connections_per_source = 0\n\n\
              [coap]\nlisten = \"{device}\"\ndevice_port = {}\n\n\
              [drf]\noperator = \"registry\"\nsigning = {}\ndpf = \"https://{}\"\nrnct_lifetime = \"1h\"\n\
-             after_success = \"revoke\"\nfull_profile = \"full\"\ntrigger_networks = [\"{HOME_POOL}\"]\n\n\
+             after_success = \"revoke\"\nfull_profile = \"full\"\ntrigger_networks = [\"{home_pool}\"]\n\n\
              [drf.napdef]\nid = \"callhome\"\nname = \"Callhome\"\nbearer = \"GSM-GPRS\"\naddress = \"provisioning\"\n\
              address_type = \"APN\"\n\n",
             pair_of(&pki.tls("drf")),
@@ -253,6 +253,7 @@ impl Roles {
             pair_of(&pki.signing("drf")),
             ports.dpf_device(),
             device = ports.drf_device(),
+            home_pool = ports.home_pool,
         ) + &format!(
             "[icf]\nurl = \"http://{}\"\ntoken = {{ file = {:?} }}\n\n",
             ports.rest, drf_icf.file

@@ -159,6 +159,8 @@ pub enum Told {
     },
     /// Nobody answered within the procedure's timer.
     Unanswered(Procedure),
+    /// The signalling connection was released before there was an answer.
+    Aborted(Procedure),
     /// The UE is not registered any more.
     Detached {
         /// Whether the network began it.
@@ -219,6 +221,7 @@ impl fmt::Display for Told {
                 back_off.map_or(Ok(()), |time| write!(f, ", T3346 {} s", time.as_secs()))
             }
             Self::Unanswered(procedure) => write!(f, "{}: the MME does not answer", procedure.words()),
+            Self::Aborted(procedure) => write!(f, "{} aborted with its connection", procedure.words()),
             Self::Detached { by_network, reattach, cause } => {
                 f.write_str(if *by_network { "detached by the network" } else { "detached" })?;
                 if *reattach {

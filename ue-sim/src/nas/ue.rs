@@ -303,11 +303,29 @@ impl Ue {
         self.flush()
     }
 
-    /// The signalling connection is gone: what comes next is an initial message (TS 24.301 §4.4.2.3). A service request
-    /// whose connection is released is over.
-    pub fn connection_released(&mut self) {
+    /// The signalling connection is gone: what comes next is an initial message (TS 24.301 §4.4.2.3). A procedure that
+    /// was under way is aborted (§5.5.1.2.6 b, §5.5.3.2.6 b, §5.6.1.6 b); a UE that was detaching is detached
+    /// (§5.5.2.2.5 a).
+    pub fn connection_released(&mut self) -> Vec<Output> {
         self.secured = false;
         self.kenb = None;
+        match self.state {
+            EmmState::Deregistered | EmmState::Registered => {}
+            EmmState::DeregisteredInitiated => self.left(false, false, None),
+            EmmState::RegisteredInitiated => {
+                self.finish(EmmState::Deregistered);
+                self.tell(Told::Aborted(Procedure::Attach));
+            }
+            EmmState::TrackingAreaUpdatingInitiated => {
+                self.finish(EmmState::Registered);
+                self.tell(Told::Aborted(Procedure::TrackingAreaUpdate));
+            }
+            EmmState::ServiceRequestInitiated => {
+                self.finish(EmmState::Registered);
+                self.tell(Told::Aborted(Procedure::Service));
+            }
+        }
+        self.flush()
     }
 
     /// The user plane is there, which answers a service request (TS 24.301 §5.6.1.4) and shows that the network has

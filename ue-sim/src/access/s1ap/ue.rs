@@ -121,6 +121,8 @@ pub struct S1Ue {
     erabs: BTreeMap<u8, Erab>,
     /// Packets wait for a bearer.
     wanted: Option<Arc<Notify>>,
+    /// What has happened while nobody listened.
+    unheard: Vec<Happened>,
 }
 
 impl std::fmt::Debug for S1Ue {
@@ -160,6 +162,7 @@ impl S1Ue {
             known_as: None,
             erabs: BTreeMap::new(),
             wanted,
+            unheard: Vec::new(),
         }
     }
 
@@ -256,7 +259,10 @@ impl S1Ue {
     pub async fn wait(&mut self, patience: Patience) -> Result<Option<Asked>, S1Error> {
         let deadline = Instant::now() + patience.0;
         loop {
-            let happened = self.step(deadline).await?;
+            let happened = match std::mem::take(&mut self.unheard) {
+                unheard if unheard.is_empty() => self.step(deadline).await?,
+                unheard => unheard,
+            };
             for what in &happened {
                 match what {
                     Happened::Told(Told::Detached { by_network: true, reattach, cause }) => {
@@ -291,6 +297,7 @@ impl S1Ue {
             algorithms: None,
             took: Duration::ZERO,
         };
+        let was_idle = self.connection.is_none();
         let mut happened = self.act(outputs, cause).await?;
         // The timer of the procedure ends the wait; this is for a connection that comes to nothing without one.
         let deadline = begun + procedure.timer().length() * 2;
@@ -316,7 +323,21 @@ impl S1Ue {
             happened = self.step(deadline).await?;
         };
         report.took = begun.elapsed();
+        if let Some(longest) = await_release(procedure, &report.end, was_idle) {
+            self.settle(longest).await?;
+        }
         Ok(report)
+    }
+
+    /// Waits for the network to release the signalling connection, as a UE does before it begins anything else
+    /// (TS 24.301 §5.3.1.2.1); if it does not, the UE lets go by itself.
+    async fn settle(&mut self, longest: Duration) -> Result<(), S1Error> {
+        let deadline = Instant::now() + longest;
+        while self.connection.is_some() && Instant::now() < deadline {
+            let happened = self.step(deadline).await?;
+            self.unheard.extend(happened.into_iter().filter(|what| !matches!(what, Happened::Released(_))));
+        }
+        Ok(())
     }
 
     /// Whether this ends the procedure.
@@ -430,9 +451,9 @@ impl S1Ue {
             ToUe::Release(ids, cause) => {
                 self.tell(|| EventKind::S1(Way::Down, "UE CONTEXT RELEASE COMMAND", of(ids)));
                 self.reply(ids, messages::release_complete(ids)?).await?;
-                Ok(self.released(cause))
+                self.released(cause).await
             }
-            ToUe::Gone(why) => Ok(self.released(why)),
+            ToUe::Gone(why) => self.released(why).await,
             ToUe::Paged { by_imsi } => {
                 if self.connection.is_some() || self.nas.state() == EmmState::Deregistered {
                     return Ok(Vec::new());
@@ -580,15 +601,18 @@ impl S1Ue {
         }
     }
 
-    fn released(&mut self, cause: String) -> Vec<Happened> {
+    async fn released(&mut self, cause: String) -> Result<Vec<Happened>, S1Error> {
         if let Some(connection) = self.connection.take() {
             self.enb.registry().close(connection.enb);
             self.enb.user_plane().remove_all(connection.enb);
         }
         self.erabs.clear();
-        self.nas.connection_released();
         self.tell(|| EventKind::Released(cause.clone()));
-        vec![Happened::Released(cause)]
+        let outputs = self.nas.connection_released();
+        // It sends nothing: there is no connection.
+        let mut happened = self.act(outputs, RRCEstablishmentCause::mo_Signalling).await?;
+        happened.push(Happened::Released(cause));
+        Ok(happened)
     }
 
     fn tell(&self, kind: impl FnOnce() -> EventKind) {
@@ -618,6 +642,22 @@ pub enum Asked {
         cause: String,
     },
 }
+
+/// How long the UE waits after a procedure for the network to release the signalling connection; `None`: it stays
+/// connected.
+fn await_release(procedure: Procedure, end: &End, was_idle: bool) -> Option<Duration> {
+    match (procedure, end) {
+        // T3440, TS 24.301 table 10.2.1.
+        (Procedure::Detach, End::Done) | (_, End::Refused { .. }) => Some(T3440),
+        (Procedure::TrackingAreaUpdate, End::Done) if was_idle => Some(T3440),
+        // Begun in connected mode nothing says that the connection ends, but some MMEs end it: Open5GS's.
+        (Procedure::TrackingAreaUpdate, End::Done) => Some(Duration::from_secs(1)),
+        _ => None,
+    }
+}
+
+/// TS 24.301 table 10.2.1.
+const T3440: Duration = Duration::from_secs(10);
 
 /// When an idle UE has packets to send.
 async fn packets(wanted: Option<&Notify>, idle: bool) {
