@@ -17,6 +17,9 @@ const ELECTION_LOST: Outcome = Outcome::Base(4003);
 
 /// The MME's host is switched off and on: its kernel knows of no association, and the ICF has not been told.
 fn switch_off_and_on(rig: &Rig, peer: Peer) -> Result<()> {
+    // All that was received is acknowledged (within 200 ms). What the ICF sends again would tell it: a kernel that knows of
+    // no association answers with ABORT.
+    std::thread::sleep(Duration::from_millis(500));
     let cables = [Cable::First, Cable::Second];
     cables.iter().try_for_each(|cable| rig.icf.network()?.lose(*cable))?;
     peer.into_association()?.abort()?;

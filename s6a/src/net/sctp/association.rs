@@ -122,13 +122,13 @@ impl Association {
         Ok(())
     }
 
-    /// Says what happens to paths. The association goes on as long as one is left, and nobody else would tell.
+    /// Says what happens to paths: the association goes on as long as one is left, and nobody else would tell.
     fn note(&self, notification: &Notification) {
         let Notification::PeerAddressChange(change) = notification else { return };
         let (remote, path) = (self.remote, change.address);
         match change.state {
             PeerAddressState::Unreachable => {
-                tracing::warn!(%remote, %path, "a path of the association is lost; the others carry on");
+                tracing::warn!(%remote, %path, "a path of the association is lost");
             }
             PeerAddressState::Available => {
                 tracing::info!(%remote, %path, "a path of the association can be used");
