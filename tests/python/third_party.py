@@ -61,9 +61,9 @@ def main():
     with open(output, "w", encoding="utf-8") as file:
         json.dump({"third_parties": rows}, file, indent=2)
         file.write("\n")
-    print(f"{'tested against':<22}{'version':<14}{'passed':>7}{'failed':>7}")
+    print(f"{'tested against':<32}{'version':<14}{'passed':>7}{'failed':>7}")
     for row in rows:
-        print(f"{row['name']:<22}{row['version']:<14}{len(row['passed']):>7}{len(row['failed']):>7}")
+        print(f"{row['name']:<32}{row['version']:<14}{len(row['passed']):>7}{len(row['failed']):>7}")
     if ran and any(not row["passed"] or row["failed"] for row in rows):
         sys.exit("a program of others was not tested against, or a test against it has failed")
 
