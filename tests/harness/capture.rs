@@ -14,12 +14,14 @@ use crate::{child::Child, programs};
 pub struct Capture {
     child: Child,
     file: PathBuf,
+    transport: &'static str,
     port: u16,
 }
 
 /// A finished capture.
 pub struct Captured {
     file: PathBuf,
+    transport: &'static str,
     port: u16,
 }
 
@@ -29,14 +31,28 @@ impl Capture {
     /// # Errors
     /// If dumpcap may not capture: it needs CAP_NET_RAW, which root has.
     pub fn start(port: u16, folder: &Path) -> Result<Self> {
+        Self::on("lo", "tcp", port, folder)
+    }
+
+    /// As [`Capture::start`], of SCTP on any interface.
+    ///
+    /// # Errors
+    /// As [`Capture::start`].
+    pub fn sctp(interface: &str, port: u16, folder: &Path) -> Result<Self> {
+        Self::on(interface, "sctp", port, folder)
+    }
+
+    fn on(interface: &str, transport: &'static str, port: u16, folder: &Path) -> Result<Self> {
         let file = folder.join(format!("{port}.pcapng"));
         let mut command = Command::new(programs::find("dumpcap")?);
-        command.args(["-i", "lo", "-f", &format!("tcp port {port}"), "-w"]).arg(&file);
+        command.args(["-i", interface, "-f", &format!("{transport} port {port}"), "-w"]).arg(&file);
         let mut child = Child::start("dumpcap", command, &folder.join(format!("dumpcap-{port}.log")))?;
         child
             .wait_for("start of the capture", Duration::from_secs(20), |log| log.contains("File:"))
-            .context("dumpcap must be allowed to capture on lo: run as root, or `dpkg-reconfigure wireshark-common`")?;
-        Ok(Self { child, file, port })
+            .context(
+                "dumpcap must be allowed to capture: run as root, or `dpkg-reconfigure wireshark-common`",
+            )?;
+        Ok(Self { child, file, transport, port })
     }
 
     /// Ends the capture.
@@ -50,7 +66,7 @@ impl Capture {
         self.child.wait(Duration::from_secs(20))?;
         let log = self.child.log();
         ensure!(log.contains("/0 (pcap:0/"), "dumpcap has dropped packets:\n{log}");
-        Ok(Captured { file: self.file, port: self.port })
+        Ok(Captured { file: self.file, transport: self.transport, port: self.port })
     }
 }
 
@@ -68,7 +84,7 @@ impl Captured {
         let output = Command::new(programs::find("tshark")?)
             .args(["-n", "-r"])
             .arg(&self.file)
-            .args(["-d", &format!("tcp.port=={},diameter", self.port)])
+            .args(["-d", &format!("{}.port=={},diameter", self.transport, self.port)])
             .args(arguments)
             .output()?;
         ensure!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
@@ -141,5 +157,19 @@ impl Captured {
     pub fn fields(&self, filter: &str, field: &str) -> Result<Vec<String>> {
         let text = self.tshark(&["-Y", filter, "-T", "fields", "-e", field])?;
         Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// As [`Captured::fields`], several at once: one line a packet, with what occurs more than once between commas.
+    ///
+    /// # Errors
+    /// If tshark cannot read the capture.
+    pub fn table(&self, filter: &str, fields: &[&str]) -> Result<Vec<Vec<String>>> {
+        let mut arguments = vec!["-Y", filter, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"];
+        arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
+        let text = self.tshark(&arguments)?;
+        let lines = text.lines().map(|line| line.split('\t').map(str::to_owned).collect());
+        let table: Vec<Vec<String>> = lines.collect();
+        ensure!(table.iter().all(|line| line.len() == fields.len()), "tshark: {text}");
+        Ok(table)
     }
 }

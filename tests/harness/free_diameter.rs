@@ -1,6 +1,11 @@
 //! Debian's freeDiameterd: the stack under Open5GS's MME, and a relay.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 
@@ -35,8 +40,37 @@ impl FreeDiameter {
         port: u16,
         mme: Option<u16>,
     ) -> Result<Self> {
+        let connect = connection(HOST, port, security);
+        Self::begin(folder, files, "No_SCTP;\nPrefer_TCP;", connect, mme)
+    }
+
+    /// As [`FreeDiameter::start`], over an association from all addresses of `from` to all of `to`.
+    ///
+    /// # Errors
+    /// As [`FreeDiameter::start`].
+    pub fn over_sctp(
+        folder: &Path,
+        files: &Identity,
+        from: &[IpAddr],
+        to: &[SocketAddr],
+        mme: Option<u16>,
+    ) -> Result<Self> {
+        let from: String = from.iter().map(|address| format!("ListenOn = \"{address}\";\n")).collect();
+        let addresses: String = to.iter().map(|to| format!("ConnectTo = \"{}\"; ", to.ip())).collect();
+        let port = to.first().map_or(0, SocketAddr::port);
+        let connect =
+            format!("ConnectPeer = \"{HOST}\" {{ {addresses}Port = {port}; No_TLS; No_TCP; No_IPv6; }};\n");
+        Self::begin(folder, files, &from, connect, mme)
+    }
+
+    fn begin(
+        folder: &Path,
+        files: &Identity,
+        transport: &str,
+        mut connect: String,
+        mme: Option<u16>,
+    ) -> Result<Self> {
         let template = include_str!("../freediameter/peer.conf");
-        let mut connect = connection(HOST, port, security);
         if let Some(port) = mme {
             connect += &connection(crate::icf::MME, port, Security::Tcp);
         }
@@ -50,6 +84,7 @@ impl FreeDiameter {
         })?;
         let config = template
             .replace("@IDENTITY@", NAME)
+            .replace("@TRANSPORT@", transport)
             .replace("@CERT@", &files.cert.to_string_lossy())
             .replace("@KEY@", &files.key.to_string_lossy())
             .replace("@CA@", &files.ca.to_string_lossy())

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -41,9 +41,24 @@ pub fn request(
     body: Option<&serde_json::Value>,
     headers: &[(&str, &str)],
 ) -> Result<Response> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    request_to((Ipv4Addr::LOCALHOST, port).into(), method, path, token, body, headers)
+}
+
+/// As [`request`], to any address.
+///
+/// # Errors
+/// If there is no server, or it does not speak HTTP.
+pub fn request_to(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Option<&serde_json::Value>,
+    headers: &[(&str, &str)],
+) -> Result<Response> {
+    let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    exchange(&mut stream, port, method, path, token, body, headers)
+    exchange(&mut stream, address.port(), method, path, token, body, headers)
 }
 
 /// As [`request`], on a connection that is there: TLS, say.

@@ -1,6 +1,7 @@
 //! An ICF of a test's own: its folder, its configuration, its ports, its process.
 
 use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::{Command, ExitStatus},
     time::{Duration, Instant},
@@ -13,6 +14,7 @@ use crate::{
     callhome,
     child::{Child, tail},
     http,
+    network::Network,
     peer::Peer,
     pki::{Authority, Identity},
     ports,
@@ -53,6 +55,10 @@ impl Default for Settings {
 pub struct Icf {
     folder: tempfile::TempDir,
     child: Option<Child>,
+    /// The host that it is on, if that is not this one.
+    host: Option<Network>,
+    /// Where it listens for Diameter over SCTP.
+    pub sctp: Vec<SocketAddr>,
     /// Where it listens for Diameter over TCP.
     pub diameter: u16,
     /// Where it listens for Diameter over TLS.
@@ -71,6 +77,18 @@ impl Icf {
     /// # Errors
     /// If a file cannot be written or `callhome keys` fails.
     pub fn new(settings: &Settings) -> Result<Self> {
+        Self::on(settings, None)
+    }
+
+    /// As [`Icf::new`], on a host of its own: it listens for SCTP on both paths to it.
+    ///
+    /// # Errors
+    /// As [`Icf::new`].
+    pub fn over_there(settings: &Settings, host: Network) -> Result<Self> {
+        Self::on(settings, Some(host))
+    }
+
+    fn on(settings: &Settings, host: Option<Network>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let path = |name: &str| folder.path().join(name);
         let (diameter, rest) = (ports::free()?, ports::free()?);
@@ -86,6 +104,13 @@ impl Icf {
                 .with_context(|| format!("`callhome keys token` prints no {name}:\n{printed}"))
         };
         let mut listen = vec![format!("tcp://127.0.0.1:{diameter}")];
+        let mut sctp = Vec::new();
+        if let Some(host) = &host {
+            let port = ports::free()?;
+            sctp = host.icf().map(|address| SocketAddr::new(address, port)).into();
+            listen.push(format!("sctp://{},{}", sctp[0], sctp[1]));
+        }
+        let rest_at = host.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Network::icf_rest);
         let mut tls_table = String::new();
         let mut authority = None;
         if let Some(port) = tls {
@@ -101,7 +126,7 @@ impl Icf {
             "[diameter]\norigin_host = \"{HOST}\"\norigin_realm = \"{REALM}\"\nlisten = {listen:?}\n\
              peers = [{}]\nwatchdog = \"{}\"\n{tls_table}\n\n\
              [database]\nurl = \"sqlite://{}\"\n\n[keys]\nat_rest = {{ file = {key_file:?} }}\n\n\
-             [rest]\nlisten = \"127.0.0.1:{rest}\"\n\
+             [rest]\nlisten = \"{rest_at}:{rest}\"\n\
              tokens = [{{ name = \"tests\", hash = \"{}\", scopes = [\"admin\"] }}]\n\n\
              [icf]\nmax_vectors = {}\naddress_pool = \"10.45.0.0/16\"\n{}\n\n[log]\nfilter = \"{}\"\n",
             peers.join(", "),
@@ -114,7 +139,7 @@ impl Icf {
         );
         std::fs::write(path("icf.toml"), config)?;
         let token = field("token")?;
-        Ok(Self { folder, child: None, diameter, tls, rest, token, authority })
+        Ok(Self { folder, child: None, host, sctp, diameter, tls, rest, token, authority })
     }
 
     /// A running ICF that knows these subscribers.
@@ -184,13 +209,16 @@ impl Icf {
     /// # Errors
     /// If it ends or is not ready within 20 s.
     pub fn start(&mut self) -> Result<()> {
-        let mut command = Command::new(callhome::binary()?);
+        let mut command = match &self.host {
+            None => Command::new(callhome::binary()?),
+            Some(host) => host.icf_command(&callhome::binary()?)?,
+        };
         command.arg("icf").arg("--config").arg(self.config()).env_remove("RUST_LOG");
         let mut child = Child::start("callhome icf", command, &self.folder.path().join("icf.log"))?;
         let until = Instant::now() + Duration::from_secs(20);
         loop {
             child.running()?;
-            if http::request(self.rest, "GET", "/readyz", None, None, &[])
+            if http::request_to(self.rest_address(), "GET", "/readyz", None, None, &[])
                 .is_ok_and(|answer| answer.status == 200)
             {
                 break;
@@ -259,12 +287,25 @@ impl Icf {
         Peer::connect(self.diameter, &self.route(host))
     }
 
+    fn rest_address(&self) -> SocketAddr {
+        let host = self.host.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Network::icf_rest);
+        SocketAddr::new(host, self.rest)
+    }
+
+    /// The cables to its host.
+    ///
+    /// # Errors
+    /// If it is on this one.
+    pub fn network(&self) -> Result<&Network> {
+        self.host.as_ref().context("the ICF is on this host")
+    }
+
     /// A REST request with the token.
     ///
     /// # Errors
     /// If there is no answer.
     pub fn rest(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<http::Response> {
-        http::request(self.rest, method, path, Some(&self.token), body, &[])
+        http::request_to(self.rest_address(), method, path, Some(&self.token), body, &[])
     }
 
     /// As [`Icf::rest`]; anything but a 2xx is an error.

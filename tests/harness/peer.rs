@@ -1,4 +1,4 @@
-//! A Diameter peer of the tests' own, on one blocking TCP connection.
+//! A Diameter peer of the tests' own, on one blocking connection.
 
 use std::{
     collections::VecDeque,
@@ -11,16 +11,46 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     s6a::{Route, S6A},
+    sctp::Association,
     wire::{Avp, Message, SUCCESS, TGPP, flag, group},
 };
 
 /// How long an answer may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+#[derive(Debug)]
+enum Carrier {
+    Tcp(TcpStream),
+    Sctp(Box<Association>),
+}
+
+impl Carrier {
+    fn write(&mut self, octets: &[u8]) -> Result<()> {
+        match self {
+            Self::Tcp(stream) => Ok(stream.write_all(octets)?),
+            Self::Sctp(association) => association.send(octets),
+        }
+    }
+
+    /// What comes next: nothing at the end.
+    fn read(&mut self, limit: Duration) -> Result<Vec<u8>> {
+        match self {
+            Self::Tcp(stream) => {
+                stream.set_read_timeout(Some(limit))?;
+                let mut chunk = vec![0; 16 * 1024];
+                let read = stream.read(&mut chunk)?;
+                chunk.truncate(read);
+                Ok(chunk)
+            }
+            Self::Sctp(association) => association.receive(limit),
+        }
+    }
+}
+
 /// A connection after CER/CEA.
 #[derive(Debug)]
 pub struct Peer {
-    stream: TcpStream,
+    carrier: Carrier,
     buffer: Vec<u8>,
     next: u32,
     /// Who we say we are and whom we ask.
@@ -50,7 +80,23 @@ impl Peer {
     pub fn introduce(port: u16, route: &Route) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).context("no Diameter connection")?;
         stream.set_nodelay(true)?;
-        let cer = Message {
+        Self::begin(Carrier::Tcp(stream), route, None)
+    }
+
+    /// As [`Peer::introduce`], over an association. `origin_state_id` grows with each restart (RFC 6733 §8.16).
+    ///
+    /// # Errors
+    /// If there is no CEA.
+    pub fn introduce_over(
+        association: Association,
+        route: &Route,
+        origin_state_id: Option<u32>,
+    ) -> Result<Self> {
+        Self::begin(Carrier::Sctp(Box::new(association)), route, origin_state_id)
+    }
+
+    fn begin(carrier: Carrier, route: &Route, origin_state_id: Option<u32>) -> Result<Self> {
+        let mut cer = Message {
             flags: flag::REQUEST,
             command: 257,
             application: 0,
@@ -69,8 +115,9 @@ impl Peer {
                 ),
             ],
         };
+        cer.avps.extend(origin_state_id.map(|id| Avp::base(278, id.to_be_bytes())));
         let mut peer = Self {
-            stream,
+            carrier,
             buffer: Vec::new(),
             next: 1,
             route: route.clone(),
@@ -79,6 +126,28 @@ impl Peer {
         };
         peer.capabilities = peer.call(cer).context("waiting for the CEA")?;
         Ok(peer)
+    }
+
+    /// The port of its association on this side.
+    ///
+    /// # Errors
+    /// If it is not over SCTP.
+    pub fn port(&self) -> Result<u16> {
+        match &self.carrier {
+            Carrier::Sctp(association) => association.port(),
+            Carrier::Tcp(_) => bail!("the connection is over TCP"),
+        }
+    }
+
+    /// The association that carries it.
+    ///
+    /// # Errors
+    /// If it is not over SCTP.
+    pub fn into_association(self) -> Result<Association> {
+        match self.carrier {
+            Carrier::Sctp(association) => Ok(*association),
+            Carrier::Tcp(_) => bail!("the connection is over TCP"),
+        }
     }
 
     /// A Session-Id (RFC 6733 §8.8) that this connection has not used.
@@ -104,8 +173,7 @@ impl Peer {
     /// # Errors
     /// If the connection is gone.
     pub fn write(&mut self, octets: &[u8]) -> Result<()> {
-        self.stream.write_all(octets)?;
-        Ok(())
+        self.carrier.write(octets)
     }
 
     /// The next message; a DWR is answered and not shown.
@@ -124,13 +192,11 @@ impl Peer {
             }
             let left = until.saturating_duration_since(Instant::now());
             ensure!(!left.is_zero(), "no Diameter message within {limit:?}");
-            self.stream.set_read_timeout(Some(left))?;
-            let mut chunk = [0; 16 * 1024];
-            let read = self.stream.read(&mut chunk).context("waiting for a Diameter message")?;
-            if read == 0 {
+            let chunk = self.carrier.read(left).context("waiting for a Diameter message")?;
+            if chunk.is_empty() {
                 bail!("the Diameter connection has been closed");
             }
-            self.buffer.extend(&chunk[..read]);
+            self.buffer.extend(chunk);
         }
     }
 

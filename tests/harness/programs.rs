@@ -14,6 +14,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("age-keygen", "age"),
     ("openssl", "openssl"),
     ("kill", "procps"),
+    ("sysctl", "procps"),
+    ("ip", "iproute2"),
+    ("tc", "iproute2"),
 ];
 
 /// Finds a program on PATH.

@@ -1,6 +1,6 @@
-"""Writes what was tested against whom: third_party.py third-party.toml TEST-LOG OUTPUT.json, and prints it.
+"""Writes what was tested against whom: third_party.py third-party.toml OUTPUT.json TEST-LOG…, and prints it.
 
-The log is that of `cargo nextest run` or of `cargo test`. A program of others that no test has passed against is a
+The logs are those of `cargo nextest run` or of `cargo test`. A program of others that no test has passed against is a
 failure, unless no test ran at all (the log is /dev/null).
 """
 
@@ -16,11 +16,13 @@ CARGO = re.compile(r"^test (\S+) \.\.\. (ok|FAILED)$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def results(path):
+def results(paths):
     """Name → whether it passed. System tests go by their names, others by `crate::binary name`, as nextest has it."""
     found = {}
-    with open(path, encoding="utf-8", errors="replace") as log:
-        for line in log:
+    for path in paths:
+        with open(path, encoding="utf-8", errors="replace") as log:
+            lines = log.readlines()
+        for line in lines:
             line = COLOUR.sub("", line.rstrip("\n"))
             if match := NEXTEST.match(line):
                 name = match[3] if match[2] == "callhome-tests::system" else f"{match[2]} {match[3]}"
@@ -40,10 +42,10 @@ def version(program):
 
 
 def main():
-    config, log, output = sys.argv[1:4]
+    config, output, *logs = sys.argv[1:]
     with open(config, "rb") as file:
         programs = tomllib.load(file)["program"]
-    ran = results(log)
+    ran = results(logs)
     rows = []
     for program in programs:
         tests = sorted(name for name in ran if any(name.startswith(prefix) for prefix in program["tests"]))
@@ -59,9 +61,9 @@ def main():
     with open(output, "w", encoding="utf-8") as file:
         json.dump({"third_parties": rows}, file, indent=2)
         file.write("\n")
-    print(f"{'tested against':<22}{'version':<14}{'passed':>7}{'failed':>7}")
+    print(f"{'tested against':<32}{'version':<14}{'passed':>7}{'failed':>7}")
     for row in rows:
-        print(f"{row['name']:<22}{row['version']:<14}{len(row['passed']):>7}{len(row['failed']):>7}")
+        print(f"{row['name']:<32}{row['version']:<14}{len(row['passed']):>7}{len(row['failed']):>7}")
     if ran and any(not row["passed"] or row["failed"] for row in rows):
         sys.exit("a program of others was not tested against, or a test against it has failed")
 

@@ -19,7 +19,7 @@ use crate::peer::Side;
 pub(super) enum Listener {
     Tcp(TcpListener),
     Tls(TcpListener),
-    Sctp(sctp::Listener),
+    Sctp(Box<sctp::Listener>),
 }
 
 impl Listener {
@@ -37,17 +37,17 @@ pub(super) async fn bind(endpoint: &Endpoint) -> io::Result<Listener> {
     Ok(match endpoint {
         Endpoint::Tcp(address) => Listener::Tcp(TcpListener::bind(address).await?),
         Endpoint::Tls(address) => Listener::Tls(TcpListener::bind(address).await?),
-        Endpoint::Sctp(addresses) => Listener::Sctp(sctp::Listener::bind(addresses)?),
+        Endpoint::Sctp(addresses) => Listener::Sctp(Box::new(sctp::Listener::bind(addresses)?)),
     })
 }
 
 /// Accepts until the node stops. Whatever takes time is done in the connection's own task.
-pub(super) async fn accept(shared: Arc<Shared>, listener: Listener) {
+pub(super) async fn accept(shared: Arc<Shared>, mut listener: Listener) {
     let stopping = shared.stopping.clone();
     loop {
         let accepted = tokio::select! {
             () = stopping.cancelled() => return,
-            accepted = one(&listener) => accepted,
+            accepted = one(&mut listener) => accepted,
         };
         match accepted {
             Ok(accepted) => admit(&shared, accepted),
@@ -66,7 +66,7 @@ enum Accepted {
     Sctp(sctp::Accepted),
 }
 
-async fn one(listener: &Listener) -> io::Result<Accepted> {
+async fn one(listener: &mut Listener) -> io::Result<Accepted> {
     Ok(match listener {
         Listener::Tcp(listener) => listener.accept().await.map(|(s, a)| Accepted::Tcp(s, a))?,
         Listener::Tls(listener) => listener.accept().await.map(|(s, a)| Accepted::Tls(s, a))?,

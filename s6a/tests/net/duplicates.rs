@@ -4,6 +4,7 @@ use s6a::codec::CommandFlags;
 use s6a::codec::dictionary::base::*;
 use s6a::net::{Node, PeerConfig};
 
+use super::Carrier;
 use crate::support::*;
 
 fn again(ids: (u32, u32)) -> Vec<u8> {
@@ -13,13 +14,13 @@ fn again(ids: (u32, u32)) -> Vec<u8> {
 #[tokio::test]
 async fn a_retransmission_gets_the_very_same_answer_also_over_another_peer() {
     let app = App::new(Manner::Now);
-    let mut config = hss();
+    let mut config = Carrier::hss();
     config.peers.push(PeerConfig::new("dra.visited.example"));
     let node = Node::start(config, app.clone()).await.unwrap();
-    let mut raw = Raw::open(&node, MME).await;
+    let mut raw = Carrier::open(&node, MME).await;
     let mut first = raw.ask(&air((10, 500))).await;
     let mut second = raw.ask(&again((11, 500))).await;
-    let mut relay = Raw::open(&node, "dra.visited.example").await;
+    let mut relay = Carrier::open(&node, "dra.visited.example").await;
     let mut third = relay.ask(&again((12, 500))).await;
     assert_eq!(second.header().hop_by_hop, 11);
     assert_eq!(third.header().hop_by_hop, 12);
@@ -35,11 +36,11 @@ async fn a_retransmission_gets_the_very_same_answer_also_over_another_peer() {
 #[tokio::test]
 async fn a_retransmission_of_what_is_under_way_is_not_executed_twice() {
     let app = App::new(Manner::Later);
-    let mut config = hss();
+    let mut config = Carrier::hss();
     config.peers.push(PeerConfig::new("dra.visited.example"));
     let node = Node::start(config, app.clone()).await.unwrap();
-    let mut raw = Raw::open(&node, MME).await;
-    let mut relay = Raw::open(&node, "dra.visited.example").await;
+    let mut raw = Carrier::open(&node, MME).await;
+    let mut relay = Carrier::open(&node, "dra.visited.example").await;
     raw.send(&air((1, 600))).await;
     until("asked", || app.executed() == 1).await;
     // The first connection is lost meanwhile.

@@ -6,6 +6,7 @@ use s6a::codec::{CommandFlags, Header, ResultCode, Writer};
 use s6a::net::{Destination, Down, Node, RequestError};
 use s6a::peer::State;
 
+use super::Carrier;
 use crate::support::*;
 
 fn encode(command: u32, host: &'static str) -> impl FnOnce(&mut Vec<u8>, u32, u32) {
@@ -24,7 +25,7 @@ fn encode(command: u32, host: &'static str) -> impl FnOnce(&mut Vec<u8>, u32, u3
 #[tokio::test]
 async fn requests_go_both_ways_and_shutdown_disconnects_by_dpr() {
     let (server, client) = (App::new(Manner::Now), App::new(Manner::Now));
-    let hss = Node::start(hss(), server.clone()).await.unwrap();
+    let hss = Node::start(Carrier::hss(), server.clone()).await.unwrap();
     let mme = Node::start(mme(&hss.local_endpoints()[0]), client.clone()).await.unwrap();
     up(&server, 1).await;
     up(&client, 1).await;

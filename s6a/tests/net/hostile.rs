@@ -1,78 +1,37 @@
 //! Peers that are silent, slow, broken or greedy: closed in time, at no cost for others.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use s6a::codec::ResultCode;
-use s6a::net::{Down, Limits, Node, PeerConfig};
+use s6a::net::{Down, Node, PeerConfig};
 
+use super::Carrier;
 use crate::support::*;
-
-/// Closed not before `least` and not long after it.
-async fn closed_after(raw: &mut Raw<tokio::net::TcpStream>, least: Duration) {
-    let start = Instant::now();
-    raw.is_closed().await;
-    let took = start.elapsed();
-    assert!(took + Duration::from_millis(50) >= least && took < least + Duration::from_secs(3), "{took:?}");
-}
 
 #[tokio::test]
 async fn a_peer_that_says_nothing_is_closed() {
-    let node = Node::start(hss(), App::new(Manner::Now)).await.unwrap();
-    let mut raw = Raw::connect(&node).await;
-    closed_after(&mut raw, quick().capabilities).await;
-}
-
-#[tokio::test]
-async fn a_peer_that_stops_in_the_middle_of_a_message_is_closed_and_others_are_served() {
-    let app = App::new(Manner::Now);
-    let mut config = hss();
-    config.peers.push(PeerConfig::new("good.example"));
-    let node = Node::start(config, app.clone()).await.unwrap();
-    let mut bad = Raw::open(&node, MME).await;
-    let mut good = Raw::open(&node, "good.example").await;
-    bad.send(&air((1, 1))[..30]).await;
-    assert_eq!(good.ask(&air((1, 1))).await.code(), ResultCode::SUCCESS);
-    closed_after(&mut bad, quick().idle_message - Duration::from_millis(100)).await;
-    assert!(matches!(app.downs.lock().unwrap()[0], Down::TimedOut(_)));
-    assert_eq!(good.ask(&air((2, 2))).await.code(), ResultCode::SUCCESS);
-}
-
-#[tokio::test]
-async fn a_slow_loris_is_closed_although_octets_come() {
-    let node = Node::start(hss(), App::new(Manner::Now)).await.unwrap();
-    let mut raw = Raw::open(&node, MME).await;
-    let start = Instant::now();
-    use tokio::io::AsyncWriteExt;
-    for octet in air((1, 1)) {
-        if raw.stream.write_all(&[octet]).await.is_err() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        if start.elapsed() > Duration::from_secs(2) {
-            break;
-        }
-    }
-    raw.is_closed().await;
-    assert!(start.elapsed() < Duration::from_secs(3));
+    let node = Node::start(Carrier::hss(), App::new(Manner::Now)).await.unwrap();
+    let mut raw = Carrier::connect(&node).await;
+    raw.is_closed_after(quick().capabilities).await;
 }
 
 #[tokio::test]
 async fn garbage_and_oversize_are_closed_at_once_and_a_request_is_told_why() {
-    let mut config = hss();
+    let mut config = Carrier::hss();
     config.peers.push(PeerConfig::new("other.example"));
     let node = Node::start(config, App::new(Manner::Now)).await.unwrap();
-    let mut http = Raw::connect(&node).await;
+    let mut http = Carrier::connect(&node).await;
     http.send(b"GET / HTTP/1.1\r\nHost: hss\r\n\r\n").await;
     http.is_closed().await;
 
-    let mut huge = Raw::open(&node, MME).await;
+    let mut huge = Carrier::open(&node, MME).await;
     let mut head = air((9, 9))[..20].to_vec();
     head[1..4].copy_from_slice(&[0xff, 0xff, 0xfc]);
     let answer = huge.ask(&head).await;
     assert_eq!((answer.code(), answer.header().hop_by_hop), (ResultCode::INVALID_MESSAGE_LENGTH, 9));
     huge.is_closed().await;
 
-    let mut version = Raw::open(&node, "other.example").await;
+    let mut version = Carrier::open(&node, "other.example").await;
     let mut octets = air((8, 8));
     octets[0] = 2;
     assert_eq!(version.ask(&octets).await.code(), ResultCode::UNSUPPORTED_VERSION);
@@ -82,12 +41,12 @@ async fn garbage_and_oversize_are_closed_at_once_and_a_request_is_told_why() {
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_read_no_more_and_closed() {
     let app = App::new(Manner::Now);
-    let mut config = hss();
+    let mut config = Carrier::hss();
     config.limits.write_buffer = 64 << 10;
     config.peers.push(PeerConfig::new("good.example"));
     let node = Node::start(config, app.clone()).await.unwrap();
-    let mut bad = Raw::open(&node, MME).await;
-    let mut good = Raw::open(&node, "good.example").await;
+    let mut bad = Carrier::open(&node, MME).await;
+    let mut good = Carrier::open(&node, "good.example").await;
     let flood: Vec<u8> = (0..1000).flat_map(|i| air((i, i))).collect();
     use tokio::io::AsyncWriteExt;
     let mut sent = 0u64;
@@ -107,10 +66,10 @@ async fn a_peer_that_does_not_read_is_read_no_more_and_closed() {
 #[tokio::test]
 async fn requests_beyond_those_in_flight_wait_until_some_are_answered() {
     let app = App::new(Manner::Later);
-    let mut config = hss();
+    let mut config = Carrier::hss();
     config.limits.requests_in_flight = 3;
     let node = Node::start(config, app.clone()).await.unwrap();
-    let mut raw = Raw::open(&node, MME).await;
+    let mut raw = Carrier::open(&node, MME).await;
     let many: Vec<u8> = (0..10).flat_map(|i| air((i, i))).collect();
     raw.send(&many).await;
     until("three", || app.executed() == 3).await;
@@ -123,20 +82,4 @@ async fn requests_beyond_those_in_flight_wait_until_some_are_answered() {
         assert_eq!(raw.receive().await.code(), ResultCode::TOO_BUSY);
     }
     assert_eq!(app.executed(), 10);
-}
-
-#[tokio::test]
-async fn connections_without_a_cer_are_limited_and_do_not_keep_peers_out_for_long() {
-    let mut config = hss();
-    config.limits = Limits { unidentified: 2, ..Limits::default() };
-    let node = Node::start(config, App::new(Manner::Now)).await.unwrap();
-    let mut silent = [Raw::connect(&node).await, Raw::connect(&node).await];
-    let mut third = Raw::connect(&node).await;
-    third.is_closed().await;
-    for raw in &mut silent {
-        raw.is_closed().await;
-    }
-    drop(silent);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let _open = Raw::open(&node, MME).await;
 }

@@ -1,37 +1,22 @@
-//! Watchdog, DPR and connecting again.
+//! Connecting again, and not.
 
 use std::time::{Duration, Instant};
 
 use s6a::base::DisconnectCause;
 use s6a::codec::dictionary::base::*;
-use s6a::codec::{CommandFlags, Message, ResultCode};
-use s6a::net::{Down, Endpoint, Node};
-use tokio::net::TcpListener;
+use s6a::codec::{CommandFlags, ResultCode};
+use s6a::net::{Down, Node};
 
+use super::Carrier;
 use crate::support::*;
 
-/// A listener that plays the HSS towards a node.
-async fn hss_by_hand() -> (TcpListener, Endpoint) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = Endpoint::Tcp(listener.local_addr().unwrap());
-    (listener, endpoint)
-}
-
 /// Accepts the node's connection and answers its CER.
-async fn accept(listener: &TcpListener) -> Raw<tokio::net::TcpStream> {
+async fn accept(listener: &Carrier) -> Raw<<Carrier as Transport>::Stream> {
     let accepted = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await;
-    let (stream, _) = accepted.expect("the node connects").unwrap();
-    let mut raw = Raw { stream };
+    let mut raw = accepted.expect("the node connects");
     let cer = raw.receive().await;
     assert_eq!((cer.header().command, cer.header().is_request()), (257, true));
-    let mut cea = crate::support::cer(HSS, S6A, 7);
-    // The same AVPs, as an answer with Result-Code.
-    cea[4] = 0;
-    cea[12..20].copy_from_slice(&cer.0[12..20]);
-    s6a::codec::Writer::avps(&mut cea).u32(&RESULT_CODE, 2001);
-    let length = cea.len() as u32;
-    cea[1..4].copy_from_slice(&length.to_be_bytes()[1..]);
-    raw.send(&cea).await;
+    raw.send(&cea(&cer.header())).await;
     raw
 }
 
@@ -43,7 +28,7 @@ fn dpr(cause: u32) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_lost_peer_is_connected_to_again_and_again() {
-    let (listener, endpoint) = hss_by_hand().await;
+    let (listener, endpoint) = Carrier::listen().await;
     let app = App::new(Manner::Now);
     let _node = Node::start(mme(&endpoint), app.clone()).await.unwrap();
     for times in 1..4 {
@@ -55,11 +40,11 @@ async fn a_lost_peer_is_connected_to_again_and_again() {
 
 #[tokio::test]
 async fn attempts_that_fail_are_made_at_growing_intervals() {
-    let (listener, endpoint) = hss_by_hand().await;
+    let (listener, endpoint) = Carrier::listen().await;
     let _node = Node::start(mme(&endpoint), App::new(Manner::Now)).await.unwrap();
     let mut times = Vec::new();
     for _ in 0..6 {
-        drop(listener.accept().await.unwrap());
+        drop(listener.accept().await);
         times.push(Instant::now());
     }
     // 50, 100, 200, 200 … ms with a quarter of jitter.
@@ -70,7 +55,7 @@ async fn attempts_that_fail_are_made_at_growing_intervals() {
 
 #[tokio::test]
 async fn a_dpr_is_answered_and_after_rebooting_the_node_comes_back() {
-    let (listener, endpoint) = hss_by_hand().await;
+    let (listener, endpoint) = Carrier::listen().await;
     let app = App::new(Manner::Now);
     let _node = Node::start(mme(&endpoint), app.clone()).await.unwrap();
     let mut raw = accept(&listener).await;
@@ -85,7 +70,7 @@ async fn a_dpr_is_answered_and_after_rebooting_the_node_comes_back() {
 
 #[tokio::test]
 async fn after_do_not_want_to_talk_to_you_the_node_stays_away() {
-    let (listener, endpoint) = hss_by_hand().await;
+    let (listener, endpoint) = Carrier::listen().await;
     let app = App::new(Manner::Now);
     let _node = Node::start(mme(&endpoint), app.clone()).await.unwrap();
     let mut raw = accept(&listener).await;
@@ -93,70 +78,4 @@ async fn after_do_not_want_to_talk_to_you_the_node_stays_away() {
     drop(raw);
     let again = tokio::time::timeout(Duration::from_millis(800), listener.accept()).await;
     assert!(again.is_err(), "the node came back");
-}
-
-#[tokio::test]
-async fn shutdown_waits_for_what_was_promised_and_for_the_dpa() {
-    let app = App::new(Manner::Later);
-    let node = Node::start(hss(), app.clone()).await.unwrap();
-    let mut raw = Raw::open(&node, MME).await;
-    raw.send(&air((1, 1))).await;
-    until("asked", || app.executed() == 1).await;
-    let ((), ()) = tokio::join!(node.shutdown(DisconnectCause::DoNotWantToTalkToYou), async {
-        let dpr = raw.receive().await;
-        assert_eq!(dpr.header().command, 282);
-        assert_eq!(dpr.message().find(&DISCONNECT_CAUSE).unwrap().u32().unwrap(), 2);
-        raw.send(&answer(&dpr.message(), ResultCode::SUCCESS)).await;
-        let later = app.laters.lock().unwrap().pop().unwrap();
-        let mut out = Vec::new();
-        success(&later.request(), 1, &mut out);
-        later.send(out);
-        assert_eq!(raw.receive().await.code(), ResultCode::SUCCESS);
-        raw.is_closed().await;
-    });
-    assert!(tokio::net::TcpStream::connect(tcp_address(&node)).await.is_err(), "it listens no more");
-}
-
-#[tokio::test]
-async fn shutdown_does_not_wait_for_ever_for_a_silent_peer() {
-    let node = Node::start(hss(), App::new(Manner::Now)).await.unwrap();
-    let mut raw = Raw::open(&node, MME).await;
-    let _silent = Raw::connect(&node).await;
-    let start = Instant::now();
-    node.shutdown(DisconnectCause::Busy).await;
-    assert!(start.elapsed() < quick().disconnect * 3);
-    assert_eq!(raw.receive().await.header().command, 282);
-    raw.is_closed().await;
-}
-
-/// RFC 3539 §3.4.1 in virtual time: asked after Tw, suspect after two, closed after three.
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_answer_the_watchdog_is_closed() {
-    let app = App::new(Manner::Now);
-    let mut config = hss();
-    config.listen.clear();
-    config.timers = s6a::net::Timers::default();
-    let node = Node::start(config, app.clone()).await.unwrap();
-    let (ours, theirs) = tokio::io::duplex(4096);
-    node.accept(ours);
-    let mut raw = Raw { stream: theirs };
-    raw.exchange_capabilities(MME).await;
-    let start = tokio::time::Instant::now();
-    let dwr = tokio::time::timeout(Duration::from_secs(40), async {
-        let mut octets = [0; 20];
-        tokio::io::AsyncReadExt::read_exact(&mut raw.stream, &mut octets).await.unwrap();
-        octets
-    });
-    let octets = dwr.await.expect("a DWR within Tw");
-    assert_eq!(octets[5..8], [0, 1, 24]);
-    assert!(start.elapsed() >= Duration::from_secs(28));
-    let gone = async {
-        while app.downs.lock().unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(80), gone).await.expect("closed within three intervals");
-    assert_eq!(app.downs.lock().unwrap()[0], Down::Watchdog);
-    assert!(start.elapsed() >= Duration::from_secs(84));
-    assert!(Message::parse(&octets).is_err(), "only the header was read");
 }

@@ -1,17 +1,15 @@
 //! Nodes and hand-made peers.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use s6a::base::error_answer;
 use s6a::codec::dictionary::base::*;
 use s6a::codec::{CommandFlags, Header, Message, ResultCode, Writer};
 use s6a::net::{Answer, Application, Down, Endpoint, Later, Node, NodeConfig, PeerConfig, PeerInfo, Timers};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 pub const HSS: &str = "hss.home.example";
 pub const MME: &str = "mme.visited.example";
@@ -38,13 +36,9 @@ pub fn quick() -> Timers {
     }
 }
 
+/// An HSS that listens nowhere.
 pub fn hss() -> NodeConfig {
-    NodeConfig {
-        listen: vec!["tcp://127.0.0.1:0".parse().unwrap()],
-        peers: vec![PeerConfig::new(MME)],
-        timers: quick(),
-        ..NodeConfig::new(HSS, HOME)
-    }
+    NodeConfig { peers: vec![PeerConfig::new(MME)], timers: quick(), ..NodeConfig::new(HSS, HOME) }
 }
 
 pub fn mme(to: &Endpoint) -> NodeConfig {
@@ -55,11 +49,39 @@ pub fn mme(to: &Endpoint) -> NodeConfig {
     }
 }
 
-pub fn tcp_address(node: &Node) -> SocketAddr {
-    match node.local_endpoints()[0] {
-        Endpoint::Tcp(address) | Endpoint::Tls(address) => address,
-        Endpoint::Sctp(_) => panic!("no TCP"),
+/// What the tests of this folder run over.
+pub trait Transport: Sized {
+    /// The peer's end of a connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// Whether messages come in the order in which they were sent.
+    const KEEPS_ORDER: bool;
+    /// Whether a node sees where a peer comes from.
+    const HAS_ADDRESSES: bool;
+
+    /// An HSS that can be connected to.
+    fn hss() -> NodeConfig;
+
+    /// A connection to such an HSS.
+    async fn connect(node: &Node) -> Raw<Self::Stream>;
+
+    /// Connected, with CER and CEA done.
+    async fn open(node: &Node, host: &str) -> Raw<Self::Stream> {
+        let mut raw = Self::connect(node).await;
+        raw.exchange_capabilities(host).await;
+        raw
     }
+
+    /// Whether an HSS can still be connected to.
+    async fn is_listening(node: &Node) -> bool;
+}
+
+/// A transport on which nodes connect too.
+pub trait Listening: Transport {
+    /// Plays the HSS towards a node, and says where.
+    async fn listen() -> (Self, Endpoint);
+
+    /// The node's next connection.
+    async fn accept(&self) -> Raw<Self::Stream>;
 }
 
 /// What an application under test does with a request.
@@ -188,21 +210,6 @@ pub struct Raw<S> {
     pub stream: S,
 }
 
-impl Raw<TcpStream> {
-    pub async fn connect(node: &Node) -> Self {
-        let stream = TcpStream::connect(tcp_address(node)).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream }
-    }
-
-    /// Connected, with CER and CEA done.
-    pub async fn open(node: &Node, host: &str) -> Self {
-        let mut raw = Self::connect(node).await;
-        raw.exchange_capabilities(host).await;
-        raw
-    }
-}
-
 pub fn cer(host: &str, application: u32, origin_state_id: u32) -> Vec<u8> {
     let header = Header {
         length: 0,
@@ -223,6 +230,19 @@ pub fn cer(host: &str, application: u32, origin_state_id: u32) -> Vec<u8> {
     w.u32(&AUTH_APPLICATION_ID, application);
     w.finish();
     out
+}
+
+/// The HSS's CEA to the CER with this header.
+pub fn cea(to: &Header) -> Vec<u8> {
+    let mut cea = cer(HSS, S6A, 7);
+    // The same AVPs, as an answer with Result-Code.
+    cea[4] = 0;
+    cea[12..16].copy_from_slice(&to.hop_by_hop.to_be_bytes());
+    cea[16..20].copy_from_slice(&to.end_to_end.to_be_bytes());
+    Writer::avps(&mut cea).u32(&RESULT_CODE, 2001);
+    let length = cea.len() as u32;
+    cea[1..4].copy_from_slice(&length.to_be_bytes()[1..]);
+    cea
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
@@ -260,6 +280,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
             Ok(message) => panic!("the connection is open: {:?}", message.message().header),
             Err(error) => assert_ne!(error.kind(), io::ErrorKind::TimedOut, "the connection is open"),
         }
+    }
+
+    /// Closed not before `least` and not long after it.
+    pub async fn is_closed_after(&mut self, least: Duration) {
+        let start = Instant::now();
+        self.is_closed().await;
+        let took = start.elapsed();
+        let late = took >= least + Duration::from_secs(3);
+        assert!(took + Duration::from_millis(50) >= least && !late, "{took:?}");
     }
 
     pub async fn ask(&mut self, octets: &[u8]) -> Received {

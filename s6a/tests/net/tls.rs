@@ -7,6 +7,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use s6a::net::{Node, NodeConfig, TlsConfigs, TransportKind};
 
+use crate::carriers::Tcp;
 use crate::support::*;
 
 struct Authority {
@@ -111,7 +112,7 @@ async fn a_handshake_that_stalls_costs_others_nothing_and_ends_in_time() {
     let authority = authority();
     let app = App::new(Manner::Now);
     let hss = Node::start(secure(&authority), app.clone()).await.unwrap();
-    let mut silent = Raw::connect(&hss).await;
+    let mut silent = Tcp::connect(&hss).await;
     let config = NodeConfig { tls: Some(authority.node(MME).0), ..mme(&hss.local_endpoints()[0]) };
     let _mme = Node::start(config, App::new(Manner::Now)).await.unwrap();
     up(&app, 1).await;

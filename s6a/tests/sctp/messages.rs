@@ -1,82 +1,20 @@
-//! Nodes over the kernel's SCTP, RFC 6733 §2.1.1: with each other, and with a peer that sees SCTP's messages.
-//!
-//! Where the kernel has no SCTP, each test asserts that a node says so instead, and prints "skipped: no kernel SCTP".
-//! On such a machine the exchange itself can be seen in User Mode Linux over the host's files (Debian's packages
-//! user-mode-linux and busybox), with this as the script `init` and `$TEST` the binary that
-//! `cargo test -p s6a --test sctp --no-run` names:
-//!
-//! ```sh
-//! #!/bin/bash
-//! mount -t proc proc /proc; mount -t tmpfs tmpfs /dev/shm
-//! M=/usr/lib/uml/modules/$(uname -r)
-//! # What sctp.ko needs, in its order; listening also wants hmac.
-//! for m in $(grep kernel/net/sctp/sctp.ko: $M/modules.dep | tr -d : | tr ' ' '\n' | tac) kernel/crypto/hmac.ko; do
-//!     busybox insmod $M/$m
-//! done
-//! ip link set lo up
-//! $TEST --nocapture; echo "exit $?"
-//! echo o > /proc/sysrq-trigger; sleep 2
-//! ```
-//!
-//! ```sh
-//! TMPDIR=/dev/shm linux.uml mem=512M rootfstype=hostfs rootflags=/ rw init=$PWD/init con=null con0=fd:0,fd:1 quiet </dev/null
-//! ```
+//! Diameter messages inside of SCTP messages, RFC 6733 §2.1.1.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "helpers of tests, outside of test functions"
-)]
-
-use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use oxirush_sctp::{
-    ConnectedSocket, NotificationOrData, ReceivedData, SendOptions, Socket, SocketToAssociation,
-};
+use oxirush_sctp::SendOptions;
 use s6a::base::DisconnectCause;
 use s6a::codec::dictionary::base::*;
 use s6a::codec::{CommandFlags, Header, ResultCode, Writer};
-use s6a::net::{Destination, Down, Endpoint, Limits, Node, NodeConfig, StartError};
+use s6a::net::{Destination, Down, Limits, Node, NodeConfig};
 use s6a::peer::State;
 
-use support::*;
-
-#[path = "net/support.rs"]
-#[allow(dead_code, reason = "shared with the tests over TCP and TLS")]
-mod support;
+use crate::carrier::Sctp;
+use crate::peer::{DIAMETER, Peer, addresses, is_unordered};
+use crate::support::*;
 
 const TWO: &str = "sctp://127.0.0.1:0,127.0.0.2:0";
-const DIAMETER: u32 = 46;
-
-/// As the kernel itself says it.
-fn kernel_has_sctp() -> bool {
-    match Socket::new_v4(SocketToAssociation::OneToOne) {
-        Ok(_) => true,
-        Err(error) => {
-            assert_eq!(error.raw_os_error(), Some(libc::EPROTONOSUPPORT), "{error}");
-            false
-        }
-    }
-}
-
-/// A node, or none where the kernel has no SCTP: the node has said so then, with what to do.
-async fn start(config: NodeConfig, app: Arc<App>) -> Option<Node> {
-    let started = Node::start(config, app).await;
-    if kernel_has_sctp() {
-        return Some(started.unwrap());
-    }
-    let error = started.unwrap_err();
-    assert!(matches!(error, StartError::NoSctp { .. }), "{error:?}");
-    let advice = "this machine's kernel offers no SCTP: load it (modprobe sctp) or use tcp:// or tls://";
-    assert!(error.to_string().starts_with("sctp://127.0.0.1:"), "{error}");
-    assert!(error.to_string().ends_with(advice), "{error}");
-    eprintln!("skipped: no kernel SCTP");
-    None
-}
 
 fn hss_on(endpoint: &str) -> NodeConfig {
     NodeConfig { listen: vec![endpoint.parse().unwrap()], ..hss() }
@@ -96,79 +34,15 @@ fn clear_location(more: usize) -> impl FnOnce(&mut Vec<u8>, u32, u32) {
     }
 }
 
-/// A peer without a state machine, that sees and makes single SCTP messages.
-struct Peer {
-    socket: ConnectedSocket,
-}
-
-fn addresses(node: &Node) -> Vec<std::net::SocketAddr> {
-    match &node.local_endpoints()[0] {
-        Endpoint::Sctp(addresses) => addresses.clone(),
-        other => panic!("{other} is not SCTP"),
-    }
-}
-
-impl Peer {
-    async fn connect(node: &Node) -> Self {
-        let socket = Socket::new_v4(SocketToAssociation::OneToOne).unwrap();
-        let (socket, _) = socket.connectx(&addresses(node)).await.unwrap();
-        Self { socket }
-    }
-
-    /// Connected, with CER and CEA done.
-    async fn open(node: &Node) -> Self {
-        let peer = Self::connect(node).await;
-        peer.send(&cer(MME, S6A, 1)).await;
-        assert_eq!(Received(peer.receive().await.payload).code(), ResultCode::SUCCESS);
-        peer
-    }
-
-    async fn send(&self, octets: &[u8]) {
-        self.socket.send(octets, SendOptions::new().ppid(DIAMETER)).await.unwrap();
-    }
-
-    /// The next message, or the end. A peer that comes back is asked to prove itself by DWR (RFC 3539 §3.4.1): that is
-    /// not what is waited for.
-    async fn next(&self) -> io::Result<Option<ReceivedData>> {
-        loop {
-            let next = tokio::time::timeout(Duration::from_secs(10), self.socket.recv());
-            match next.await.expect("a message or the end")? {
-                Some(NotificationOrData::Data(message)) if message.payload[4..8] == [0x80, 0, 1, 24] => {}
-                Some(NotificationOrData::Data(message)) => return Ok(Some(message)),
-                Some(other) => panic!("{other:?}"),
-                None => return Ok(None),
-            }
-        }
-    }
-
-    async fn receive(&self) -> ReceivedData {
-        self.next().await.unwrap().expect("a message")
-    }
-
-    async fn is_closed(&self) {
-        if let Ok(Some(message)) = self.next().await {
-            panic!("the association is open: {message:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_node_that_only_connects_over_sctp_is_told_too_when_there_is_none() {
-    let nobody: Endpoint = "sctp://127.0.0.1:9".parse().unwrap();
-    if let Some(node) = start(mme(&nobody), App::new(Manner::Now)).await {
-        assert_ne!(node.peers()[0].state, State::IOpen);
-    }
-}
-
 #[tokio::test]
 async fn requests_go_both_ways_over_two_addresses_and_shutdown_disconnects_by_dpr() {
     let (server, client) = (App::new(Manner::Now), App::new(Manner::Now));
-    let Some(hss) = start(hss_on(TWO), server.clone()).await else { return };
+    let hss = Node::start(hss_on(TWO), server.clone()).await.unwrap();
     let bound = addresses(&hss);
     assert_eq!(bound.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>(), ["127.0.0.1", "127.0.0.2"]);
     assert!(bound[0].port() != 0 && bound[0].port() == bound[1].port(), "{bound:?}");
 
-    let mme = start(mme(&hss.local_endpoints()[0]), client.clone()).await.unwrap();
+    let mme = Node::start(mme(&hss.local_endpoints()[0]), client.clone()).await.unwrap();
     up(&server, 1).await;
     up(&client, 1).await;
     assert_eq!((hss.peers()[0].state, mme.peers()[0].state), (State::ROpen, State::IOpen));
@@ -194,8 +68,8 @@ async fn requests_go_both_ways_over_two_addresses_and_shutdown_disconnects_by_dp
 #[tokio::test]
 async fn a_message_longer_than_packets_and_reads_arrives_whole() {
     let (server, client) = (App::new(Manner::Now), App::new(Manner::Now));
-    let Some(hss) = start(hss_on("sctp://127.0.0.1:0"), server.clone()).await else { return };
-    let _mme = start(mme(&hss.local_endpoints()[0]), client.clone()).await.unwrap();
+    let hss = Node::start(hss_on("sctp://127.0.0.1:0"), server.clone()).await.unwrap();
+    let _mme = Node::start(mme(&hss.local_endpoints()[0]), client.clone()).await.unwrap();
     up(&server, 1).await;
     let to_mme = Destination { host: Some(MME), realm: VISITED };
     for octets in [1_400, 4_096, 60_000] {
@@ -213,9 +87,9 @@ async fn many_requests_at_once_are_all_answered_once() {
         ..quick()
     };
     let hss = NodeConfig { timers, ..hss_on("sctp://127.0.0.1:0") };
-    let Some(hss) = start(hss, server.clone()).await else { return };
+    let hss = Node::start(hss, server.clone()).await.unwrap();
     let mme = NodeConfig { timers, ..mme(&hss.local_endpoints()[0]) };
-    let mme = start(mme, client.clone()).await.unwrap();
+    let mme = Node::start(mme, client.clone()).await.unwrap();
     up(&client, 1).await;
     // As long as real ones: a burst of shorter ones overruns the peer's buffer, and comes again after a second.
     let long = |ids| {
@@ -247,7 +121,7 @@ async fn many_requests_at_once_are_all_answered_once() {
 
 #[tokio::test]
 async fn each_diameter_message_is_one_sctp_message_with_ppid_46() {
-    let Some(node) = start(hss_on(TWO), App::new(Manner::Now)).await else { return };
+    let node = Node::start(hss_on(TWO), App::new(Manner::Now)).await.unwrap();
     let peer = Peer::connect(&node).await;
     assert_eq!(peer.socket.peer_addrs().unwrap().len(), 2);
     peer.send(&cer(MME, S6A, 1)).await;
@@ -282,10 +156,70 @@ async fn each_diameter_message_is_one_sctp_message_with_ppid_46() {
     assert_eq!(answered, [1, 2, 3, 4, 5, 6]);
 }
 
+/// RFC 6733 §2.1.1: unordered on stream 0, but not before the peer has shown that it is open.
+#[tokio::test]
+async fn a_node_that_is_connected_to_keeps_order_until_the_peer_has_said_something() {
+    let node = Node::start(hss_on("sctp://127.0.0.1:0"), App::new(Manner::Now)).await.unwrap();
+    let peer = Peer::connect(&node).await;
+    peer.send(&cer(MME, S6A, 1)).await;
+    let cea = peer.receive().await;
+    assert_eq!((is_unordered(&cea), cea.stream_id()), (false, Some(0)));
+    let to_mme = Destination { host: Some(MME), realm: VISITED };
+    // The peer could still be waiting for its CEA.
+    let (answer, ()) = tokio::join!(node.request(to_mme, clear_location(0)), async {
+        let clr = peer.receive().await;
+        assert!(!is_unordered(&clr));
+        let clr = Received(clr.payload);
+        peer.send(&answer(&clr.message(), ResultCode::SUCCESS)).await;
+    });
+    answer.unwrap();
+    peer.send(&air((1, 1))).await;
+    let aia = peer.receive().await;
+    assert_eq!((is_unordered(&aia), aia.stream_id(), aia.ppid()), (true, Some(0), Some(DIAMETER)));
+}
+
+#[tokio::test]
+async fn a_node_that_connects_keeps_order_until_it_has_its_cea() {
+    let (listener, endpoint) = Sctp::listen().await;
+    let app = App::new(Manner::Now);
+    let node = Node::start(mme(&endpoint), app.clone()).await.unwrap();
+    let peer = Peer { socket: listener.association().await };
+    let received = peer.receive().await;
+    assert_eq!((is_unordered(&received), received.ppid()), (false, Some(DIAMETER)));
+    let received = Received(received.payload);
+    assert_eq!(received.header().command, 257);
+    peer.send(&cea(&received.header())).await;
+    up(&app, 1).await;
+    let to_hss = Destination { host: Some(HSS), realm: HOME };
+    let ask = node.request(to_hss, |out, hop_by_hop, end_to_end| out.extend(air((hop_by_hop, end_to_end))));
+    let (answered, ()) = tokio::join!(ask, async {
+        let sent = peer.receive().await;
+        assert_eq!((is_unordered(&sent), sent.stream_id(), sent.ppid()), (true, Some(0), Some(DIAMETER)));
+        let sent = Received(sent.payload);
+        peer.send(&answer(&sent.message(), ResultCode::SUCCESS)).await;
+    });
+    answered.unwrap();
+}
+
+/// RFC 9260 §9.1. Otherwise the kernel would keep what is left of it for minutes.
+#[tokio::test]
+async fn an_association_that_is_cut_is_aborted_and_one_that_is_closed_is_shut_down() {
+    let node = Node::start(hss_on("sctp://127.0.0.1:0"), App::new(Manner::Now)).await.unwrap();
+    let peer = Peer::open(&node).await;
+    drop(node);
+    assert_eq!(peer.next().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+
+    let node = Node::start(hss_on("sctp://127.0.0.1:0"), App::new(Manner::Now)).await.unwrap();
+    let stranger = Peer::connect(&node).await;
+    stranger.send(&cer("stranger.example", S6A, 1)).await;
+    assert_eq!(Received(stranger.receive().await.payload).code(), ResultCode::UNKNOWN_PEER);
+    assert!(stranger.next().await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn a_peer_that_goes_away_is_noticed_and_may_come_back() {
     let app = App::new(Manner::Now);
-    let Some(node) = start(hss_on(TWO), app.clone()).await else { return };
+    let node = Node::start(hss_on(TWO), app.clone()).await.unwrap();
     let goes = |times: usize| {
         let app = app.clone();
         async move { until("down", || app.downs.lock().unwrap().len() == times).await }
@@ -307,20 +241,20 @@ async fn a_peer_that_goes_away_is_noticed_and_may_come_back() {
 #[tokio::test]
 async fn a_lost_node_is_connected_to_again_on_the_same_port() {
     let (server, client) = (App::new(Manner::Now), App::new(Manner::Now));
-    let Some(hss) = start(hss_on(TWO), server.clone()).await else { return };
+    let hss = Node::start(hss_on(TWO), server.clone()).await.unwrap();
     let endpoint = hss.local_endpoints()[0].clone();
-    let _mme = start(mme(&endpoint), client.clone()).await.unwrap();
+    let _mme = Node::start(mme(&endpoint), client.clone()).await.unwrap();
     up(&client, 1).await;
     drop(hss);
     until("down", || !client.downs.lock().unwrap().is_empty()).await;
-    let _hss = start(hss_on(&endpoint.to_string()), server.clone()).await.unwrap();
+    let _hss = Node::start(hss_on(&endpoint.to_string()), server.clone()).await.unwrap();
     up(&client, 2).await;
 }
 
 #[tokio::test]
 async fn a_message_that_ends_in_the_middle_ends_the_association_and_no_other() {
     let app = App::new(Manner::Now);
-    let Some(node) = start(hss_on("sctp://127.0.0.1:0"), app.clone()).await else { return };
+    let node = Node::start(hss_on("sctp://127.0.0.1:0"), app.clone()).await.unwrap();
     let peer = Peer::open(&node).await;
     let whole = air((1, 1));
     peer.send(&whole[..whole.len() - 4]).await;
@@ -344,7 +278,7 @@ async fn a_message_that_ends_in_the_middle_ends_the_association_and_no_other() {
 #[tokio::test]
 async fn a_message_that_is_too_long_gets_5015_and_one_far_too_long_the_end() {
     let app = App::new(Manner::Now);
-    let Some(node) = start(hss_on("sctp://127.0.0.1:0"), app.clone()).await else { return };
+    let node = Node::start(hss_on("sctp://127.0.0.1:0"), app.clone()).await.unwrap();
     let long = |octets: usize| {
         request(MME, (1, 1), CommandFlags(0), |w| {
             w.str(&ERROR_MESSAGE, &"x".repeat(octets));
@@ -360,13 +294,4 @@ async fn a_message_that_is_too_long_gets_5015_and_one_far_too_long_the_end() {
     peer.send(&long(2 * max)).await;
     peer.is_closed().await;
     assert_eq!(app.executed(), 0);
-}
-
-#[tokio::test]
-async fn a_port_that_is_taken_is_named() {
-    let Some(first) = start(hss_on(TWO), App::new(Manner::Now)).await else { return };
-    let endpoint = first.local_endpoints()[0].clone();
-    let second = Node::start(hss_on(&endpoint.to_string()), App::new(Manner::Now)).await;
-    let message = second.unwrap_err().to_string();
-    assert!(message.contains(&endpoint.to_string()) && message.contains("choose another port"), "{message}");
 }

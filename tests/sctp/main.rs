@@ -1,0 +1,10 @@
+//! System tests over the kernel's SCTP: the program as it is shipped, on a host of its own with two cables to this one.
+//!
+//! `cargo test` leaves them out by itself; `bash tests/run` runs them in User Mode Linux, as root of a guest whose
+//! interfaces are nobody else's.
+
+mod free_diameter;
+mod losses;
+mod restarts;
+mod rig;
+mod wireshark;
