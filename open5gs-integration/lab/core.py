@@ -1,0 +1,166 @@
+"""Open5GS's EPC: a configuration for each daemon, and the daemons.
+
+The visited network is 999-70. IMSIs of 999-71 are provisional and lead to Callhome's ICF; those of 999-01 are the
+operator's, and lead to Open5GS's own HSS or to a second ICF.
+"""
+
+import subprocess
+import time
+
+ICF = ("icf.epc.mnc071.mcc999.3gppnetwork.org", "epc.mnc071.mcc999.3gppnetwork.org", "127.0.0.1", 3868)
+SERVING = "epc.mnc070.mcc999.3gppnetwork.org"
+HOME = "epc.mnc001.mcc999.3gppnetwork.org"
+MME = "127.0.0.2"
+#: Port of the operator's own HSS where that is an ICF: the lab's ninth port.
+SECOND_ICF = 9448
+GATEWAY = "10.45.0.1"
+SUBNET = "10.45.0.0/16"
+#: What the gateway gives by itself is at the beginning of the subnet; what ICFs assign lies behind it.
+POOL, HOME_POOL = "10.45.128.0/17", "10.45.64.0/18"
+APNS = ["provisioning", "internet"]
+
+
+class Core:
+    def __init__(self, prefix, out, own_hss):
+        self.prefix, self.out, self.own_hss = prefix, out, own_hss
+        self.daemons = {}
+
+    def _diameter(self, name, identity, realm, listen, peers):
+        lines = [f'Identity = "{identity}";', f'Realm = "{realm}";', "Port = 3868;", "SecPort = 0;", "No_IPv6;"]
+        lines += [f'ListenOn = "{listen}";', "TcTimer = 6;", "TwTimer = 10;", "NoRelay;"]
+        tls = f"{self.prefix}/etc/open5gs/tls"
+        lines += [f'TLS_Cred = "{tls}/{name}.crt", "{tls}/{name}.key";', f'TLS_CA = "{tls}/ca.crt";']
+        for extension in ["dict_rfc5777", "dict_mip6i", "dict_nasreq", "dict_nas_mipv6", "dict_dcca", "dict_dcca_3gpp"]:
+            lines.append(f'LoadExtension = "{self._extension(extension)}";')
+        lines += [f'ConnectPeer = "{peer}" {{ {how} }};' for peer, how in peers]
+        return self._file(f"{name}.conf", lines)
+
+    def _extension(self, name):
+        found = sorted(self.prefix.glob(f"lib/**/freeDiameter/{name}.fdx"))
+        if not found:
+            raise RuntimeError(f"{self.prefix}/lib has no freeDiameter/{name}.fdx")
+        return found[0]
+
+    def _file(self, name, lines):
+        path = self.out / name
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def _yaml(self, name, body):
+        head = ["logger:", "  file:", f"    path: {self.out}/{name}.log", "  level: info"]
+        head += ["global:", "  max:", "    ue: 4096", "    peer: 32"]
+        return self._file(f"{name}.yaml", head + body)
+
+    def write(self):
+        """All configurations."""
+        host, realm, address, port = ICF
+        home = (f"hss.{HOME}", "ConnectTo = \"127.0.0.8\"; No_TLS;")
+        if not self.own_hss:
+            home = (f"hss.{HOME}", f'ConnectTo = "127.0.0.1"; Port = {SECOND_ICF}; No_TLS; Prefer_TCP;')
+        icf = (host, f'ConnectTo = "{address}"; Port = {port}; No_TLS; Prefer_TCP;')
+        mme = self._diameter("mme", f"mme.{SERVING}", SERVING, MME, [icf, home])
+        smf = self._diameter("smf", f"smf.{SERVING}", SERVING, "127.0.0.4", [(f"pcrf.{SERVING}", 'ConnectTo = "127.0.0.9"; No_TLS;')])
+        pcrf = self._diameter("pcrf", f"pcrf.{SERVING}", SERVING, "127.0.0.9", [(f"smf.{SERVING}", 'ConnectTo = "127.0.0.4"; No_TLS;')])
+        self._yaml("mme", [
+            "mme:", f"  freeDiameter: {mme}",
+            "  s1ap:", "    server:", f"      - address: {MME}",
+            "  gtpc:", "    server:", f"      - address: {MME}",
+            "    client:", "      sgwc:", "        - address: 127.0.0.3", "      smf:", "        - address: 127.0.0.4",
+            "  gummei:", "    - plmn_id: { mcc: 999, mnc: 70 }", "      mme_gid: 2", "      mme_code: 1",
+            "  tai:", "    - plmn_id: { mcc: 999, mnc: 70 }", "      tac: 1",
+            "  hss_map:",
+            f"    - plmn_id: {{ mcc: 999, mnc: 71, realm: {realm}, host: {host} }}",
+            f"    - plmn_id: {{ mcc: 999, mnc: \"01\", realm: {HOME}, host: hss.{HOME} }}",
+            "  security:", "    integrity_order: [ EIA2, EIA1, EIA0 ]", "    ciphering_order: [ EEA0, EEA1, EEA2 ]",
+            "  network_name:", "    full: Lab", "    short: Lab", "  mme_name: lab",
+            "  time:", "    t3412:", "      value: 540",
+        ])
+        if self.own_hss:
+            hss = self._diameter("hss", f"hss.{HOME}", HOME, "127.0.0.8", [(f"mme.{SERVING}", f'ConnectTo = "{MME}"; No_TLS;')])
+            self._yaml("hss", ["db_uri: mongodb://127.0.0.1:27017/open5gs", "hss:", f"  freeDiameter: {hss}"])
+        policy = ["pcrf:", f"  freeDiameter: {pcrf}", "  policy:", "    - supi_range:"]
+        policy += [f"        - {first}-{last}" for first, last in (("999710000000000", "999719999999999"), ("999010000000000", "999019999999999"))]
+        policy.append("      session:")
+        for apn in APNS:
+            policy += [f"        - name: {apn}", "          type: 1"]
+            policy += ["          ambr: { downlink: { value: 1, unit: 2 }, uplink: { value: 1, unit: 2 } }"]
+            policy += ["          qos: { index: 9, arp: { priority_level: 8, pre_emption_vulnerability: 1, pre_emption_capability: 1 } }"]
+        self._yaml("pcrf", policy)
+        session = ["  session:", f"    - subnet: {SUBNET}", f"      gateway: {GATEWAY}"]
+        self._yaml("smf", [
+            "smf:", "  sbi:", "    server:", "      - address: 127.0.0.4", "        port: 7777",
+            "  pfcp:", "    server:", "      - address: 127.0.0.4", "    client:", "      upf:", "        - address: 127.0.0.7",
+            "  gtpc:", "    server:", "      - address: 127.0.0.4", "  gtpu:", "    server:", "      - address: 127.0.0.4",
+            *session, "  dns:", f"    - {GATEWAY}", "  mtu: 1400", "  ctf:", "    enabled: no", f"  freeDiameter: {smf}",
+        ])
+        self._yaml("upf", ["upf:", "  pfcp:", "    server:", "      - address: 127.0.0.7", "  gtpu:", "    server:", "      - address: 127.0.0.7", *session, "      dev: ogstun"])
+        self._yaml("sgwc", ["sgwc:", "  gtpc:", "    server:", "      - address: 127.0.0.3", "  pfcp:", "    server:", "      - address: 127.0.0.3", "    client:", "      sgwu:", "        - address: 127.0.0.6"])
+        self._yaml("sgwu", ["sgwu:", "  pfcp:", "    server:", "      - address: 127.0.0.6", "  gtpu:", "    server:", "      - address: 127.0.0.6"])
+
+    def start(self):
+        """All daemons, those first that others ask; ends when the MME has its peers."""
+        order = ["hss"] * self.own_hss + ["pcrf", "upf", "sgwu"]
+        self._up(order)
+        self._up(["smf", "sgwc"])
+        self.start_mme()
+        self.expect("smf", "CONNECTED TO 'pcrf")
+        self.expect("smf", "PFCP associated")
+        self.expect("sgwc", "PFCP associated")
+
+    def start_mme(self):
+        self._up(["mme"])
+        self.expect("mme", "CONNECTED TO 'icf")
+        self.expect("mme", "CONNECTED TO 'hss")
+
+    def _up(self, names):
+        for name in names:
+            log = self.out / f"{name}.log"
+            log.unlink(missing_ok=True)
+            command = [f"{self.prefix}/bin/open5gs-{name}d", "-c", str(self.out / f"{name}.yaml")]
+            with open(self.out / f"{name}.out", "w") as output:
+                self.daemons[name] = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        for name in names:
+            self.expect(name, "initialize...done", seconds=120)
+
+    def expect(self, name, text, seconds=60):
+        """Waits for a line of a daemon's log."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            log = self.log(name)
+            if text in log:
+                return
+            if self.daemons[name].poll() is not None:
+                raise RuntimeError(f"open5gs-{name}d has ended:\n{log[-2000:]}")
+            time.sleep(0.1)
+        raise RuntimeError(f"open5gs-{name}d has not said {text!r} within {seconds} s:\n{self.log(name)[-2000:]}")
+
+    def log(self, name):
+        path = self.out / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def cpu(self):
+        """Seconds of processor time of each daemon until now."""
+        return {name: cpu_seconds(daemon.pid) for name, daemon in self.daemons.items() if daemon.poll() is None}
+
+    def stop(self, name):
+        daemon = self.daemons.pop(name)
+        daemon.terminate()
+        try:
+            daemon.wait(20)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+    def stop_all(self):
+        for name in ["mme", "sgwc", "smf", "sgwu", "upf", "pcrf", "hss"]:
+            if name in self.daemons:
+                self.stop(name)
+
+
+def cpu_seconds(pid):
+    """User and system time, proc_pid_stat(5), fields 14 and 15."""
+    try:
+        fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / 100
