@@ -225,7 +225,7 @@ impl<'a> Lab<'a> {
             loop {
                 let found = self.dpf.json::<(), Value>(Method::GET, &path, None).await;
                 if let Ok(found) = found {
-                    let first = if found.is_array() { found.get(0) } else { found["items"].get(0) };
+                    let first = found["items"].get(0);
                     if first.is_some_and(|session| session["state"] == "closed") {
                         return;
                     }
