@@ -2,7 +2,7 @@
 //! RNCP; and formats of a later version than is known.
 
 use anyhow::{Result, ensure};
-use harness::roles::{Role, wait};
+use harness::roles::{Role, Roles, wait};
 use serde_json::{Value, json};
 
 use super::rig::{Device, Rig, field, session_of, status};
@@ -141,5 +141,35 @@ fn an_rncp_that_is_there_is_updated_and_imsi_and_keys_stay() -> Result<()> {
     })?;
     let ranges = rig.roles.items(Role::Sho, "/v1/number-ranges")?;
     ensure!(ranges[0]["used"] == 1, "an update uses a number: {ranges:?}");
+    Ok(())
+}
+
+/// A device that never answers is triggered until the RNCT has expired, and no longer; when it asks it gets another one.
+#[test]
+fn an_rnct_that_nobody_takes_expires_and_whoever_asks_gets_another_one() -> Result<()> {
+    let mut roles = Roles::new()?;
+    roles.rewrite(Role::Drf, &[("rnct_lifetime = \"1h\"", "rnct_lifetime = \"3s\"")])?;
+    roles.start_all()?;
+    let mut rig = Rig::with(roles)?;
+    let device = rig.device()?;
+    // In the lab's pool, and nobody listens there.
+    let notice = json!({
+        "id": "00000000-0000-4000-8000-000000000007", "pcid": device.pcid, "address": "127.45.255.1",
+        "visited_plmn": "999-70", "serving_node": "mme.localdomain", "at": "2026-01-01T00:00:00Z",
+    });
+    let taken = rig.roles.request(Role::Drf, "POST", "/v1/notices", Some(&notice))?;
+    ensure!(taken.status == 202, "{} {}", taken.status, taken.body);
+    let of_device = format!("/v1/triggers?pcid={}", device.pcid);
+    let triggers = rig.roles.items(Role::Drf, &of_device)?;
+    ensure!(triggers.len() == 1 && triggers[0]["state"] == "pending", "{triggers:?}");
+    wait("the RNCT to expire", || Ok(rig.roles.items(Role::Drf, &of_device)?[0]["state"] == "expired"))?;
+    let tried = &rig.roles.items(Role::Drf, &of_device)?[0];
+    ensure!(tried["attempts"].as_u64() > Some(0), "it was never sent: {tried}");
+
+    let hello = rig.does(&device, "hello", json!({}))?;
+    ensure!(status(&hello) == 200 && hello["rnct"]["trigger"] != triggers[0]["id"], "{hello}");
+    let states: Vec<Value> =
+        rig.roles.items(Role::Drf, &of_device)?.iter().map(|one| one["state"].clone()).collect();
+    ensure!(states.contains(&json!("expired")) && states.len() == 2, "{states:?}");
     Ok(())
 }
