@@ -7,8 +7,14 @@ use rcgen::{
     KeyPair,
 };
 use schemas::{
+    cbor::{self, CborError},
     cose::{self, CoseError, PrivateKey, Signer},
+    enrolment::Enrolment,
+    report::InstallReport,
+    rncp::{Credentials, Manifest},
+    rnct::Rnct,
     trust::{Anchors, Purpose, TrustError},
+    verdict::Verdict,
 };
 
 struct Authority {
@@ -47,6 +53,24 @@ fn usage(purpose: Purpose) -> CustomExtension {
 
 const TYPE: &str = "application/test";
 const NOW: u64 = 1_800_000_000;
+
+/// A later version may look quite different; still it is its version that is said.
+#[test]
+fn a_later_version_of_any_format_is_told_so_before_anything_else() {
+    let later = std::collections::BTreeMap::from([("version", 2), ("what-is-new", 1)]);
+    let octets = cbor::encode(&later).unwrap();
+    let known = [
+        ("RNCT", Rnct::decode(&octets).map(drop)),
+        ("manifest", Manifest::decode(&octets).map(drop)),
+        ("credentials", Credentials::decode(&octets).map(drop)),
+        ("report", InstallReport::decode(&octets).map(drop)),
+        ("verdict", Verdict::decode(&octets).map(drop)),
+        ("enrolment", Enrolment::decode(&octets).map(drop)),
+    ];
+    for (format, decoded) in known {
+        assert_eq!(decoded, Err(CborError::Version { found: 2, known: 1 }), "{format}");
+    }
+}
 
 #[test]
 fn a_signature_is_good_for_its_purpose_and_no_other() {

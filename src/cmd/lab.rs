@@ -49,6 +49,9 @@ pub struct Args {
     access: Option<AccessArg>,
     #[command(flatten)]
     core: core::CoreArgs,
+    /// Whose network lends the first attach.
+    #[arg(long, value_enum, default_value_t = Visited::Other)]
+    visited: Visited,
     /// Show every AVP of every message.
     #[arg(long, short)]
     verbose: bool,
@@ -115,6 +118,17 @@ enum AccessArg {
     Ip,
 }
 
+/// Whose network lends the first attach: "there may be only two operators physically present" (seed, section 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Visited {
+    /// That of an operator who is nothing else to the device, 999-70.
+    Other,
+    /// The registry's own, 999-71.
+    Registry,
+    /// The selected home operator's, 999-01, who does not know the device yet.
+    Home,
+}
+
 /// Runs the lab.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     let story = Story::new(args.json, args.verbose);
@@ -152,7 +166,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 }
 
 async fn all(args: &Args, folder: &Folder, roles: &Roles, ports: Ports, story: &Story) -> anyhow::Result<()> {
-    let lab = device::Lab::prepare(folder, roles, ports, args.devices, story).await?;
+    let lab = device::Lab::prepare(folder, roles, ports, args.devices, story).await?.in_network(args.visited);
     let lab = lab.through(args.core.core(), args.ports.open5gs_hss.is_some());
     for (arg, access) in [(AccessArg::Eps, Access::Eps), (AccessArg::Ip, Access::Ip)] {
         if args.access.is_none_or(|wanted| wanted == arg) {

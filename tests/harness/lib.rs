@@ -8,6 +8,7 @@ pub mod callhome;
 pub mod capture;
 pub mod child;
 pub mod free_diameter;
+pub mod gate;
 pub mod http;
 pub mod icf;
 pub mod network;

@@ -32,7 +32,15 @@ impl Mme {
     /// # Errors
     /// If it does not get one.
     pub fn connect(folder: &Path, port: u16) -> Result<Self> {
-        Self::start(folder, &["--port", &port.to_string()])
+        Self::connect_to(folder, port, HOST, REALM)
+    }
+
+    /// As [`Mme::connect`], to an ICF of another name and realm.
+    ///
+    /// # Errors
+    /// As [`Mme::connect`].
+    pub fn connect_to(folder: &Path, port: u16, hss: &str, realm: &str) -> Result<Self> {
+        Self::start(folder, &["--hss", hss, "--hss-realm", realm, "--port", &port.to_string()])
     }
 
     /// Waits for a relay to connect to it at `port`, and asks the ICF through that.
@@ -40,7 +48,8 @@ impl Mme {
     /// # Errors
     /// If it cannot be started.
     pub fn behind(folder: &Path, port: u16, relay: &str) -> Result<Self> {
-        let mut mme = Self::start(folder, &["--listen", &port.to_string(), "--via", relay])?;
+        let how = ["--hss", HOST, "--hss-realm", REALM, "--listen", &port.to_string(), "--via", relay];
+        let mut mme = Self::start(folder, &how)?;
         mme.event("listening", Duration::from_secs(30))?;
         Ok(mme)
     }
@@ -49,7 +58,6 @@ impl Mme {
         let mut command = Command::new(programs::python()?);
         command
             .arg(programs::workspace().join("tests/python/s6a_client.py"))
-            .args(["--hss", HOST, "--hss-realm", REALM])
             .args(how)
             .env("PYTHONDONTWRITEBYTECODE", "1");
         let (child, output) = Child::start_piped("python-diameter", command, &folder.join("python.log"))?;

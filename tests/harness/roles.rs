@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::{
     callhome,
     child::{Child, tail},
+    gate::Gate,
     http, ports,
 };
 
@@ -87,6 +88,8 @@ pub struct Roles {
     pub coap: u16,
     /// Where the HSS of the SHO listens for Diameter.
     pub hss_diameter: u16,
+    /// Whose network lends the first attach: `--visited` of the lab.
+    pub visited: &'static str,
     token: String,
     tls: Arc<ClientConfig>,
 }
@@ -130,6 +133,7 @@ impl Roles {
             diameter,
             coap,
             hss_diameter: base + 8,
+            visited: "other",
             token,
             tls: Arc::new(tls),
         })
@@ -141,10 +145,22 @@ impl Roles {
     /// If one does not come up.
     pub fn started() -> Result<Self> {
         let mut roles = Self::new()?;
-        for role in Role::ALL {
-            roles.start(role)?;
-        }
+        roles.start_all()?;
         Ok(roles)
+    }
+
+    /// Starts all at once, and waits until they are alive.
+    ///
+    /// # Errors
+    /// If one does not come up.
+    pub fn start_all(&mut self) -> Result<()> {
+        for role in Role::ALL {
+            self.launch(role)?;
+        }
+        for role in Role::ALL {
+            self.alive(role)?;
+        }
+        Ok(())
     }
 
     /// Where data, configurations and logs are.
@@ -165,20 +181,91 @@ impl Roles {
     /// If it runs already, ends, or does not answer.
     pub fn start(&mut self, role: Role) -> Result<()> {
         ensure!(self.running[role as usize].is_none(), "{} runs already", role.name());
+        self.launch(role)?;
+        self.alive(role)
+    }
+
+    /// Starts a role, and does not wait.
+    fn launch(&mut self, role: Role) -> Result<()> {
         let mut command = Command::new(callhome::binary()?);
-        command.arg(role.subcommand()).arg("--config").arg(self.file(role, "toml")).env("RUST_LOG", "info");
-        let name = format!("callhome {}", role.name());
-        let mut child = Child::start(&name, command, &self.file(role, "log"))?;
+        command.arg(role.subcommand()).arg("--config").arg(self.config(role)).env("RUST_LOG", "info");
+        let child = Child::start(&format!("callhome {}", role.name()), command, &self.file(role, "log"))?;
+        self.running[role as usize] = Some(child);
+        Ok(())
+    }
+
+    /// Waits until a role is alive.
+    fn alive(&mut self, role: Role) -> Result<()> {
         let until = Instant::now() + LIMIT;
         while !self.request(role, "GET", "/healthz", None).is_ok_and(|answer| answer.status == 200) {
+            let child = self.process(role)?;
             child.running()?;
             if Instant::now() > until {
-                bail!("{name} does not answer after {LIMIT:?}:\n{}", tail(&child.log()));
+                bail!("{} does not answer after {LIMIT:?}:\n{}", role.name(), tail(&child.log()));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        self.running[role as usize] = Some(child);
         Ok(())
+    }
+
+    /// What it is started with: as the lab writes it, unless it was changed by [`Roles::rewrite`].
+    fn config(&self, role: Role) -> PathBuf {
+        let changed = self.folder.path().join("changed").join(role.name()).with_extension("toml");
+        if changed.exists() { changed } else { self.file(role, "toml") }
+    }
+
+    /// Changes a role's configuration before it is started; each replacement has to find something. The lab's own files
+    /// stay: a device that is started writes them anew.
+    ///
+    /// # Errors
+    /// If there is nothing to replace, or the file cannot be written.
+    pub fn rewrite(&self, role: Role, replacements: &[(&str, &str)]) -> Result<()> {
+        let mut text = std::fs::read_to_string(self.config(role))?;
+        for (old, new) in replacements {
+            ensure!(text.contains(old), "{}.toml has no {old}", role.name());
+            text = text.replace(old, new);
+        }
+        let folder = self.folder.path().join("changed");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(role.name()).with_extension("toml"), text)?;
+        Ok(())
+    }
+
+    /// A gate between the devices' MME and the ICF.
+    ///
+    /// # Errors
+    /// If it cannot be put there.
+    pub fn gate_at_icf(&mut self) -> Result<Gate> {
+        let gate = Gate::before(self.diameter)?;
+        // A copy: in the file that devices write anew, the ICF would listen where the gate does.
+        self.rewrite(Role::Icf, &[])?;
+        let mut places = self.places.iter_mut();
+        let place = places.find(|place| *place == "--diameter").and_then(|_| places.next());
+        *place.context("no --diameter")? = format!("127.0.0.1:{}", gate.port);
+        Ok(gate)
+    }
+
+    /// A gate between devices in non-3GPP access and the DRF.
+    ///
+    /// # Errors
+    /// If it cannot be put there.
+    pub fn gate_at_drf(&self) -> Result<Gate> {
+        let (outside, inside) = (self.base + 1, ports::free()?);
+        let listen = |port: u16| format!("[device]\nlisten = \"127.0.0.1:{port}\"");
+        self.rewrite(Role::Drf, &[(&listen(outside), &listen(inside))])?;
+        Gate::at(outside, inside)
+    }
+
+    /// A gate between two roles: the first one asks.
+    ///
+    /// # Errors
+    /// If it cannot be put there.
+    pub fn gate_between(&self, asks: Role, asked: Role) -> Result<Gate> {
+        let server = self.rest(asked);
+        let gate = Gate::before(server)?;
+        let url = |port: u16| format!("https://127.0.0.1:{port}\"");
+        self.rewrite(asks, &[(&url(server), &url(gate.port))])?;
+        Ok(gate)
     }
 
     fn file(&self, role: Role, extension: &str) -> PathBuf {
@@ -211,6 +298,23 @@ impl Roles {
         self.start(role)
     }
 
+    /// SIGKILL and a new start of several at once.
+    ///
+    /// # Errors
+    /// As [`Roles::restart`].
+    pub fn restart_all(&mut self, roles: &[Role]) -> Result<()> {
+        for role in roles {
+            self.kill(*role)?;
+        }
+        for role in roles {
+            self.launch(*role)?;
+        }
+        for role in roles {
+            self.alive(*role)?;
+        }
+        Ok(())
+    }
+
     /// Stops a role where it is, until it is thawed: whoever asks it waits.
     ///
     /// # Errors
@@ -233,6 +337,18 @@ impl Roles {
         String::from_utf8_lossy(&std::fs::read(self.file(role, "log")).unwrap_or_default()).into_owned()
     }
 
+    /// The port of a role's REST.
+    fn rest(&self, role: Role) -> u16 {
+        match role {
+            Role::Icf => self.icf,
+            Role::Drf => self.base,
+            Role::Dpf => self.base + 2,
+            Role::Sho => self.base + 4,
+            Role::Pva => self.base + 5,
+            Role::Hss => self.base + 7,
+        }
+    }
+
     /// A request to a role's REST, as administrator.
     ///
     /// # Errors
@@ -244,14 +360,10 @@ impl Roles {
         path: &str,
         body: Option<&Value>,
     ) -> Result<http::Response> {
-        let port = match role {
-            Role::Icf => return http::request(self.icf, method, path, Some(&self.token), body, &[]),
-            Role::Drf => self.base,
-            Role::Dpf => self.base + 2,
-            Role::Sho => self.base + 4,
-            Role::Pva => self.base + 5,
-            Role::Hss => self.base + 7,
-        };
+        let port = self.rest(role);
+        if role == Role::Icf {
+            return http::request(port, method, path, Some(&self.token), body, &[]);
+        }
         let socket = TcpStream::connect(("127.0.0.1", port))?;
         socket.set_read_timeout(Some(Duration::from_secs(20)))?;
         let session = ClientConnection::new(self.tls.clone(), ServerName::try_from("127.0.0.1")?)?;
@@ -269,14 +381,14 @@ impl Roles {
         answer.json()
     }
 
-    /// The list of a page, or what is a list itself.
+    /// The list of a page.
     ///
     /// # Errors
     /// If it is none.
     pub fn items(&self, role: Role, path: &str) -> Result<Vec<Value>> {
         let page = self.get(role, path)?;
-        let items = if page.is_array() { &page } else { &page["items"] };
-        items.as_array().cloned().with_context(|| format!("{}: {path} is no list: {page}", role.name()))
+        let items = page["items"].as_array().cloned();
+        items.with_context(|| format!("{}: {path} is no page: {page}", role.name()))
     }
 
     /// Starts the next device of the batch, or one that has not come to its end, as a process that ends when it is
@@ -291,7 +403,7 @@ impl Roles {
             Access::Eps => "3gpp",
             Access::Ip => "non-3gpp",
         });
-        command.args(&self.places).env_remove("RUST_LOG");
+        command.args(["--visited", self.visited]).args(&self.places).env_remove("RUST_LOG");
         Child::start("a device", command, &self.folder.path().join(log))
     }
 }

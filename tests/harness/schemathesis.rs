@@ -1,7 +1,11 @@
 //! schemathesis (PyPI): reads a role's OpenAPI document and holds the role to it, with valid requests, with requests
 //! that are wrong in one place, without a token, by other methods, and in sequences. tests/schemathesis.toml says how.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,6 +14,9 @@ use crate::{child::Child, http, programs};
 /// Until a run is given up. It is bounded by its number of examples; this is for a machine that does other things too.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// In tests/schemathesis.toml, what stands for the session of [`DeviceApi`].
+const NO_SESSION: &str = "00000000-0000-4000-8000-000000000000";
+
 /// A role's REST API over plain HTTP on loopback.
 #[derive(Debug, Clone, Copy)]
 pub struct Api<'a> {
@@ -17,6 +24,43 @@ pub struct Api<'a> {
     pub port: u16,
     /// A token that may do everything.
     pub token: &'a str,
+}
+
+/// What a role has for devices: HTTPS with a device's certificate instead of a token.
+#[derive(Debug, Clone)]
+pub struct DeviceApi<'a> {
+    /// Its port on loopback.
+    pub port: u16,
+    /// Who certifies it.
+    pub ca: PathBuf,
+    /// The device's certificate and key.
+    pub identity: (PathBuf, PathBuf),
+    /// A session of the device, so that not every request ends at 404.
+    pub session: &'a str,
+}
+
+impl DeviceApi<'_> {
+    /// As [`Api::conforms`]; `document` is the one that is served, which is read here to count its operations.
+    ///
+    /// # Errors
+    /// schemathesis' report, if it is not clean.
+    pub fn conforms(&self, folder: &Path, document: &serde_json::Value) -> Result<()> {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let arguments = [
+            // The certificate is in TLS, where schemathesis cannot leave it out: another_device::identities does.
+            "--exclude-checks",
+            "ignored_auth",
+            "--tls-verify",
+            &path(&self.ca),
+            "--request-cert",
+            &path(&self.identity.0),
+            "--request-cert-key",
+            &path(&self.identity.1),
+        ];
+        let url = format!("https://127.0.0.1:{}/openapi.json", self.port);
+        let report = judge(folder, &url, &arguments, ("none", self.session))?;
+        whole(document, &report)
+    }
 }
 
 /// What schemathesis says.
@@ -44,18 +88,8 @@ impl Api<'_> {
     /// # Errors
     /// schemathesis' report, if it is not clean.
     pub fn conforms(&self, folder: &Path) -> Result<()> {
-        let document = self.document()?;
-        let operations = operations(&document);
-        let report = self.judge(folder, &format!("http://127.0.0.1:{}/openapi.json", self.port), &[])?;
-        print!("{}", report.text);
-        ensure!(report.clean, "schemathesis objects:\n{}", report.text);
-        let tested = format!("Tested: {operations}");
-        ensure!(
-            operations > 0 && report.text.lines().any(|line| line.trim() == tested),
-            "the document has {operations} operations, and schemathesis has tested others:\n{}",
-            report.text
-        );
-        Ok(())
+        let url = format!("http://127.0.0.1:{}/openapi.json", self.port);
+        whole(&self.document()?, &self.judge(folder, &url, &[])?)
     }
 
     /// Judges the role by another document than its own: `operations` of it, by their operationId.
@@ -79,28 +113,55 @@ impl Api<'_> {
     }
 
     fn judge(&self, folder: &Path, location: &str, arguments: &[&str]) -> Result<Report> {
-        // A file for each run: a child's output is appended.
-        let log = tempfile::NamedTempFile::new_in(folder)?.into_temp_path();
-        let mut command = Command::new(programs::python()?);
-        command
-            .args(["-m", "schemathesis.cli", "--config-file"])
-            .arg(programs::workspace().join("tests/schemathesis.toml"))
-            .args(["run", location, "--checks", "all", "--no-color"])
-            .args(arguments)
-            .env("SCHEMATHESIS_TOKEN", self.token)
-            .env("SCHEMATHESIS_HOOKS", "schemathesis_media")
-            .env("PYTHONPATH", programs::workspace().join("tests/python"))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("COLUMNS", "120")
-            .current_dir(folder);
-        let mut child = Child::start("schemathesis", command, &log)?;
-        let status = child.wait(LIMIT)?;
-        let text = child.log();
-        // 0: clean; 1: failures, or a warning that counts as one. Anything else is a judge that did not judge.
-        let code = status.code().context("schemathesis was killed")?;
-        ensure!(code <= 1 && text.contains("Seed: "), "schemathesis ends with {status}:\n{text}");
-        Ok(Report { clean: code == 0, text })
+        judge(folder, location, arguments, (self.token, NO_SESSION))
     }
+}
+
+fn judge(
+    folder: &Path,
+    location: &str,
+    arguments: &[&str],
+    (token, session): (&str, &str),
+) -> Result<Report> {
+    // Tokens may be left to the environment, values of dictionaries not.
+    let config = std::fs::read_to_string(programs::workspace().join("tests/schemathesis.toml"))?;
+    let file = folder.join("schemathesis.toml");
+    std::fs::write(&file, config.replace(NO_SESSION, session))?;
+    // A file for each run: a child's output is appended.
+    let log = tempfile::NamedTempFile::new_in(folder)?.into_temp_path();
+    let mut command = Command::new(programs::python()?);
+    command
+        .args(["-m", "schemathesis.cli", "--config-file"])
+        .arg(&file)
+        .args(["run", location, "--checks", "all", "--no-color"])
+        .args(arguments)
+        .env("SCHEMATHESIS_TOKEN", token)
+        .env("SCHEMATHESIS_HOOKS", "schemathesis_media")
+        .env("PYTHONPATH", programs::workspace().join("tests/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("COLUMNS", "120")
+        .current_dir(folder);
+    let mut child = Child::start("schemathesis", command, &log)?;
+    let status = child.wait(LIMIT)?;
+    let text = child.log();
+    // 0: clean; 1: failures, or a warning that counts as one. Anything else is a judge that did not judge.
+    let code = status.code().context("schemathesis was killed")?;
+    ensure!(code <= 1 && text.contains("Seed: "), "schemathesis ends with {status}:\n{text}");
+    Ok(Report { clean: code == 0, text })
+}
+
+/// That the report is clean, and of every operation of the document.
+fn whole(document: &serde_json::Value, report: &Report) -> Result<()> {
+    let operations = operations(document);
+    print!("{}", report.text);
+    ensure!(report.clean, "schemathesis objects:\n{}", report.text);
+    let tested = format!("Tested: {operations}");
+    ensure!(
+        operations > 0 && report.text.lines().any(|line| line.trim() == tested),
+        "the document has {operations} operations, and schemathesis has tested others:\n{}",
+        report.text
+    );
+    Ok(())
 }
 
 /// How many operations a document describes.

@@ -244,7 +244,7 @@ def evidence(case):
     claims = {
         2: device["device_id"], 6: int(time.time()) + case.get("later", 0), 10: device["nonce"],
         256: b"\1" + hashlib.sha256(device["device_id"].encode()).digest()[:16], 259: b"sensor", 260: ["1"],
-        263: case.get("debugging", 3), 265: "tag:callhome.example,2026:evidence:1", 267: 1, 270: "sensor-firmware",
+        263: case.get("debugging", 3), 265: f"tag:callhome.example,2026:evidence:{case.get('version', 1)}", 267: 1, 270: "sensor-firmware",
         271: ["1.0"], -70001: device["tre_id"], -70002: device["pcid"], -70003: "acme",
         -70004: bytes.fromhex(case["boot"]) if "boot" in case else FIRMWARE, -70005: case.get("verified", True),
     }
@@ -327,7 +327,7 @@ def report(case):
     """Step 18: reports; the same as before if `again`."""
     device = devices[case["device"]]
     if not case.get("again"):
-        claims = {"version": 1, "session": uuid.UUID(device["session"]).bytes, "rncp": device["manifest"]["rncp"],
+        claims = {"version": case.get("version", 1), "session": uuid.UUID(device["session"]).bytes, "rncp": device["manifest"]["rncp"],
                   "device_id": device["device_id"], "tre_id": device["tre_id"],
                   "result": case.get("result", "installed"), "at": int(time.time())}
         if "reason" in case:
@@ -336,6 +336,23 @@ def report(case):
         device["report"] = sign(REPORT, cbor2.dumps(claims), signer, [device["certificate"]])
     path = f"/device/v1/sessions/{device['session']}/report"
     return ask(device, "dpf", "POST", path, device["report"], REPORT)[0]
+
+
+def renew(case):
+    """A new platform certificate, for the key that was enrolled or for another one (`rekey`)."""
+    device = devices[case["device"]]
+    key = ec.generate_private_key(ec.SECP256R1()) if case.get("rekey") else device["key"]
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device["tre_id"])])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    body = request.public_bytes(serialization.Encoding.DER)
+    answer, octets = ask(device, "dpf", "POST", "/device/v1/platform-certificate", body, "application/pkcs10")
+    if answer["status"] != 200:
+        return answer
+    certificate = x509.load_der_x509_certificate(octets)
+    assert certificate.public_key().public_numbers() == key.public_key().public_numbers()
+    device["certificate"] = octets
+    device["files"][0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return {**answer, "serial": format(certificate.serial_number, "x")}
 
 
 # An SHO that is out of its mind
@@ -387,8 +404,18 @@ class Nonsense(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self):
-        """Step 19: whatever it is, it is well."""
+        """Step 19: whatever it is, it is well. Step 11, if it takes the PVA's place: it has other things to say."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/v1/validations":
+            body = b"<html>It works!</html>" if self.how == "page" else b'{"verdict":"Z29vZA"}'
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html" if self.how == "page" else "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            # Who comes again asks whoever is there then.
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+            return
         self.send_response(204)
         self.end_headers()
 
@@ -397,18 +424,28 @@ class Nonsense(http.server.BaseHTTPRequestHandler):
 
 
 def stand_in(case):
-    """Takes the SHO's place at its port."""
+    """Takes the SHO's, or the PVA's, place at its port."""
+    global standing
     Nonsense.how = case["how"]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", case["port"]), Nonsense)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pki / "sho-a.tls.crt", pki / "sho-a.tls.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    standing = server
+    return {}
+
+
+def stand_down(_case):
+    """Leaves that place."""
+    standing.shutdown()
+    standing.server_close()
     return {}
 
 
 DEEDS = {deed.__name__: deed for deed in (
-    rest, manufacture, hello, get_rnct, start, evidence, poll, manifest, agree, part, install, report, stand_in)}
+    rest, manufacture, hello, get_rnct, start, evidence, poll, manifest, agree, part, install, report, renew, stand_in,
+    stand_down)}
 
 for line in sys.stdin:
     case = json.loads(line)

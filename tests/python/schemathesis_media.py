@@ -6,7 +6,8 @@ import schemathesis
 
 
 @schemathesis.serializer(
-    "application/cose", "application/pkcs10", "application/cbor", "application/octet-stream", "application/x-ndjson"
+    "application/cose", "application/pkcs10", "application/cbor", "application/octet-stream", "application/x-ndjson",
+    "application/eat+cwt", "application/vnd.callhome.report+cbor",
 )
 def octets(_context, value):
     if isinstance(value, bytes):

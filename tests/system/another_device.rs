@@ -2,7 +2,9 @@
 //! cryptography and Python's TLS. It becomes its operator's subscriber; and whatever it does wrong is refused at the side
 //! that can act, is put down there, and leaves nothing half done.
 
+mod described;
 mod identities;
+mod later;
 mod operators;
 mod platforms;
 mod rig;

@@ -1,7 +1,10 @@
-//! kill -9 at each of the nineteen steps: of every role, one after another, and of the device. Whatever was killed is
-//! started again, and the device comes to its end: once.
+//! kill -9 at each of the nineteen steps: of every role at once, and of the device, by 3GPP access and by other means.
+//! Whatever was killed is started again, and the device comes to its end: once.
 //!
-//! The flow is held at a step by stopping (SIGSTOP) whoever has to act next, so that a kill is not a matter of luck.
+//! The flow is held before a step, so that a kill is not a matter of luck ([`steps`] says where and how).
+
+mod hold;
+mod steps;
 
 use std::cell::OnceCell;
 
@@ -10,46 +13,15 @@ use harness::{
     child::{Child, tail},
     roles::{self, Access, Role, Roles},
 };
+use hold::{Gates, Hold, Who};
 use serde_json::Value;
-
-/// Who can be killed, or stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
-    Role(Role),
-    Device,
-}
-
-/// A place where the flow can be held.
-struct Step {
-    /// The seed's numbers of what cannot happen here.
-    seed: &'static str,
-    /// Who has to act next.
-    next: Who,
-    /// Whether everything before has happened.
-    reached: fn(&Flow) -> Result<bool>,
-}
-
-/// In the order of the seed. No two neighbours are held by the same one: the next is stopped before the last goes on.
-const STEPS: &[Step] = &[
-    Step { seed: "2", next: Who::Role(Role::Icf), reached: |flow| flow.connected() },
-    Step { seed: "7", next: Who::Role(Role::Drf), reached: |flow| flow.attached_with_pcid() },
-    Step { seed: "8", next: Who::Device, reached: |flow| flow.triggered() },
-    Step { seed: "9", next: Who::Role(Role::Dpf), reached: |flow| flow.says("trigger_taken") },
-    Step { seed: "11", next: Who::Role(Role::Sho), reached: |flow| flow.session(&["relaying"]) },
-    Step { seed: "12", next: Who::Role(Role::Pva), reached: |flow| flow.operator(&["received"]) },
-    Step { seed: "14", next: Who::Role(Role::Hss), reached: |flow| flow.operator(&["composed"]) },
-    Step {
-        seed: "15",
-        next: Who::Role(Role::Dpf),
-        reached: |flow| flow.operator(&["published", "answered"]),
-    },
-    Step { seed: "16", next: Who::Device, reached: |flow| flow.session(&["authorised"]) },
-    Step { seed: "19", next: Who::Role(Role::Sho), reached: |flow| flow.session(&["reported"]) },
-];
+use steps::Step;
 
 /// A device on its way.
 struct Flow<'a> {
     roles: &'a mut Roles,
+    gates: &'a Gates,
+    access: Access,
     device: Child,
     log: String,
     /// Of the DPF's session, which a stopped DPF cannot tell.
@@ -57,36 +29,36 @@ struct Flow<'a> {
 }
 
 impl<'a> Flow<'a> {
-    /// Starts the next device of the batch and holds it at a step.
-    fn held_at(roles: &'a mut Roles, step: usize, log: String) -> Result<Self> {
-        if let Who::Role(role) = STEPS[0].next {
-            roles.freeze(role)?;
-        }
-        let device = roles.device(Access::Eps, &log)?;
-        let mut flow = Self { roles, device, log, session: OnceCell::new() };
-        for at in 0..=step {
-            if at > 0 {
-                flow.freeze(STEPS[at].next)?;
-                flow.thaw(STEPS[at - 1].next)?;
+    /// Starts the next device of the batch and holds it at the last of these steps.
+    fn held_at(
+        roles: &'a mut Roles,
+        gates: &'a Gates,
+        access: Access,
+        steps: &[Step],
+        log: String,
+    ) -> Result<Self> {
+        let first = steps.first().context("no step")?;
+        first.hold.before_the_device(roles, gates)?;
+        let device = roles.device(access, &log)?;
+        let mut flow = Self { roles, gates, access, device, log, session: OnceCell::new() };
+        let mut held: Option<Hold> = None;
+        for step in steps {
+            // The next is stopped before the last goes on: nothing gets away between them.
+            if let Some(last) = held {
+                step.hold.arm(&mut flow)?;
+                if !last.is_replaced_by(step.hold) {
+                    last.release(&mut flow)?;
+                }
             }
-            roles::wait(&format!("step {} to be next", STEPS[at].seed), || (STEPS[at].reached)(&flow))
-                .with_context(|| format!("the device's last words:\n{}", tail(&flow.device.log())))?;
+            roles::wait(&format!("step {} to be next", step.before), || {
+                flow.device.running()?;
+                Ok(step.hold.holds(&flow)? && (step.reached)(&flow)?)
+            })
+            .with_context(|| format!("the device's last words:\n{}", tail(&flow.device.log())))?;
+            step.hold.settle(&mut flow)?;
+            held = Some(step.hold);
         }
         Ok(flow)
-    }
-
-    fn freeze(&mut self, who: Who) -> Result<()> {
-        match who {
-            Who::Role(role) => self.roles.freeze(role),
-            Who::Device => roles::freeze(&mut self.device),
-        }
-    }
-
-    fn thaw(&mut self, who: Who) -> Result<()> {
-        match who {
-            Who::Role(role) => self.roles.thaw(role),
-            Who::Device => self.device.signal("CONT"),
-        }
     }
 
     fn story(&self) -> Vec<Value> {
@@ -121,6 +93,11 @@ impl<'a> Flow<'a> {
         Ok(self.story().iter().any(|line| line["attached"] == pcid.as_str()))
     }
 
+    /// AKA is done.
+    fn authenticated(&self) -> Result<bool> {
+        Ok(self.story().iter().any(|line| line["event"]["step"] == "device_authenticated"))
+    }
+
     fn triggers(&self) -> Result<Vec<Value>> {
         self.roles.items(Role::Drf, &format!("/v1/triggers?pcid={}", self.identity()?.1))
     }
@@ -153,6 +130,15 @@ impl<'a> Flow<'a> {
         Ok(states.iter().any(|state| session["state"] == *state))
     }
 
+    /// Whether the PVA has given its verdict in the DPF's session.
+    fn validated(&self) -> Result<bool> {
+        let session = self.session.get().context("no session")?;
+        Ok(self.roles.items(Role::Pva, "/v1/audit?limit=499")?.iter().any(|entry| {
+            let target = entry["target"].as_str().unwrap_or_default();
+            entry["action"] == "validations.judge" && entry["outcome"] == "good" && target.contains(session)
+        }))
+    }
+
     /// Waits for the device's end. One that gives up is started again, as a user would.
     fn finish(&mut self) -> Result<()> {
         const ATTEMPTS: usize = 5;
@@ -160,7 +146,7 @@ impl<'a> Flow<'a> {
             if self.device.wait(std::time::Duration::from_secs(90))?.success() {
                 return Ok(());
             }
-            self.device = self.roles.device(Access::Eps, &self.log)?;
+            self.device = self.roles.device(self.access, &self.log)?;
         }
         anyhow::bail!(
             "the device does not come to its end in {ATTEMPTS} attempts:\n{}",
@@ -215,44 +201,66 @@ fn used(roles: &Roles) -> Result<u64> {
     Ok(ranges.iter().filter_map(|range| range["used"].as_u64()).sum())
 }
 
-/// Holds a device at each step, does `harm`, and looks whether it comes to its end, once.
-fn at_each_step(harm: impl Fn(&mut Flow, Who) -> Result<()>) -> Result<()> {
-    let mut roles = Roles::started()?;
-    for (at, step) in STEPS.iter().enumerate() {
+/// Holds a device at each step, does `harm`, lets go, and looks whether the device comes to its end, once.
+fn at_each_step(access: Access, harm: impl Fn(&mut Flow, Hold) -> Result<()>) -> Result<()> {
+    let mut roles = Roles::new()?;
+    let gates = Gates::put(&mut roles)?;
+    roles.start_all()?;
+    let steps = steps::of(access);
+    for (at, step) in steps.iter().enumerate() {
         let case = || -> Result<()> {
-            let mut flow = Flow::held_at(&mut roles, at, format!("device-{at}.log"))?;
-            harm(&mut flow, step.next)?;
+            let log = format!("device-{at}.log");
+            let mut flow = Flow::held_at(&mut roles, &gates, access, &steps[..=at], log)?;
+            harm(&mut flow, step.hold)?;
             flow.finish()?;
             // Each device before it has used one number.
             flow.once(at as u64)
         }();
-        case.with_context(|| format!("held before step {}", step.seed))?;
+        case.with_context(|| format!("by {access:?}, held before step {}", step.before))?;
     }
     Ok(())
 }
 
-#[test]
-fn each_role_is_killed_at_each_step() -> Result<()> {
-    at_each_step(|flow, held| {
-        for role in Role::ALL.into_iter().filter(|role| held != Who::Role(*role)) {
-            flow.roles.restart(role)?;
-        }
-        match held {
+fn each_role_is_killed(access: Access) -> Result<()> {
+    at_each_step(access, |flow, held| {
+        let others: Vec<Role> =
+            Role::ALL.into_iter().filter(|role| held.who() != Some(Who::Role(*role))).collect();
+        flow.roles.restart_all(&others)?;
+        match held.who() {
             // Who starts again is not stopped any more.
-            Who::Role(role) => flow.roles.restart(role),
-            Who::Device => flow.thaw(held),
+            Some(Who::Role(role)) => flow.roles.restart(role),
+            _ => held.release(flow),
         }
     })
 }
 
-#[test]
-fn the_device_is_killed_at_each_step() -> Result<()> {
-    at_each_step(|flow, held| {
+fn the_device_is_killed(access: Access) -> Result<()> {
+    at_each_step(access, |flow, held| {
         flow.device.kill()?;
-        if let Who::Role(_) = held {
-            flow.thaw(held)?;
+        if held.who() != Some(Who::Device) {
+            held.release(flow)?;
         }
-        flow.device = flow.roles.device(Access::Eps, &flow.log)?;
+        flow.device = flow.roles.device(access, &flow.log)?;
         Ok(())
     })
+}
+
+#[test]
+fn each_role_is_killed_at_each_step_by_3gpp_access() -> Result<()> {
+    each_role_is_killed(Access::Eps)
+}
+
+#[test]
+fn each_role_is_killed_at_each_step_by_other_access() -> Result<()> {
+    each_role_is_killed(Access::Ip)
+}
+
+#[test]
+fn the_device_is_killed_at_each_step_by_3gpp_access() -> Result<()> {
+    the_device_is_killed(Access::Eps)
+}
+
+#[test]
+fn the_device_is_killed_at_each_step_by_other_access() -> Result<()> {
+    the_device_is_killed(Access::Ip)
 }

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use harness::{
     aka::Subscriber,
     icf::{Icf, MME, Settings},
+    programs,
     role::Role,
     schemathesis::Api,
     wire::SUCCESS,
@@ -61,6 +62,20 @@ fn the_sho_is_as_it_is_described() -> Result<()> {
 #[test]
 fn the_pva_is_as_it_is_described() -> Result<()> {
     role_is_as_described("pva")
+}
+
+/// Each document that is checked in has a test that judges it: above, and for devices `another_device::described`.
+#[test]
+fn no_document_is_left_out() -> Result<()> {
+    let folder = programs::workspace().join("schemas/openapi");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_unstable();
+    let judged = ["dpf-device.json", "dpf.json", "drf.json", "icf.json", "pva.json", "sho.json"];
+    ensure!(names == judged, "judged are {judged:?}, there are {names:?}");
+    Ok(())
 }
 
 /// A change of the document that makes it wrong, the operation that it is about, and the code of what schemathesis is to object

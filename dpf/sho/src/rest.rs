@@ -21,7 +21,6 @@ use axum::Router;
 use service::{
     api::{About, AuditTable, Gates, finish, preamble},
     auth::Guard,
-    problem::Problem,
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -42,11 +41,6 @@ pub const SCOPES: &[&str] = &[
     "subscriptions:update",
     "audit:read",
 ];
-
-/// Items of a page, if nothing is said.
-const PAGE: u32 = 100;
-/// Items of a page at most.
-const MAX_PAGE: u32 = 500;
 
 /// All routes, guarded.
 pub fn router(sho: Arc<Sho>, guard: &Guard) -> Router {
@@ -84,16 +78,4 @@ fn routes(sho: &Arc<Sho>, guard: &Guard) -> OpenApiRouter<Arc<Sho>> {
         .merge(policy::routes(&gates))
         .merge(subscriptions::routes(&gates))
         .merge(audit::routes(&gates))
-}
-
-/// How many items a page has.
-///
-/// # Errors
-/// 400 for none or too many.
-fn limit(asked: Option<u32>) -> Result<u32, Problem> {
-    let limit = asked.unwrap_or(PAGE);
-    if (1..=MAX_PAGE).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Problem::bad_request(format!("limit: 1 to {MAX_PAGE}")))
 }

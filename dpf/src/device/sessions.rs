@@ -206,6 +206,8 @@ fn gone() -> Problem {
 #[into_params(parameter_in = Query)]
 struct Wait {
     /// While the session waits for evidence or for the operator, answer when that changes, or after so many seconds.
+    /// The DPF sets a limit of its own to it.
+    #[param(maximum = 4_294_967_295_u32)]
     wait: Option<u32>,
 }
 

@@ -171,8 +171,8 @@ async fn subscriptions(
     let mut after = String::new();
     loop {
         let path = format!("/v1/subscriptions?state=active&limit={PAGE}{after}");
-        let page: Vec<Subscription> = sho.json::<(), _>(Method::GET, &path, None).await?;
-        for one in page.iter().filter(|one| one.device_id.as_str().starts_with(prefix)) {
+        let page: Page<Subscription> = sho.json::<(), _>(Method::GET, &path, None).await?;
+        for one in page.items.iter().filter(|one| one.device_id.as_str().starts_with(prefix)) {
             let Subscription { imsi, device_id, pcid } = one;
             checks.subscriptions += 1;
             *of.entry(device_id.clone()).or_default() += 1;
@@ -187,8 +187,8 @@ async fn subscriptions(
                 None => checks.fault(format!("{device_id} has a subscription, and nothing installed")),
             }
         }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = format!("&after={}", last.imsi),
+        match page.items.last() {
+            Some(last) if page.items.len() == PAGE => after = format!("&after={}", last.imsi),
             _ => break,
         }
     }

@@ -28,13 +28,14 @@ use ue_sim::{
 };
 
 use super::{
+    Visited,
     clients::{Clients, HOME},
     core::Core,
     factory,
     follow::{Asked, Follower},
     roles::{
-        APN, HOME_MME, HSS, HSS_REALM, ICF, MME, MME_REALM, OPERATOR, PROVISIONING_APN, Ports, REALM, Roles,
-        SUPPLIER,
+        APN, HOME_MME, HSS, HSS_REALM, ICF, MME, MME_REALM, OPERATOR, PROVISIONING_APN, Ports, REALM,
+        REGISTRY_MME, Roles, SUPPLIER,
     },
     setup::{self, Folder},
     story::{Access, Network, Story},
@@ -45,8 +46,10 @@ use super::{
 const BATCH: &str = "lab";
 /// First PCID: test network 999, MNC 71 for the ICF's range.
 const FIRST: &str = "999710000000001";
-/// The network that is visited.
-const VISITED: &str = "999-70";
+/// The network of an operator who is nothing else to the device.
+const OTHER: &str = "999-70";
+/// The registry's own.
+const REGISTRY: &str = "999-71";
 /// What the roles tell of themselves comes within this.
 const HEARSAY: Duration = Duration::from_secs(2);
 /// What comes over the network comes within this.
@@ -65,6 +68,7 @@ pub struct Lab<'a> {
     credentials: PathBuf,
     core: Option<Core>,
     open5gs_hss: bool,
+    visited: Visited,
 }
 
 impl<'a> Lab<'a> {
@@ -85,8 +89,15 @@ impl<'a> Lab<'a> {
         story.issued(issued.first, issued.count, issued.resumed, &credentials);
         clients.introduce().await?;
         let Clients { pva, sho, drf, dpf, .. } = clients;
-        let (core, open5gs_hss) = (None, false);
-        Ok(Self { folder, roles, ports, story, pva, sho, drf, dpf, credentials, core, open5gs_hss })
+        let (core, open5gs_hss, visited) = (None, false, Visited::Other);
+        Ok(Self { folder, roles, ports, story, pva, sho, drf, dpf, credentials, core, open5gs_hss, visited })
+    }
+
+    /// The same, with another network that lends the first attach; that of a core is its own.
+    #[must_use]
+    pub fn in_network(mut self, visited: Visited) -> Self {
+        self.visited = visited;
+        self
     }
 
     /// 3GPP access goes through this core, if there is one; the operator's HSS may be Open5GS's.
@@ -179,8 +190,13 @@ impl<'a> Lab<'a> {
             return core.provision(tre, PROVISIONING_APN, self.ports.coap, events, self.story).await;
         }
         let mut device = tre.provisional()?.context("the device has no provisional credential")?;
-        let mut config = mme(ICF, self.ports.diameter, MME, MME_REALM)?;
-        config.visited_plmn = VISITED.parse()?;
+        let (plmn, host, realm) = match self.visited {
+            Visited::Other => (OTHER, MME, MME_REALM),
+            Visited::Registry => (REGISTRY, REGISTRY_MME, REALM),
+            Visited::Home => (HOME, HOME_MME, HSS_REALM),
+        };
+        let mut config = mme(ICF, self.ports.diameter, host, realm)?;
+        config.visited_plmn = plmn.parse()?;
         config.destination_realm = REALM.into();
         let (mme, teller) = self.connect(config, Network::Visited).await?;
         let report = mme.attach(&mut device).await?;
@@ -225,7 +241,7 @@ impl<'a> Lab<'a> {
             loop {
                 let found = self.dpf.json::<(), Value>(Method::GET, &path, None).await;
                 if let Ok(found) = found {
-                    let first = if found.is_array() { found.get(0) } else { found["items"].get(0) };
+                    let first = found["items"].get(0);
                     if first.is_some_and(|session| session["state"] == "closed") {
                         return;
                     }
@@ -306,7 +322,7 @@ async fn went_on(tre: &Tre, events: &Events) -> Option<Outcome> {
 
 fn mme(peer: &str, at: SocketAddr, host: &str, realm: &str) -> anyhow::Result<MmeConfig> {
     let endpoint = format!("tcp://{at}").parse().context("an endpoint")?;
-    let mut config = MmeConfig::new(peer, endpoint, VISITED.parse()?);
+    let mut config = MmeConfig::new(peer, endpoint, OTHER.parse()?);
     config.origin_host = host.into();
     config.origin_realm = realm.into();
     Ok(config)

@@ -128,7 +128,7 @@ impl Work {
         if self.session.is_none() {
             let path = format!("/v1/sessions?pcid={}&limit=1", self.pcid);
             let Some(found) = Self::get(&self.asked.dpf, &path).await else { return };
-            let first = if found.is_array() { found.get(0) } else { found["items"].get(0) };
+            let first = found["items"].get(0);
             self.session = first.and_then(|session| session["id"].as_str()).map(str::to_owned);
         }
         let Some(id) = self.session.clone() else { return };

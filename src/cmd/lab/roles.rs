@@ -15,6 +15,8 @@ use crate::cmd::pki::{Pair, Tree, Wanted};
 pub const MME: &str = "mme.epc.mnc070.mcc999.3gppnetwork.org";
 /// Its Origin-Realm.
 pub const MME_REALM: &str = "epc.mnc070.mcc999.3gppnetwork.org";
+/// Origin-Host of the MME of the registry, if it is the visited network too; its realm is the ICF's.
+pub const REGISTRY_MME: &str = "mme.epc.mnc071.mcc999.3gppnetwork.org";
 /// Origin-Host of the ICF.
 pub const ICF: &str = "icf.epc.mnc071.mcc999.3gppnetwork.org";
 /// Origin-Realm of the ICF: what an MME derives from the PCIDs' PLMN 999-71 (TS 23.003 §19.2).
@@ -223,8 +225,12 @@ impl Roles {
                 ("drf", "[\"credentials:read\", \"credentials:write\", \"chtif:verify\"]", &drf_icf),
                 ("dpf", "[\"chtif:verify\"]", &dpf_icf),
             ],
-        )? + &plain_icf("icf", ports.pool, (ICF, REALM), &[MME, "mme.localdomain"])
-            + &common.peer("drf", ports.drf(), &icf_drf);
+        )? + &plain_icf(
+            "icf",
+            ports.pool,
+            (ICF, REALM),
+            &[MME, REGISTRY_MME, HOME_MME, "mme.localdomain"],
+        ) + &common.peer("drf", ports.drf(), &icf_drf);
         let hss = common.text(
             "hss",
             ports.hss(),

@@ -191,12 +191,10 @@ fn child(folder: &Path, subcommand: &str, name: &str) -> Result<Child> {
     Ok(child)
 }
 
-/// The items of a page, or of a list.
+/// The items of a page.
 fn items(answer: &Value) -> Result<Vec<Value>> {
     ensure!(status(answer) == 200, "{answer}");
-    let page = &answer["json"];
-    let items = if page.is_array() { page } else { &page["items"] };
-    items.as_array().cloned().with_context(|| format!("no list: {answer}"))
+    answer["json"]["items"].as_array().cloned().with_context(|| format!("no page: {answer}"))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use harness::roles::{Role, wait};
 use serde_json::json;
 
-use super::rig::{Rig, field, session_of, status};
+use super::rig::{Device, Rig, field, session_of, status};
 
 /// The operator is away: the session waits, says so to whoever looks, and goes on.
 #[test]
@@ -146,4 +146,68 @@ fn without_the_pva_nothing_is_provisioned_and_nothing_lost() -> Result<()> {
     rig.roles.start(Role::Pva)?;
     rig.fetches(&device)?;
     once(&rig)
+}
+
+/// The PVA takes longer than the operator's time-out: it is asked again, and nothing is prepared meanwhile.
+#[test]
+fn a_pva_that_is_slow_is_asked_again() -> Result<()> {
+    let mut rig = Rig::start()?;
+    let device = rig.device()?;
+    rig.does(&device, "hello", json!({}))?;
+    let session = session_of(&rig.does(&device, "start", json!({}))?)?;
+    rig.roles.freeze(Role::Pva)?;
+    ensure!(status(&rig.does(&device, "evidence", json!({}))?) == 200);
+    waits(&rig, &session)?;
+    rig.nothing_done()?;
+    rig.roles.thaw(Role::Pva)?;
+    let decided = rig.decided(&device)?;
+    ensure!(decided["state"] == "authorised", "{decided}");
+    rig.fetches(&device)?;
+    once(&rig)
+}
+
+/// Somebody else answers where the PVA is, once there is evidence. Gives the session.
+fn somebody_is_the_pva(rig: &mut Rig, device: &Device, how: &str) -> Result<String> {
+    rig.does(device, "hello", json!({}))?;
+    let session = session_of(&rig.does(device, "start", json!({}))?)?;
+    rig.roles.kill(Role::Pva)?;
+    let placed = rig.ask(&json!({ "do": "stand_in", "port": rig.base + 5, "how": how }))?;
+    ensure!(placed["error"].is_null(), "{placed}");
+    ensure!(status(&rig.does(device, "evidence", json!({}))?) == 200);
+    Ok(session)
+}
+
+/// What is no answer at all is waited out: the PVA's own counts when it is there again.
+#[test]
+fn a_web_page_is_no_verdict() -> Result<()> {
+    let mut rig = Rig::start()?;
+    let device = rig.device()?;
+    let session = somebody_is_the_pva(&mut rig, &device, "page")?;
+    wait("the operator to say that it has no verdict", || {
+        let log = rig.roles.log(Role::Sho);
+        Ok(log.lines().any(|line| line.contains("no verdict yet") && line.contains(&session)))
+    })?;
+    ensure!(rig.roles.get(Role::Sho, &format!("/v1/provisioning/{session}"))?["state"] == "received");
+    rig.nothing_done()?;
+    let left = rig.ask(&json!({ "do": "stand_down" }))?;
+    ensure!(left["error"].is_null(), "{left}");
+    rig.roles.start(Role::Pva)?;
+    let decided = rig.decided(&device)?;
+    ensure!(decided["state"] == "authorised", "{decided}");
+    rig.fetches(&device)?;
+    once(&rig)
+}
+
+/// A verdict that the PVA has not signed is refused, and not asked for again: somebody means it.
+#[test]
+fn a_word_that_nobody_signed_is_no_verdict() -> Result<()> {
+    let mut rig = Rig::start()?;
+    let device = rig.device()?;
+    let session = somebody_is_the_pva(&mut rig, &device, "word")?;
+    let decided = rig.decided(&device)?;
+    ensure!(decided["state"] == "refused" && decided["problem"]["code"] == "verdict-not-valid", "{decided}");
+    rig.audited(Role::Dpf, "sessions.refused", &session, "verdict-not-valid")?;
+    rig.audited(Role::Sho, "provisioning.refuse", &session, "verdict-not-valid")?;
+    ensure!(status(&rig.does(&device, "manifest", json!({}))?) == 409);
+    rig.nothing_done()
 }

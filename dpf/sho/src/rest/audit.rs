@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use schemas::rest::AuditEntry;
+use axum::{extract::State, response::Response};
+use schemas::rest::{AuditEntry, Page};
 use serde::Deserialize;
 use service::{
-    api::{Gates, audit_page},
-    problem::{Json, Problem, Query},
+    api::{Gates, audit_page, page},
+    problem::{Problem, Query},
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,8 +23,8 @@ pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<Arc<Sho>> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Entries on the page.
-    #[param(minimum = 1, maximum = 500, default = 100)]
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 499, default = 100)]
     limit: Option<u32>,
     /// Those before this one.
     after: Option<i64>,
@@ -32,11 +32,13 @@ struct Which {
 
 /// List what was done, newest first
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", operation_id = "listAudit", params(Which),
-    responses((status = 200, description = "A page", body = Vec<AuditEntry>)))]
-async fn list(
-    State(sho): State<Arc<Sho>>,
-    Query(which): Query<Which>,
-) -> Result<Json<Vec<AuditEntry>>, Problem> {
-    let page = audit_page(&sho.store.db, which.after, super::limit(which.limit)?).await;
-    page.map(Json).map_err(StoreError::from).or_problem()
+    responses((status = 200, description = "A page", body = Page<AuditEntry>,
+        headers(("Link" = String, description = "The next page, rel=\"next\"")))))]
+async fn list(State(sho): State<Arc<Sho>>, Query(which): Query<Which>) -> Result<Response, Problem> {
+    // One more is read, and 500 is what is read at most.
+    let limit = page::limit_to(499, which.limit)?;
+    let rows =
+        audit_page(&sho.store.db, which.after, limit + 1).await.map_err(StoreError::from).or_problem()?;
+    let next = |last: &AuditEntry| format!("/v1/audit?limit={limit}&after={}", last.id);
+    Ok(page::answer(limit, rows, |entry| entry, next))
 }

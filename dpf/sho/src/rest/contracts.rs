@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
-use schemas::identity::DeviceId;
+use axum::{extract::State, http::StatusCode, response::Response};
+use schemas::{identity::DeviceId, rest::Page};
 use serde::Deserialize;
 use service::{
-    api::Gates,
+    api::{Gates, page},
     problem::{Json, Path, Problem, Query},
 };
 use utoipa::IntoParams;
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     machine::Sho,
+    model,
     store::{contracts, parts},
 };
 
@@ -46,16 +47,15 @@ struct Which {
 ///
 /// By device.
 #[utoipa::path(get, path = "/v1/contracts", tag = "contracts", operation_id = "listContracts", params(Which),
-    responses((status = 200, description = "A page", body = Vec<Contract>)))]
-async fn list(
-    State(sho): State<Arc<Sho>>,
-    Query(which): Query<Which>,
-) -> Result<Json<Vec<Contract>>, Problem> {
+    responses((status = 200, description = "A page", body = Page<Contract>,
+        headers(("Link" = String, description = "The next page, rel=\"next\"")))))]
+async fn list(State(sho): State<Arc<Sho>>, Query(which): Query<Which>) -> Result<Response, Problem> {
+    let limit = page::limit(which.limit)?;
+    let after = which.after.as_ref().map(DeviceId::as_str);
     let mut reader = sho.store.db.readers.acquire().await.or_problem()?;
-    let page =
-        contracts::page(&mut reader, which.after.as_ref().map(DeviceId::as_str), super::limit(which.limit)?)
-            .await;
-    Ok(Json(page.or_problem()?.into_iter().map(Into::into).collect()))
+    let rows = contracts::page(&mut reader, after, limit + 1).await.or_problem()?;
+    let next = |last: &model::Contract| format!("/v1/contracts?limit={limit}&after={}", last.device_id);
+    Ok(page::answer(limit, rows, Contract::from, next))
 }
 
 /// Show a contract

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
+use schemas::rest::Page;
+use serde::Deserialize;
 use service::{
-    api::Gates,
-    problem::{Json, Path, Problem},
+    api::{Gates, page},
+    problem::{Json, Path, Problem, Query},
 };
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -24,13 +27,30 @@ pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<Arc<Sho>> {
         .routes(gates.write(write, "numbers.delete", routes!(delete)))
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    limit: Option<u32>,
+    /// Start after this name.
+    after: Option<String>,
+}
+
 /// List number ranges
+///
+/// By name.
 #[utoipa::path(get, path = "/v1/number-ranges", tag = "numbers", operation_id = "listNumberRanges",
-    responses((status = 200, description = "All, by name", body = Vec<NumberRange>)))]
-async fn list(State(sho): State<Arc<Sho>>) -> Result<Json<Vec<NumberRange>>, Problem> {
+    params(Which),
+    responses((status = 200, description = "A page", body = Page<NumberRange>,
+        headers(("Link" = String, description = "The next page, rel=\"next\"")))))]
+async fn list(State(sho): State<Arc<Sho>>, Query(which): Query<Which>) -> Result<Response, Problem> {
+    let limit = page::limit(which.limit)?;
     let mut reader = sho.store.db.readers.acquire().await.or_problem()?;
-    let ranges = numbers::ranges(&mut reader).await.or_problem()?;
-    Ok(Json(ranges.into_iter().map(Into::into).collect()))
+    let rows = numbers::page(&mut reader, which.after.as_deref(), limit + 1).await.or_problem()?;
+    let next = |last: &model::NumberRange| format!("/v1/number-ranges?limit={limit}&after={}", last.id);
+    Ok(page::answer(limit, rows, NumberRange::from, next))
 }
 
 /// Show a number range

@@ -6,11 +6,12 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
+    response::Response,
 };
-use schemas::rncp::PartKind;
+use schemas::{rest::Page, rncp::PartKind};
 use serde::Deserialize;
 use service::{
-    api::Gates,
+    api::{Gates, page},
     problem::{Json, Path, Problem, Query},
 };
 use utoipa::IntoParams;
@@ -21,7 +22,12 @@ use utoipa_axum::{
 use zeroize::Zeroizing;
 
 use super::{failure::OrProblem, types::Part};
-use crate::{compose::Extra, machine::Sho, model::is_part_name, store::parts};
+use crate::{
+    compose::Extra,
+    machine::Sho,
+    model::is_part_name,
+    store::parts::{self, PartInfo},
+};
 
 /// Octets of a part at most: an RNCP has to fit into one answer to the DPF.
 const MAX: usize = 8 << 20;
@@ -53,15 +59,29 @@ struct How {
     sensitive: bool,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    limit: Option<u32>,
+    /// Start after this name.
+    after: Option<String>,
+}
+
 /// List parts
 ///
-/// Without their octets.
-#[utoipa::path(get, path = "/v1/parts", tag = "parts", operation_id = "listParts",
-    responses((status = 200, description = "All, by name", body = Vec<Part>)))]
-async fn list(State(sho): State<Arc<Sho>>) -> Result<Json<Vec<Part>>, Problem> {
+/// By name, without their octets.
+#[utoipa::path(get, path = "/v1/parts", tag = "parts", operation_id = "listParts", params(Which),
+    responses((status = 200, description = "A page", body = Page<Part>,
+        headers(("Link" = String, description = "The next page, rel=\"next\"")))))]
+async fn list(State(sho): State<Arc<Sho>>, Query(which): Query<Which>) -> Result<Response, Problem> {
+    let limit = page::limit(which.limit)?;
     let mut reader = sho.store.db.readers.acquire().await.or_problem()?;
-    let all = parts::list(&mut reader).await.or_problem()?;
-    Ok(Json(all.into_iter().map(Into::into).collect()))
+    let rows = parts::page(&mut reader, which.after.as_deref(), limit + 1).await.or_problem()?;
+    let next = |last: &PartInfo| format!("/v1/parts?limit={limit}&after={}", last.name);
+    Ok(page::answer(limit, rows, Part::from, next))
 }
 
 /// Show a part

@@ -2,14 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use schemas::{
     identity::{DeviceId, Imsi},
-    rest::provisioning::UpdateRequest,
+    rest::{Page, provisioning::UpdateRequest},
 };
 use serde::{Deserialize, Serialize};
 use service::{
-    api::Gates,
+    api::{Gates, page},
     outbox::{Message, enqueue},
     problem::{Json, Path, Problem, Query},
 };
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     machine::{Sho, UPDATE},
-    model::SubscriptionState,
+    model::{self, SubscriptionState},
     store::subscriptions,
 };
 
@@ -59,16 +59,21 @@ struct Which {
 ///
 /// By IMSI.
 #[utoipa::path(get, path = "/v1/subscriptions", tag = "subscriptions", operation_id = "listSubscriptions",
-    params(Which), responses((status = 200, description = "A page", body = Vec<Subscription>)))]
-async fn list(
-    State(sho): State<Arc<Sho>>,
-    Query(which): Query<Which>,
-) -> Result<Json<Vec<Subscription>>, Problem> {
+    params(Which),
+    responses((status = 200, description = "A page", body = Page<Subscription>,
+        headers(("Link" = String, description = "The next page, rel=\"next\"")))))]
+async fn list(State(sho): State<Arc<Sho>>, Query(which): Query<Which>) -> Result<Response, Problem> {
+    let limit = page::limit(which.limit)?;
+    let Which { after, device_id, state, limit: _ } = which;
     let mut reader = sho.store.db.readers.acquire().await.or_problem()?;
-    let limit = super::limit(which.limit)?;
-    let page =
-        subscriptions::page(&mut reader, which.device_id.as_ref(), which.state, which.after, limit).await;
-    Ok(Json(page.or_problem()?.into_iter().map(Into::into).collect()))
+    let rows =
+        subscriptions::page(&mut reader, device_id.as_ref(), state, after, limit + 1).await.or_problem()?;
+    let next = |last: &model::Subscription| {
+        let device = device_id.as_ref().map(|id| format!("&device_id={id}")).unwrap_or_default();
+        let state = state.map(|state| format!("&state={}", state.as_str())).unwrap_or_default();
+        format!("/v1/subscriptions?limit={limit}{device}{state}&after={}", last.imsi)
+    };
+    Ok(page::answer(limit, rows, Subscription::from, next))
 }
 
 /// Show a subscription

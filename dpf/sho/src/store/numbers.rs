@@ -32,6 +32,23 @@ pub async fn ranges(tx: &mut SqliteConnection) -> Result<Vec<NumberRange>, Store
     rows.iter().map(range).collect()
 }
 
+/// Ranges by name, after one.
+///
+/// # Errors
+/// The database's.
+pub async fn page(
+    tx: &mut SqliteConnection,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<NumberRange>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM number_range WHERE id > ?1 ORDER BY id LIMIT ?2")
+        .bind(after.unwrap_or(""))
+        .bind(limit)
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(range).collect()
+}
+
 /// A range.
 ///
 /// # Errors

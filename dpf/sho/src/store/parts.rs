@@ -44,15 +44,23 @@ fn place(name: &String) -> Place<'_> {
     Place { column: "part/content", row: name }
 }
 
-/// All parts, by name.
+/// Parts by name, after one.
 ///
 /// # Errors
 /// The database's.
-pub async fn list(tx: &mut SqliteConnection) -> Result<Vec<PartInfo>, StoreError> {
-    let rows =
-        sqlx::query("SELECT name, kind, shared, sensitive, size, digest, updated_at FROM part ORDER BY name")
-            .fetch_all(tx)
-            .await?;
+pub async fn page(
+    tx: &mut SqliteConnection,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<PartInfo>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT name, kind, shared, sensitive, size, digest, updated_at FROM part
+         WHERE name > ?1 ORDER BY name LIMIT ?2",
+    )
+    .bind(after.unwrap_or(""))
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
     rows.iter().map(info).collect()
 }
 

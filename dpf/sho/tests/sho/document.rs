@@ -58,6 +58,14 @@ impl Api {
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
+    /// The `Link` header of what is listed.
+    async fn link(&self, path: &str) -> Option<String> {
+        let request =
+            Request::get(path).header(header::AUTHORIZATION, format!("Bearer {}", self.admin.expose()));
+        let answer = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        answer.headers().get(header::LINK).map(|link| link.to_str().unwrap().to_owned())
+    }
+
     async fn put(&self, path: &str, body: Value) -> StatusCode {
         self.send(&self.admin, Method::PUT, path, Some(body)).await.0
     }
@@ -125,7 +133,7 @@ async fn an_operator_is_set_up_over_rest_and_its_dpf_is_served() {
     assert_eq!(api.put(&path, other).await, 409);
     assert_eq!(api.get(&path).await["state"], "answered");
 
-    let subscriptions = api.get("/v1/subscriptions").await;
+    let subscriptions = api.get("/v1/subscriptions").await["items"].clone();
     assert_eq!(subscriptions[0]["imsi"], "999010000000001");
     assert_eq!(
         (&subscriptions[0]["msisdn"], &subscriptions[0]["state"]),
@@ -146,6 +154,61 @@ async fn an_operator_is_set_up_over_rest_and_its_dpf_is_served() {
         409,
         "no DPF is configured"
     );
+}
+
+/// Follows `next` to the end; gives the key of each item.
+async fn walk(api: &Api, start: &str, key: &str) -> Vec<String> {
+    let (mut next, mut seen) = (Some(start.to_owned()), Vec::new());
+    while let Some(path) = next {
+        let page = api.get(&path).await;
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 2, "{path}: {page}");
+        seen.extend(items.iter().map(|item| item[key].as_str().unwrap().to_owned()));
+        next = page["next"].as_str().map(str::to_owned);
+        let link = api.link(&path).await;
+        assert_eq!(link, next.as_ref().map(|next| format!("<{next}>; rel=\"next\"")), "{path}");
+    }
+    seen
+}
+
+#[tokio::test]
+async fn listings_are_walked_from_page_to_page() {
+    let rig = Rig::bare(sho::policy::Policy::default()).await;
+    let api = Api::new(&rig.sho);
+    for n in 0..5 {
+        let range = json!({"kind": "imsi", "first": format!("99901000000{n}001"), "count": 10});
+        assert_eq!(api.put(&format!("/v1/number-ranges/range-{n}"), range).await, 201);
+        assert_eq!(api.put(&format!("/v1/parts/part-{n}?kind=data"), json!(n)).await, 201);
+        let terms = json!({"terms": {"plan": "meter"}});
+        assert_eq!(api.put(&format!("/v1/contracts/meter-{n}"), terms).await, 201);
+    }
+    for (path, key, name) in [
+        ("/v1/number-ranges", "id", "range"),
+        ("/v1/parts", "name", "part"),
+        ("/v1/contracts", "device_id", "meter"),
+    ] {
+        let all: Vec<String> = (0..5).map(|n| format!("{name}-{n}")).collect();
+        assert_eq!(walk(&api, &format!("{path}?limit=2"), key).await, all, "{path}");
+        assert_eq!(api.send(&api.admin, Method::GET, &format!("{path}?limit=0"), None).await.0, 400);
+    }
+    // Newest first; each of the writes above is there once.
+    let actions = walk(&api, "/v1/audit?limit=2", "action").await;
+    assert_eq!(actions.len(), 15);
+    assert_eq!((actions[0].as_str(), actions[14].as_str()), ("contracts.put", "numbers.put"));
+
+    let rig = Rig::new().await;
+    let api = Api::new(&rig.sho);
+    let mut imsis = Vec::new();
+    for n in 0..3 {
+        let device = rig.device(&format!("meter-{n}")).await;
+        imsis.push(rig.provisioned(&device, Uuid::now_v7(), Kind::Initial).await.imsi.to_string());
+    }
+    imsis.sort();
+    assert_eq!(walk(&api, "/v1/subscriptions?limit=2", "imsi").await, imsis);
+    // The conditions stay from page to page.
+    assert_eq!(walk(&api, "/v1/subscriptions?state=active&limit=1", "imsi").await, imsis);
+    assert!(walk(&api, "/v1/subscriptions?state=withdrawn&limit=1", "imsi").await.is_empty());
+    assert_eq!(walk(&api, "/v1/subscriptions?device_id=meter-1&limit=1", "imsi").await.len(), 1);
 }
 
 /// No key leaves by REST, in the audit log or in the clear in the file.
