@@ -28,8 +28,12 @@ class Core:
     def _diameter(self, name, identity, realm, listen, peers):
         lines = [f'Identity = "{identity}";', f'Realm = "{realm}";', "Port = 3868;", "SecPort = 0;", "No_IPv6;"]
         lines += [f'ListenOn = "{listen}";', "TcTimer = 6;", "TwTimer = 10;", "NoRelay;"]
-        tls = f"{self.prefix}/etc/open5gs/tls"
-        lines += [f'TLS_Cred = "{tls}/{name}.crt", "{tls}/{name}.key";', f'TLS_CA = "{tls}/ca.crt";']
+        # freeDiameter wants a certificate of its Identity also where no peer is spoken to over TLS.
+        pair = [self.out / f"{name}.crt", self.out / f"{name}.key"]
+        words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+        words += ["-subj", f"/CN={identity}", "-out", str(pair[0]), "-keyout", str(pair[1])]
+        subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+        lines += [f'TLS_Cred = "{pair[0]}", "{pair[1]}";', f'TLS_CA = "{pair[0]}";']
         for extension in ["dict_rfc5777", "dict_mip6i", "dict_nasreq", "dict_nas_mipv6", "dict_dcca", "dict_dcca_3gpp"]:
             lines.append(f'LoadExtension = "{self._extension(extension)}";')
         lines += [f'ConnectPeer = "{peer}" {{ {how} }};' for peer, how in peers]
@@ -88,8 +92,8 @@ class Core:
         self._yaml("pcrf", policy)
         session = ["  session:", f"    - subnet: {SUBNET}", f"      gateway: {GATEWAY}"]
         self._yaml("smf", [
-            "smf:", "  sbi:", "    server:", "      - address: 127.0.0.4", "        port: 7777",
-            "  pfcp:", "    server:", "      - address: 127.0.0.4", "    client:", "      upf:", "        - address: 127.0.0.7",
+            # Without `sbi` it is an SMF of EPC alone, which needs no NRF.
+            "smf:", "  pfcp:", "    server:", "      - address: 127.0.0.4", "    client:", "      upf:", "        - address: 127.0.0.7",
             "  gtpc:", "    server:", "      - address: 127.0.0.4", "  gtpu:", "    server:", "      - address: 127.0.0.4",
             *session, "  dns:", f"    - {GATEWAY}", "  mtu: 1400", "  ctf:", "    enabled: no", f"  freeDiameter: {smf}",
         ])

@@ -73,14 +73,14 @@ class Capture:
         self.path = path
 
     def __enter__(self):
-        self.dump = subprocess.Popen(["tcpdump", "-i", "any", "-U", "-w", str(self.path)], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        self.dump = subprocess.Popen(["tcpdump", "-i", "any", "-U", "-B", "65536", "-w", str(self.path)], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         until = time.monotonic() + 10
         while time.monotonic() < until and not (self.path.exists() and self.path.stat().st_size):
             time.sleep(0.1)
         return self
 
     def __exit__(self, *_):
-        time.sleep(0.5)
+        time.sleep(2)
         self.dump.send_signal(signal.SIGINT)
         self.dump.wait(10)
 
@@ -117,7 +117,8 @@ def provision(lab):
     log = lab.core.log("mme")
     row("the MME's log has both IMSIs", all(imsi in log for imsi in imsis) and len(imsis) == 2, imsis)
     answers = capture.fields("diameter.cmd.code == 318 && diameter.flags.request == 0", "diameter.Origin-Host", "diameter.Result-Code")
-    row("the AIAs in the capture", any(core.ICF[0] in row[0] for row in answers), answers)
+    for host in (core.ICF[0], f"hss.{core.HOME}"):
+        row(f"an AIA of {host} with 2001 is in the capture", any(host in one[0] and "2001" in one[1] for one in answers), answers)
     coap = capture.fields("gtp && coap", "ip.src", "ip.dst", "coap.code")
     row("the RNCT came inside of GTP", bool(coap), coap[:2])
     tls = capture.fields("gtp && tls.handshake.type == 1", "ip.dst")
