@@ -107,6 +107,10 @@ pub struct Args {
     /// proxy, as for `curl --proxy`.
     #[arg(long, requires = "s1u")]
     gate: bool,
+    /// Make a TUN device of this name with the UE's address, for programs that are bound to it, as `ping -I`. It needs
+    /// CAP_NET_ADMIN, and a network namespace other than the core's, which would take the UE's packets for its own.
+    #[arg(long, value_name = "NAME", requires = "s1u", conflicts_with = "gate")]
+    tun: Option<String>,
     /// Keep the USIM's sequence numbers in this file between runs.
     #[arg(long, value_name = "FILE")]
     usim_state: Option<PathBuf>,
@@ -157,7 +161,15 @@ async fn told(args: Args) -> anyhow::Result<()> {
     let enb = enb.map_err(unreached)?;
     let ue = S1Ue::new(&enb, device, options);
     let steps: &[Do] = if args.steps.is_empty() { &[Do::Attach, Do::Detach] } else { &args.steps };
-    let mut runner = Runner { ue, gtp, net: None, gate: None, wants_gate: args.gate, json: args.json };
+    let mut runner = Runner {
+        ue,
+        gtp,
+        net: None,
+        gate: None,
+        wants_gate: args.gate,
+        tun: args.tun.clone(),
+        json: args.json,
+    };
     let done = runner.steps(steps).await;
     let ue = runner.ue;
     let kept = args.usim_state.as_deref().map(|file| keep(file, ue.device())).transpose();
@@ -195,6 +207,7 @@ struct Runner {
     net: Option<UeNet>,
     gate: Option<Gate>,
     wants_gate: bool,
+    tun: Option<String>,
     json: bool,
 }
 
@@ -224,6 +237,11 @@ impl Runner {
         came_to(&report, self.json)?;
         let (Some(gtp), End::Attached { bearer }) = (&self.gtp, &report.end) else { return Ok(()) };
         let address = bearer.address.context("the network has given no IPv4 address")?;
+        if let Some(name) = &self.tun {
+            gtp.tun(self.ue.nas().imsi(), name, address)
+                .with_context(|| format!("no TUN device {name} can be made; it needs CAP_NET_ADMIN"))?;
+            return Ok(());
+        }
         let net = UeNet::new(gtp.port(self.ue.nas().imsi(), bearer.mtu.unwrap_or(DEFAULT_MTU)), address);
         if self.wants_gate {
             let gate = Gate::open(net.clone()).await.context("no proxy can be opened")?;

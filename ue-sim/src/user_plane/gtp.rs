@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Sink, Stream};
+use oxirush_gtp_u::tun::{Routing, TunConfig};
 use oxirush_gtp_u::{Endpoint, ReceivedPacket, RemoteTunnel};
 use schemas::identity::Imsi;
 use tokio::sync::{Notify, mpsc, watch};
@@ -19,6 +20,8 @@ use crate::access::s1ap::UserPlane;
 
 /// Packets that wait in either direction for one UE; more are dropped, as by any link.
 const QUEUE: usize = 256;
+/// Routing table, and priority of the rule that leads to it, of UEs with a TUN device.
+const TUN_TABLE: u32 = 9971;
 /// How long a packet of an idle UE waits for its service request.
 const AWAIT_BEARER: Duration = Duration::from_secs(10);
 
@@ -30,6 +33,7 @@ type Tunnel = (u32, u8);
 struct Lane {
     down: mpsc::Sender<Packet>,
     tunnel: watch::Sender<Option<Tunnel>>,
+    tun: Option<TunConfig>,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +79,7 @@ impl Gtp {
             let tunnel = lanes.by_imsi.get(&imsi).and_then(|lane| *lane.tunnel.borrow());
             let sender = watch::channel(tunnel).0;
             let tunnel = sender.subscribe();
-            lanes.by_imsi.insert(imsi, Lane { down, tunnel: sender });
+            lanes.by_imsi.insert(imsi, Lane { down, tunnel: sender, tun: None });
             tunnel
         };
         tokio::spawn(send(self.endpoint.clone(), up, tunnel, self.wanted_by(imsi)));
@@ -83,6 +87,22 @@ impl Gtp {
         capabilities.medium = smoltcp::phy::Medium::Ip;
         capabilities.max_transmission_unit = usize::from(mtu);
         Port { from_network, to_network: PollSender::new(to_network), capabilities }
+    }
+
+    /// Gives the UE a TUN device of this machine in place of a [`Port`]: what is sent from `address` goes through its
+    /// bearer. The device is there while the bearer is; an idle UE has none, and nothing that is sent wakes it.
+    ///
+    /// # Errors
+    /// Without a bearer, or without `CAP_NET_ADMIN`.
+    pub fn tun(&self, imsi: Imsi, name: &str, address: Ipv4Addr) -> io::Result<()> {
+        let config =
+            TunConfig::new(name, Routing::UePolicy { address, table: TUN_TABLE, priority: TUN_TABLE });
+        let mut lanes = lock(&self.lanes);
+        let lane = lanes.by_imsi.get_mut(&imsi).ok_or(io::ErrorKind::NotConnected)?;
+        let (enb_ue, erab) = lane.tunnel.borrow().ok_or(io::ErrorKind::NotConnected)?;
+        self.endpoint.attach_tun(enb_ue, erab, config.clone())?;
+        lane.tun = Some(config);
+        Ok(())
     }
 
     fn wanted_by(&self, imsi: Imsi) -> Arc<Notify> {
@@ -103,6 +123,11 @@ impl UserPlane for Gtp {
         lanes.owners.insert(enb_ue, imsi);
         // Without packet filters a UE's packets take its default bearer, which is the first.
         if let Some(lane) = lanes.by_imsi.get(&imsi) {
+            if let Some(tun) = &lane.tun
+                && let Err(error) = self.endpoint.attach_tun(enb_ue, erab, tun.clone())
+            {
+                tracing::warn!(%imsi, %error, "the TUN device of the UE is not there any more");
+            }
             lane.tunnel.send_if_modified(|tunnel| match tunnel {
                 Some((owner, _)) if *owner == enb_ue => false,
                 _ => {
@@ -113,7 +138,7 @@ impl UserPlane for Gtp {
         } else {
             let (down, _) = mpsc::channel(1);
             let tunnel = watch::channel(Some((enb_ue, erab))).0;
-            lanes.by_imsi.insert(imsi, Lane { down, tunnel });
+            lanes.by_imsi.insert(imsi, Lane { down, tunnel, tun: None });
         }
         teid
     }
