@@ -5,7 +5,7 @@ use std::time::Duration;
 use oxirush_nas::common::Validate as _;
 use oxirush_nas::nas_eps::*;
 
-use super::{EmmState, NasError, Output, Procedure, Timer, Told, Ue, Way, messages};
+use super::{EmmState, NasError, Output, Procedure, Told, Ue, Way, messages};
 
 /// A message, with how it was protected.
 pub(super) struct Received {
@@ -189,7 +189,9 @@ impl Ue {
             return Ok(());
         }
         self.finish(EmmState::Registered);
-        self.periodic(accept.t3412_value.as_ref().and_then(NasT3412Value::to_seconds));
+        if let Some(value) = &accept.t3412_value {
+            self.periodic(value.to_seconds());
+        }
         if accept.guti.is_some() {
             self.take_guti(accept.guti.as_ref());
             self.send(&NasEpsMessage::new_emm(NasTrackingAreaUpdateComplete::new()))?;
@@ -253,12 +255,9 @@ impl Ue {
         }
     }
 
-    /// T3412; 0 or none: there is no periodic update.
+    /// T3412; 0 or none: there is no periodic update. It runs from when the UE is idle.
     fn periodic(&mut self, seconds: Option<u64>) {
-        self.out.push(match seconds {
-            Some(seconds) if seconds > 0 => Output::Start(Timer::T3412, Duration::from_secs(seconds)),
-            _ => Output::Stop(Timer::T3412),
-        });
+        self.t3412 = seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use oxirush_nas::nas_eps::{
     Direction, Guti, KAsme, NasEpsMessage, NasEpsSecurityHeaderType as Header, NasSecurityContext,
@@ -125,6 +126,8 @@ pub struct Ue {
     pub(super) kenb: Option<KEnb>,
     /// The APN named in the attach under way goes out when the network asks for it.
     pub(super) pti: u8,
+    /// T3412 as the network has it; `None`: no periodic update.
+    pub(super) t3412: Option<Duration>,
     pub(super) out: Vec<Output>,
 }
 
@@ -157,6 +160,7 @@ impl Ue {
             switch_off: false,
             kenb: None,
             pti: 1,
+            t3412: None,
             out: Vec::new(),
         }
     }
@@ -310,7 +314,8 @@ impl Ue {
         self.secured = false;
         self.kenb = None;
         match self.state {
-            EmmState::Deregistered | EmmState::Registered => {}
+            EmmState::Deregistered => {}
+            EmmState::Registered => self.idle(),
             EmmState::DeregisteredInitiated => self.left(false, false, None),
             EmmState::RegisteredInitiated => {
                 self.finish(EmmState::Deregistered);
@@ -318,14 +323,23 @@ impl Ue {
             }
             EmmState::TrackingAreaUpdatingInitiated => {
                 self.finish(EmmState::Registered);
+                self.idle();
                 self.tell(Told::Aborted(Procedure::TrackingAreaUpdate));
             }
             EmmState::ServiceRequestInitiated => {
                 self.finish(EmmState::Registered);
+                self.idle();
                 self.tell(Told::Aborted(Procedure::Service));
             }
         }
         self.flush()
+    }
+
+    /// From connected to idle: the time to the next periodic update runs (TS 24.301 §5.3.5).
+    fn idle(&mut self) {
+        if let Some(length) = self.t3412 {
+            self.out.push(Output::Start(super::Timer::T3412, length));
+        }
     }
 
     /// The user plane is there, which answers a service request (TS 24.301 §5.6.1.4) and shows that the network has
@@ -378,6 +392,8 @@ impl Ue {
             Procedure::Service => EmmState::ServiceRequestInitiated,
         };
         let timer = procedure.timer();
+        // Connected, or about to be: T3412 stands still (§5.3.5).
+        self.out.push(Output::Stop(super::Timer::T3412));
         self.out.push(Output::Start(timer, timer.length()));
     }
 

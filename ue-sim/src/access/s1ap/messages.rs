@@ -22,6 +22,23 @@ pub(super) struct Ids {
     pub(super) enb: u32,
 }
 
+/// KeNB as the MME gives it (Security Key, TS 36.413 §9.2.1.41). Debug does not show it, and it is wiped.
+#[derive(Clone, PartialEq, Eq, zeroize::ZeroizeOnDrop)]
+pub(super) struct MmeKey([u8; 32]);
+
+impl MmeKey {
+    /// Whether it is this one, compared in constant time.
+    pub(super) fn is(&self, other: &[u8; 32]) -> bool {
+        subtle::ConstantTimeEq::ct_eq(&self.0[..], &other[..]).into()
+    }
+}
+
+impl std::fmt::Debug for MmeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MmeKey(hidden)")
+    }
+}
+
 /// A bearer that the MME wants set up (E-RAB, TS 36.413 §9.2.1.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erab {
@@ -56,7 +73,7 @@ pub(super) enum FromMme {
         ids: Ids,
         erabs: Vec<Erab>,
         /// KeNB, TS 33.401 §7.2.8.1.
-        key: Option<[u8; 32]>,
+        key: Option<MmeKey>,
         /// UE-AMBR down and up, bit/s.
         ambr: Option<(u64, u64)>,
     },
@@ -321,7 +338,7 @@ fn context_setup(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
     Ok(FromMme::ContextSetup {
         ids: Ids { mme, enb },
         erabs,
-        key: key.and_then(|key| <[u8; 32]>::try_from(key.0.as_octets()).ok()),
+        key: key.and_then(|key| <[u8; 32]>::try_from(key.0.as_octets()).ok()).map(MmeKey),
         ambr: ambr
             .map(|ambr| (ambr.ue_aggregate_maximum_bit_rate_dl.0, ambr.ue_aggregate_maximum_bit_rate_ul.0)),
     })

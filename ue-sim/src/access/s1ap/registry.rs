@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use schemas::identity::Imsi;
 use tokio::sync::mpsc;
 
-use super::messages::{Erab, Ids};
+use super::messages::{Erab, Ids, MmeKey};
 
 /// What an eNB hands to a UE.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) enum ToUe {
     ContextSetup {
         ids: Ids,
         erabs: Vec<Erab>,
-        key: Option<[u8; 32]>,
+        key: Option<MmeKey>,
         ambr: Option<(u64, u64)>,
     },
     ContextModification(Ids),

@@ -9,7 +9,7 @@ use schemas::identity::Imsi;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 
-use super::messages::{self, Erab, Ids, Temporary};
+use super::messages::{self, Erab, Ids, MmeKey, Temporary};
 use super::registry::{Inbox, ToUe};
 use super::{Enb, EventKind, S1Error};
 use crate::device::Device;
@@ -473,14 +473,11 @@ impl S1Ue {
         &mut self,
         ids: Ids,
         erabs: Vec<Erab>,
-        key: Option<[u8; 32]>,
+        key: Option<MmeKey>,
         ambr: Option<(u64, u64)>,
     ) -> Result<Vec<Happened>, S1Error> {
         self.tell(|| EventKind::S1(Way::Down, "INITIAL CONTEXT SETUP REQUEST", of(ids)));
-        let agree = match (key, self.nas.kenb()) {
-            (Some(key), Some(ours)) => bool::from(subtle::ConstantTimeEq::ct_eq(&key[..], &ours[..])),
-            _ => false,
-        };
+        let agree = key.zip(self.nas.kenb()).is_some_and(|(theirs, ours)| theirs.is(ours));
         if !agree {
             self.tell(|| EventKind::KeysDiffer);
             let cause = Cause::radioNetwork(CauseRadioNetwork::failure_in_radio_interface_procedure);
