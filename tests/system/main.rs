@@ -11,6 +11,7 @@ mod free_diameter;
 mod hosting;
 mod mistakes_of_others;
 mod nineteen_steps;
+mod open5gs;
 mod openapi;
 mod provisioning;
 mod python_diameter;
