@@ -16,6 +16,7 @@ mod openapi;
 mod provisioning;
 mod python_diameter;
 mod registration_operator;
+mod relay;
 mod resync;
 mod rigs;
 mod sequence_numbers;
