@@ -15,6 +15,7 @@ mod icf;
 mod keys;
 mod lab;
 mod load;
+mod open5gs;
 mod peers;
 mod pki;
 mod profiles;
@@ -71,6 +72,8 @@ enum Command {
     Peers(peers::Args),
     /// Pools of ready authentication vectors.
     AvPools(av_pools::Args),
+    /// Open5GS: what to put into its configuration, and whether that of a core is right.
+    Open5gs(open5gs::Args),
     /// What happens, as it happens.
     Events(events::Args),
     /// Who has changed what.
@@ -112,6 +115,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Registrations(args) => registrations::run(args).await,
             Command::Peers(args) => peers::run(args).await,
             Command::AvPools(args) => av_pools::run(args).await,
+            Command::Open5gs(args) => open5gs::run(args).await,
             Command::Events(args) => events::run(args).await,
             Command::Audit(args) => audit::run(args).await,
             Command::Config(args) => config::run(&args),

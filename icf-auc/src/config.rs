@@ -28,12 +28,30 @@ pub struct IcfConfig {
     /// `[drf]`: who is told of attached devices (seed, section 5 step 6); without, nobody is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drf: Option<PeerRole>,
+    /// `[relay]`: ordinary IMSIs of a network that is shared with provisional ones go on to the HSS that has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<Relay>,
     /// `[causes]`: what a refusal is answered with, by its name; see docs/CAUSES.md.
     #[serde(default)]
     pub causes: BTreeMap<String, String>,
     /// `[log]`.
     #[serde(default)]
     pub log: service::telemetry::LogConfig,
+}
+
+/// `[relay]`: the HSS of the ordinary IMSIs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relay {
+    /// Its Origin-Host: one of `[diameter] peers`.
+    pub hss: String,
+    /// Its Origin-Realm.
+    pub realm: String,
+    /// What IMSIs of the shared network begin with, as `99970`.
+    pub prefixes: Vec<String>,
+    /// Ranges of that network that are ours, as `FIRST-LAST`.
+    #[serde(default)]
+    pub ours: Vec<String>,
 }
 
 /// `[diameter]`.

@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod nodes;
 pub mod notices;
 pub mod outbox;
+pub mod relay;
 pub mod reset;
 pub mod subscriber;
 pub mod sweeper;

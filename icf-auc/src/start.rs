@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path, str::FromStr, sync::Arc, time::Durat
 use anyhow::{Context, bail};
 use s6a::{
     base::DisconnectCause,
-    net::{Endpoint, Node, NodeConfig, PeerConfig, TlsConfigs},
+    net::{ApplicationId, Endpoint, Node, NodeConfig, PeerConfig, RELAY, TlsConfigs},
 };
 use service::{
     auth::Guard,
@@ -28,6 +28,7 @@ use crate::{
         nodes::Nodes,
         notices::Notices,
         outbox::Outbox,
+        relay::{Relay, Split},
         sweeper::Sweeper,
         wake::Wake,
     },
@@ -146,7 +147,7 @@ pub async fn start_with(
         Arc::new(Nodes::new(config.icf.instance.clone(), peers, config.icf.max_vectors, metrics.clone()));
     let wake = Arc::new(Wake::default());
     let notices = notices(&config, &*store)?;
-    let icf = Arc::new(S6a(Arc::new(Icf {
+    let icf = S6a(Arc::new(Icf {
         memory: memory.clone(),
         nodes: nodes.clone(),
         causes: Causes::configured(&config.causes)?,
@@ -156,8 +157,8 @@ pub async fn start_with(
         wake: wake.clone(),
         places: Arc::new(Semaphore::new(PLACES)),
         notices: notices.as_ref().map(|(outbox, _)| outbox.clone()),
-    })));
-    let node = Arc::new(Node::start(node_config(&config)?, icf).await?);
+    }));
+    let node = serve(&config, icf).await?;
     let tasks = TaskTracker::new();
     let outbox = Outbox {
         memory: memory.clone(),
@@ -194,6 +195,18 @@ pub async fn start_with(
         }
     };
     Ok(Started { node, store, rest_url, origin, stop, tasks })
+}
+
+/// The node, with the application in front of it that the configuration asks for.
+async fn serve(config: &IcfConfig, icf: S6a) -> anyhow::Result<Arc<Node>> {
+    let node = node_config(config)?;
+    let Some(relay) = &config.relay else {
+        return Ok(Arc::new(Node::start(node, Arc::new(icf)).await?));
+    };
+    let relay = Arc::new(Relay::new(icf, relay).map_err(anyhow::Error::msg)?);
+    let node = Arc::new(Node::start(node, relay.clone()).await?);
+    relay.runs(&node);
+    Ok(node)
 }
 
 /// What tells the DRF of attached devices, where one is configured.
@@ -242,6 +255,14 @@ pub fn node_config(config: &IcfConfig) -> anyhow::Result<NodeConfig> {
     node.timers.request = diameter.request_timeout.0;
     if !(1..=5).contains(&config.icf.max_vectors) {
         bail!("icf.max_vectors: 1 to 5 (TS 29.272 §7.3.17)");
+    }
+    if let Some(relay) = &config.relay {
+        Split::new(relay).map_err(anyhow::Error::msg)?;
+        if !diameter.peers.iter().any(|peer| peer.identity.eq_ignore_ascii_case(&relay.hss)) {
+            bail!("relay.hss: {:?} has to be one of diameter.peers", relay.hss);
+        }
+        // RFC 6733 §2.4: who forwards says so in CER and CEA, and is given what is for others.
+        node.applications.push(ApplicationId { vendor: 0, id: RELAY, commands: &[] });
     }
     if let Some(tls) = &diameter.tls {
         node.tls = Some(Arc::new(diameter_tls(&tls.cert, &tls.key, &tls.ca)?));

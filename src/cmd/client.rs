@@ -111,6 +111,12 @@ impl Server {
         Ok(Client { http, base, token: self.token()?, json: self.json })
     }
 
+    /// Whether there is a token to ask with.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.token_file.is_some() || std::env::var_os("CALLHOME_TOKEN").is_some()
+    }
+
     fn token(&self) -> Result<Secret, Failure> {
         match &self.token_file {
             Some(file) => SecretSource::File(file.clone())

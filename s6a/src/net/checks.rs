@@ -1,6 +1,6 @@
 //! What is checked of every request before an application sees it, RFC 6733 §6.1 and §7.1.3.
 
-use super::NodeConfig;
+use super::{NodeConfig, RELAY};
 use crate::base::{BASE, Routing};
 use crate::codec::dictionary::base::ORIGIN_HOST;
 use crate::codec::grammar::missing;
@@ -51,6 +51,8 @@ pub(super) fn request<'a>(node: &NodeConfig, message: &Message<'a>) -> Result<&'
         // §6.1.4: a request whose Destination-Host we are is for us, and one without Destination-Host for
         // our realm. One without any destination was meant for whom it was sent to.
         (Some(true), _) | (None, Some(true) | None) => Ok(origin_host),
+        // §2.4: a node that offers the relay application decides itself what it forwards, and answers the rest.
+        _ if node.applications.iter().any(|application| application.id == RELAY) => Ok(origin_host),
         // §6.1.6, §7.1.3: no route to another realm, and no such host in ours.
         (_, Some(false)) => {
             Err(DecodeError::new(ResultCode::REALM_NOT_SERVED, "Destination-Realm is not served here"))

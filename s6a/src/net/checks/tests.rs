@@ -98,3 +98,21 @@ fn avps_that_cannot_be_read_and_a_missing_origin_host_are_told() {
     let error = request(&node, &Message::parse(&out).unwrap()).unwrap_err();
     assert_eq!(error.code, ResultCode::INVALID_AVP_LENGTH);
 }
+
+#[test]
+fn a_node_that_relays_is_given_what_is_for_others() {
+    let mut node = NodeConfig::new("hss.home.example", "home.example");
+    let flags = CommandFlags::REQUEST.with(CommandFlags::PROXIABLE);
+    let head =
+        Header { length: 0, flags, command: 317, application: 16_777_251, hop_by_hop: 1, end_to_end: 1 };
+    let mut out = Vec::new();
+    let mut w = Writer::new(&mut out, &head);
+    w.str(&ORIGIN_HOST, "hss2.example");
+    w.str(&DESTINATION_HOST, "mme.example");
+    w.str(&DESTINATION_REALM, "example");
+    w.finish();
+    let message = Message::parse(&out).unwrap();
+    assert_eq!(request(&node, &message).unwrap_err().code, ResultCode::REALM_NOT_SERVED);
+    node.applications.push(super::super::ApplicationId { vendor: 0, id: RELAY, commands: &[] });
+    assert_eq!(request(&node, &message).unwrap(), "hss2.example");
+}

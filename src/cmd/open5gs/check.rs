@@ -1,0 +1,174 @@
+//! `callhome open5gs check`: does what the core is told agree with what the ICF is and gives out?
+
+mod bearer;
+mod metrics;
+mod peering;
+mod routing;
+
+use std::path::{Path, PathBuf};
+
+use schemas::identity::Imsi;
+
+use super::super::client::Failure;
+use super::finding::{Findings, Verdict};
+use super::free_diameter::{self, FreeDiameter};
+use super::ours::Ours;
+use super::theirs::{self, File, Mme, Policy, Subnets};
+
+/// Where the core's files are.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Where {
+    /// Folder of mme.yaml, smf.yaml, upf.yaml and pcrf.yaml, as /etc/open5gs; a file named for itself goes before.
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// The MME's file.
+    #[arg(long, value_name = "FILE")]
+    pub mme_yaml: Option<PathBuf>,
+    /// freeDiameter's file of the MME; without, the one that mme.yaml names.
+    #[arg(long, value_name = "FILE")]
+    pub mme_conf: Option<PathBuf>,
+    /// The SMF's file.
+    #[arg(long, value_name = "FILE")]
+    pub smf_yaml: Option<PathBuf>,
+    /// The UPF's file.
+    #[arg(long, value_name = "FILE")]
+    pub upf_yaml: Option<PathBuf>,
+    /// The PCRF's file.
+    #[arg(long, value_name = "FILE")]
+    pub pcrf_yaml: Option<PathBuf>,
+    /// Ask the MME's metrics, where mme.yaml says they are.
+    #[arg(long)]
+    pub metrics: bool,
+}
+
+/// What was read of the core.
+#[derive(Debug, Default)]
+pub struct Core {
+    /// `mme.yaml`.
+    pub mme: Option<File<Mme>>,
+    /// freeDiameter of the MME.
+    pub free_diameter: Option<File<FreeDiameter>>,
+    /// `smf.yaml`.
+    pub smf: Option<File<Subnets>>,
+    /// `upf.yaml`.
+    pub upf: Option<File<Subnets>>,
+    /// `pcrf.yaml`.
+    pub pcrf: Option<File<Vec<Policy>>>,
+}
+
+impl Where {
+    fn path(&self, own: Option<&PathBuf>, name: &str) -> Option<PathBuf> {
+        own.cloned().or_else(|| Some(self.folder.as_ref()?.join(name)))
+    }
+
+    /// Reads what there is.
+    ///
+    /// # Errors
+    /// Which file and line, and what is wrong there.
+    pub fn read(&self) -> anyhow::Result<Core> {
+        let read_subnets = |own: Option<&PathBuf>, role: &'static str| {
+            let path = self.path(own, &format!("{role}.yaml"));
+            path.map(|path| theirs::read(&path, |text| theirs::subnets(text, role))).transpose()
+        };
+        let mme_path = self.path(self.mme_yaml.as_ref(), "mme.yaml");
+        let mme = mme_path.map(|path| theirs::read(&path, theirs::mme)).transpose()?;
+        let pcrf_path = self.path(self.pcrf_yaml.as_ref(), "pcrf.yaml");
+        Ok(Core {
+            free_diameter: self.free_diameter(mme.as_ref())?,
+            mme,
+            smf: read_subnets(self.smf_yaml.as_ref(), "smf")?,
+            upf: read_subnets(self.upf_yaml.as_ref(), "upf")?,
+            pcrf: pcrf_path.map(|path| theirs::read(&path, theirs::policies)).transpose()?,
+        })
+    }
+
+    fn free_diameter(&self, mme: Option<&File<Mme>>) -> anyhow::Result<Option<File<FreeDiameter>>> {
+        if let Some(path) = &self.mme_conf {
+            return theirs::read(path, free_diameter::read).map(Some);
+        }
+        let Some(mme) = mme else { return Ok(None) };
+        if let Some(section) = &mme.content.free_diameter {
+            return Ok(Some(File { name: mme.name.clone(), content: section.clone() }));
+        }
+        // Named as the MME's machine sees it, which may be another one.
+        match mme.content.free_diameter_file.as_deref().map(Path::new) {
+            Some(path) if path.is_file() => theirs::read(path, free_diameter::read).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether there is anything to look at.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn some(&self) -> Result<(), Failure> {
+        let files =
+            [&self.folder, &self.mme_yaml, &self.mme_conf, &self.smf_yaml, &self.upf_yaml, &self.pcrf_yaml];
+        if files.iter().all(|file| file.is_none()) {
+            let why = "say where the core's files are: --folder /etc/open5gs, or --mme-yaml and its sisters";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Compares everything that can be without asking the core.
+pub fn compare(ours: &Ours, core: &Core) -> Findings {
+    let mut findings = Findings::default();
+    peering::check(ours, core, &mut findings);
+    routing::check(ours, core, &mut findings);
+    bearer::check(ours, core, &mut findings);
+    // Both ends of a range, and profiles that share an APN, come upon the same thing: it is said once.
+    let mut seen = Vec::new();
+    findings.0.retain(|one| {
+        let what = if one.remedy.is_empty() { &one.found } else { &one.remedy };
+        let key = (one.verdict as u8, one.check, one.place.clone(), what.clone());
+        let new = !seen.contains(&key);
+        if new {
+            seen.push(key);
+        }
+        new
+    });
+    findings
+}
+
+/// Compares, and asks the core's metrics if that is wanted.
+pub async fn run(ours: &Ours, core: &Core, ask_metrics: bool) -> Findings {
+    let mut findings = compare(ours, core);
+    if ask_metrics {
+        metrics::check(core, &mut findings).await;
+    }
+    findings
+}
+
+/// What the findings come to, as a sentence; an error if something is wrong.
+///
+/// # Errors
+/// How many things are wrong.
+pub fn verdict(findings: &Findings) -> anyhow::Result<String> {
+    let [wrong, doubtful, unseen] =
+        [Verdict::Wrong, Verdict::Doubtful, Verdict::Unseen].map(|verdict| findings.count(verdict));
+    let rest = format!("{doubtful} doubtful, {unseen} not looked at");
+    if wrong > 0 {
+        anyhow::bail!("{wrong} wrong, {rest}");
+    }
+    Ok(format!("nothing is wrong; {rest}"))
+}
+
+/// IMSIs to try, with where they are from: both ends of everything issued, or of what may be.
+fn samples(ours: &Ours) -> Vec<(Imsi, &str)> {
+    let spans = if ours.issued.is_empty() { std::slice::from_ref(&ours.range) } else { &ours.issued };
+    let ends = spans
+        .iter()
+        .flat_map(|span| [span.value.first, span.value.last].map(|imsi| (imsi, span.source.as_str())));
+    let mut out: Vec<(Imsi, &str)> = Vec::new();
+    for (imsi, source) in ends {
+        if !out.iter().any(|(known, _)| *known == imsi) {
+            out.push((imsi, source));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

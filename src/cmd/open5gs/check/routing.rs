@@ -1,0 +1,103 @@
+//! Does the MME send provisional IMSIs to the ICF?
+
+use schemas::identity::Imsi;
+
+use super::super::finding::Findings;
+use super::super::ours::{self, Ours};
+use super::super::theirs::{File, HssMap, Mme};
+use super::{Core, samples};
+
+const CHECK: &str = "hss-map";
+
+pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
+    let Some(mme) = &core.mme else {
+        return findings.unseen(CHECK, "mme.yaml", "say --mme-yaml");
+    };
+    for (imsi, source) in samples(ours) {
+        imsi_goes(ours, mme, imsi, source, findings);
+    }
+}
+
+fn ours_is(ours: &Ours, entry: &HssMap) -> bool {
+    let diameter = &ours.config.diameter;
+    entry.realm.as_deref().is_some_and(|realm| realm.eq_ignore_ascii_case(&diameter.origin_realm))
+        && entry.host.as_deref().is_some_and(|host| host.eq_ignore_ascii_case(&diameter.origin_host))
+}
+
+fn imsi_goes(ours: &Ours, mme: &File<Mme>, imsi: Imsi, source: &str, findings: &mut Findings) {
+    let maps = &mme.content.hss_map;
+    let diameter = &ours.config.diameter;
+    let wanted = format!("realm: {}, host: {}", diameter.origin_realm, diameter.origin_host);
+    let Some(entry) = maps.iter().find(|entry| entry.matches(imsi)) else {
+        return findings.wrong(
+            CHECK,
+            &mme.name,
+            not_matched(maps, imsi, source),
+            not_matched_remedy(ours, maps, &wanted),
+        );
+    };
+    let place = mme.line(entry.line);
+    if ours_is(ours, entry) {
+        let network = &entry.written;
+        return findings.good(CHECK, &place, format!("{network} goes to {}", diameter.origin_host));
+    }
+    if let Some(later) = maps.iter().find(|later| later.matches(imsi) && ours_is(ours, later)) {
+        let found = format!("{imsi} ({source}) goes to {}: this entry matches first", target(entry));
+        let remedy = format!("the first match wins: put the entry of line {} before it", later.line);
+        return findings.wrong(CHECK, &place, found, remedy);
+    }
+    if entry.outside.iter().any(|key| key == "realm" || key == "host") {
+        let found = "realm or host stands beside plmn_id, where the MME does not read it".to_owned();
+        return findings.wrong(CHECK, &place, found, format!("move them inside plmn_id: {wanted}"));
+    }
+    if entry.host.is_none() && target_realm(entry).eq_ignore_ascii_case(&diameter.origin_realm) {
+        let found = format!("{} goes to the realm {}, to no host", entry.written, diameter.origin_realm);
+        return findings.doubtful(CHECK, &place, found, format!("write host: {} too", diameter.origin_host));
+    }
+    let found = format!("{imsi} ({source}) goes to {}", target(entry));
+    findings.wrong(CHECK, &place, found, format!("write inside plmn_id {wanted}"));
+}
+
+/// The realm that requests carry: where none is written, the one of the PLMN (TS 23.003 §19.2).
+fn target_realm(entry: &HssMap) -> String {
+    let of_plmn = || {
+        let digits = entry.digits.as_deref().unwrap_or_default();
+        let (mcc, mnc) = digits.split_at_checked(3)?;
+        Some(format!("epc.mnc{mnc:0>3}.mcc{mcc}.3gppnetwork.org"))
+    };
+    entry.realm.clone().or_else(of_plmn).unwrap_or_default()
+}
+
+fn target(entry: &HssMap) -> String {
+    let realm = target_realm(entry);
+    match &entry.host {
+        Some(host) => format!("{host} in {realm}"),
+        None => format!("realm {realm}"),
+    }
+}
+
+fn not_matched(maps: &[HssMap], imsi: Imsi, source: &str) -> String {
+    if maps.is_empty() {
+        return format!("there is no hss_map: {imsi} ({source}) goes to the MME's own realm");
+    }
+    format!("no entry matches {imsi} ({source}): it goes to the MME's own realm")
+}
+
+/// An entry of the same numbers, written with another number of digits, is the usual reason.
+fn not_matched_remedy(ours: &Ours, maps: &[HssMap], wanted: &str) -> String {
+    let plmn = ours.plmn.value;
+    let same = |entry: &&HssMap| {
+        let number = |text: &str| text.parse::<u32>().ok();
+        let (mcc, mnc) = entry.written.split_once('-').unwrap_or_default();
+        number(mcc) == number(&plmn.mcc()) && number(mnc) == number(&plmn.mnc())
+    };
+    match maps.iter().find(same) {
+        Some(entry) if entry.digits.as_deref() != Some(&ours::digits(plmn)) => format!(
+            "line {} has mnc {}, which Open5GS takes for three digits: write mnc: \"{}\"",
+            entry.line,
+            entry.written.split_once('-').unwrap_or_default().1,
+            plmn.mnc()
+        ),
+        _ => format!("add plmn_id with mcc: {}, mnc: {}, {wanted}", plmn.mcc(), plmn.mnc()),
+    }
+}

@@ -1,0 +1,270 @@
+use std::collections::BTreeSet;
+
+use icf_auc::config::IcfConfig;
+use schemas::rest::PeerState;
+
+use super::super::finding::{Finding, Verdict};
+use super::super::ours::{self, From, PeerNow, Span, Told};
+use super::*;
+
+const ICF: &str = r#"
+[diameter]
+origin_host = "icf.epc.mnc071.mcc999.3gppnetwork.org"
+origin_realm = "epc.mnc071.mcc999.3gppnetwork.org"
+listen = ["tcp://192.0.2.10:3868"]
+peers = [{ identity = "mme.localdomain", realm = "localdomain" }]
+[database]
+url = "sqlite://icf.db"
+[keys]
+at_rest = { file = "at-rest.key" }
+[icf]
+address_pool = "10.45.128.0/17"
+"#;
+
+const MME_YAML: &str = "\
+mme:
+  freeDiameter: /etc/freeDiameter/mme.conf
+  hss_map:
+    - plmn_id: { mcc: 999, mnc: 71, realm: epc.mnc071.mcc999.3gppnetwork.org, host: icf.epc.mnc071.mcc999.3gppnetwork.org }
+    - plmn_id: { mcc: 999, mnc: 70, realm: localdomain, host: hss.localdomain }
+";
+
+const MME_CONF: &str = r#"Identity = "mme.localdomain";
+Realm = "localdomain";
+ConnectPeer = "icf.epc.mnc071.mcc999.3gppnetwork.org" { ConnectTo = "192.0.2.10"; Port = 3868; No_TLS; Prefer_TCP; };
+"#;
+
+const SMF: &str = "\
+smf:
+  session:
+    - subnet: 10.45.0.0/16
+      gateway: 10.45.0.1
+      range:
+        - 10.45.0.1-10.45.127.255
+";
+
+const UPF: &str = "\
+upf:
+  session:
+    - subnet: 10.45.0.0/16
+      gateway: 10.45.0.1
+      dev: ogstun
+";
+
+const PCRF: &str = "\
+pcrf:
+  policy:
+    - supi_range: [ 999710000000001-999719999999999 ]
+      session:
+        - name: provisioning
+          type: 1
+          qos: { index: 9, arp: { priority_level: 15, pre_emption_capability: 1, pre_emption_vulnerability: 2 } }
+";
+
+const GOOD: [(&str, &str); 6] = [
+    ("icf.toml", ICF),
+    ("mme.yaml", MME_YAML),
+    ("mme.conf", MME_CONF),
+    ("smf.yaml", SMF),
+    ("upf.yaml", UPF),
+    ("pcrf.yaml", PCRF),
+];
+
+/// What the checks say of the good files with one of them changed, and of a peer in this state.
+fn findings_of(file: &str, from: &str, to: &str, state: Option<PeerState>) -> Vec<Finding> {
+    let text = |name: &str| {
+        let (_, text) = GOOD.iter().find(|(known, _)| *known == name).unwrap();
+        if name == file {
+            assert!(text.contains(from), "{from:?} is not in {name}");
+        }
+        if name == file { text.replace(from, to) } else { (*text).to_owned() }
+    };
+    fn named<T>(name: &str, content: Result<T, String>) -> Option<File<T>> {
+        Some(File { name: name.to_owned(), content: content.unwrap() })
+    }
+    let config: IcfConfig = service::config::Loader::text("icf.toml", text("icf.toml")).load().unwrap();
+    let mut ours = ours::from_config(config, "icf.toml".to_owned(), &Told::default()).unwrap();
+    let issued = Span { first: "999710000000001".parse().unwrap(), last: "999710000010000".parse().unwrap() };
+    ours.issued.push(From::new(issued, "batch first"));
+    ours.peers = Some(match state {
+        Some(state) => vec![PeerNow { identity: "mme.localdomain".to_owned(), state }],
+        None => Vec::new(),
+    });
+    let core = Core {
+        mme: named("mme.yaml", theirs::mme(&text("mme.yaml"))),
+        free_diameter: named("mme.conf", free_diameter::read(&text("mme.conf"))),
+        smf: named("smf.yaml", theirs::subnets(&text("smf.yaml"), "smf")),
+        upf: named("upf.yaml", theirs::subnets(&text("upf.yaml"), "upf")),
+        pcrf: named("pcrf.yaml", theirs::policies(&text("pcrf.yaml"))),
+    };
+    compare(&ours, &core).0
+}
+
+#[test]
+fn of_files_that_are_right_everything_is_good() {
+    let findings = findings_of("icf.toml", "", "", Some(PeerState::Open));
+    let bad: Vec<_> = findings.iter().filter(|one| one.verdict != Verdict::Good).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+    let checks: BTreeSet<&str> = findings.iter().map(|one| one.check).collect();
+    assert_eq!(checks.len(), 15, "{checks:?}");
+    assert!(verdict(&Findings(findings)).unwrap().starts_with("nothing is wrong"));
+}
+
+struct Broken {
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    check: &'static str,
+    verdict: Verdict,
+    place: &'static str,
+    says: &'static str,
+}
+
+const OURS: &str = "realm: epc.mnc071.mcc999.3gppnetwork.org, host: icf.epc.mnc071.mcc999.3gppnetwork.org";
+
+#[rustfmt::skip]
+const BROKEN: &[Broken] = &[
+    // Peering.
+    Broken { file: "mme.conf", from: "ConnectPeer = \"icf.", to: "ConnectPeer = \"hss.", check: "connect", verdict: Verdict::Wrong,
+        place: "mme.conf", says: "connects to hss.epc.mnc071.mcc999.3gppnetwork.org only: add a peer of the name icf." },
+    Broken { file: "mme.conf", from: "No_TLS; ", to: "", check: "transport", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "write No_TLS, or add tls://" },
+    Broken { file: "icf.toml", from: "tcp://192.0.2.10:3868", to: "tls://192.0.2.10:5868", check: "transport", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "take No_TLS away, or add tcp://" },
+    Broken { file: "mme.conf", from: "Port = 3868", to: "Port = 3869", check: "transport", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "goes to port 3869, where the ICF does not listen: write Port = 3868" },
+    Broken { file: "mme.conf", from: "Prefer_TCP", to: "TLS_old_method", check: "transport", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "take TLS_old_method away" },
+    Broken { file: "icf.toml", from: "tcp://192.0.2.10:3868", to: "sctp://192.0.2.10:3869", check: "transport", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "write Port = 3869" },
+    Broken { file: "mme.conf", from: "192.0.2.10", to: "192.0.2.11", check: "address", verdict: Verdict::Doubtful,
+        place: "mme.conf:3", says: "goes to 192.0.2.11: is that the ICF?" },
+    Broken { file: "mme.conf", from: "ConnectTo = \"192.0.2.10\"; ", to: "", check: "address", verdict: Verdict::Doubtful,
+        place: "mme.conf:3", says: "write ConnectTo" },
+    Broken { file: "mme.conf", from: " Prefer_TCP;", to: "", check: "sctp-first", verdict: Verdict::Doubtful,
+        place: "mme.conf:3", says: "write Prefer_TCP" },
+    Broken { file: "mme.conf", from: "Identity = \"mme.", to: "Identity = \"mme1.", check: "peer", verdict: Verdict::Wrong,
+        place: "icf.toml [diameter] peers", says: "mme1.localdomain, the MME's Identity, is not listed: add it" },
+    Broken { file: "icf.toml", from: "realm = \"localdomain\"", to: "realm = \"example\"", check: "peer", verdict: Verdict::Wrong,
+        place: "icf.toml [diameter] peers", says: "realm example, and the MME says localdomain: write realm = \"localdomain\"" },
+    Broken { file: "icf.toml", from: "identity = \"mme.localdomain\", realm = \"localdomain\" }]", to: "identity = \"a.b\" }]\naccept_unknown_peers = true",
+        check: "peer", verdict: Verdict::Doubtful, place: "icf.toml [diameter] peers", says: "list it, and take accept_unknown_peers away" },
+    Broken { file: "icf.toml", from: "realm = \"localdomain\"", to: "max_vectors = 5", check: "max-vectors", verdict: Verdict::Wrong,
+        place: "icf.toml [diameter] peers", says: "5: write max_vectors = 1" },
+    Broken { file: "icf.toml", from: "[icf]", to: "[icf]\nmax_vectors = 2", check: "max-vectors", verdict: Verdict::Wrong,
+        place: "icf.toml [diameter] peers", says: "2: write max_vectors = 1" },
+    Broken { file: "mme.conf", from: "Realm = \"localdomain\"", to: "Realm = \"epc.mnc071.mcc999.3gppnetwork.org\"", check: "realm", verdict: Verdict::Doubtful,
+        place: "icf.toml", says: "give the ICF a realm of its own" },
+    // Routing.
+    Broken { file: "mme.yaml", from: "hss_map:", to: "hss_nap:", check: "hss-map", verdict: Verdict::Wrong,
+        place: "mme.yaml", says: "there is no hss_map: 999710000000001 (batch first) goes to the MME's own realm: add plmn_id with mcc: 999, mnc: 71" },
+    Broken { file: "mme.yaml", from: "mnc: 71", to: "mnc: 72", check: "hss-map", verdict: Verdict::Wrong,
+        place: "mme.yaml", says: "no entry matches 999710000000001 (batch first)" },
+    Broken { file: "mme.yaml", from: "mnc: 71", to: "mnc: \"071\"", check: "hss-map", verdict: Verdict::Wrong,
+        place: "mme.yaml", says: "line 4 has mnc 071, which Open5GS takes for three digits: write mnc: \"71\"" },
+    Broken { file: "mme.yaml", from: "  hss_map:\n", to: "  hss_map:\n    - plmn_id: { mcc: 999, mnc: 71, realm: localdomain, host: hss.localdomain }\n",
+        check: "hss-map", verdict: Verdict::Wrong, place: "mme.yaml:4",
+        says: "goes to hss.localdomain in localdomain: this entry matches first: the first match wins: put the entry of line 5 before it" },
+    Broken { file: "mme.yaml", from: "mnc: 71, realm: epc.mnc071.mcc999.3gppnetwork.org, host: icf.epc.mnc071.mcc999.3gppnetwork.org }",
+        to: "mnc: 71 }\n      realm: epc.mnc071.mcc999.3gppnetwork.org\n      host: icf.epc.mnc071.mcc999.3gppnetwork.org",
+        check: "hss-map", verdict: Verdict::Wrong, place: "mme.yaml:4", says: "realm or host stands beside plmn_id, where the MME does not read it: move them inside" },
+    Broken { file: "mme.yaml", from: OURS, to: "realm: localdomain, host: icf.epc.mnc071.mcc999.3gppnetwork.org", check: "hss-map", verdict: Verdict::Wrong,
+        place: "mme.yaml:4", says: "in localdomain: write inside plmn_id realm: epc.mnc071" },
+    // What the MME makes of an entry without realm is the realm of the PLMN; without host, whoever is of that realm.
+    Broken { file: "mme.yaml", from: OURS, to: "x: y", check: "hss-map", verdict: Verdict::Doubtful,
+        place: "mme.yaml:4", says: "999-71 goes to the realm epc.mnc071.mcc999.3gppnetwork.org, to no host: write host: icf." },
+    // The bearer.
+    Broken { file: "smf.yaml", from: "      gateway", to: "      dnn: internet\n      gateway", check: "apn-smf", verdict: Verdict::Wrong,
+        place: "smf.yaml", says: "no subnet of IPv4 serves APN provisioning, only internet: add a session with dnn: provisioning" },
+    Broken { file: "upf.yaml", from: "  session:", to: "  other:", check: "apn-upf", verdict: Verdict::Wrong,
+        place: "upf.yaml", says: "no subnet of IPv4 serves APN provisioning: add" },
+    Broken { file: "smf.yaml", from: "10.45.0.0/16", to: "10.45.0.0/17", check: "pool-smf", verdict: Verdict::Wrong,
+        place: "smf.yaml:3", says: "the ICF's pool 10.45.128.0/17 is not inside 10.45.0.0/17" },
+    Broken { file: "upf.yaml", from: "10.45.0.0/16", to: "10.46.0.0/16", check: "pool-upf", verdict: Verdict::Wrong,
+        place: "upf.yaml:3", says: "the ICF's pool 10.45.128.0/17 is not inside 10.46.0.0/16" },
+    Broken { file: "upf.yaml", from: "10.45.0.0/16", to: "10.44.0.0/15", check: "subnets", verdict: Verdict::Wrong,
+        place: "smf.yaml:3, upf.yaml:3", says: "10.45.0.0/16 in the SMF, 10.44.0.0/15 in the UPF: write the same" },
+    Broken { file: "smf.yaml", from: "10.45.0.1-10.45.127.255", to: "10.45.127.0-10.45.200.1", check: "pool-dynamic", verdict: Verdict::Wrong,
+        place: "smf.yaml:3", says: "some of it in the ICF's pool 10.45.128.0/17: write range without the pool" },
+    Broken { file: "smf.yaml", from: "gateway: 10.45.0.1", to: "gateway: 10.45.128.1", check: "pool-gateway", verdict: Verdict::Wrong,
+        place: "smf.yaml:3", says: "the gateway 10.45.128.1 is inside the ICF's pool" },
+    Broken { file: "pcrf.yaml", from: "  policy:", to: "  other:", check: "policy", verdict: Verdict::Wrong,
+        place: "pcrf.yaml", says: "there is no policy: every IMSI is looked up in the subscriber database" },
+    Broken { file: "pcrf.yaml", from: "999719999999999", to: "999710000000999", check: "policy", verdict: Verdict::Wrong,
+        place: "pcrf.yaml", says: "no supi_range holds 999710000001000 (batch first: 999710000000001-999710000010000): add a policy" },
+    Broken { file: "pcrf.yaml", from: "name: provisioning", to: "name: Provisioning", check: "policy-apn", verdict: Verdict::Wrong,
+        place: "pcrf.yaml:3", says: "no session provisioning of profile default, only Provisioning: add the session provisioning" },
+    // The first policy that holds an IMSI is its only one.
+    Broken { file: "pcrf.yaml", from: "  policy:\n", to: "  policy:\n    - supi_range: 999710000000500-999710000000600\n      session: [ { name: internet } ]\n",
+        check: "policy-apn", verdict: Verdict::Wrong, place: "pcrf.yaml:3", says: "no session provisioning of profile default, only internet" },
+    Broken { file: "pcrf.yaml", from: "index: 9, ", to: "", check: "policy-apn", verdict: Verdict::Wrong,
+        place: "pcrf.yaml:5", says: "session provisioning has no qos.index: write it" },
+];
+
+#[test]
+fn each_thing_that_can_be_wrong_is_found_with_its_place_and_remedy() {
+    for broken in BROKEN {
+        let findings = findings_of(broken.file, broken.from, broken.to, Some(PeerState::Open));
+        let said: Vec<String> = findings
+            .iter()
+            .filter(|one| one.check == broken.check && one.verdict == broken.verdict)
+            .map(|one| format!("{}|{}: {}", one.place, one.found, one.remedy))
+            .collect();
+        let found = said
+            .iter()
+            .any(|line| line.starts_with(&format!("{}|", broken.place)) && line.contains(broken.says));
+        assert!(found, "{} with {:?}: {said:#?}\n{findings:#?}", broken.file, broken.to);
+        // A realm that changes is not that of the peer either.
+        if broken.check != "realm" {
+            let wrong = verdict(&Findings(findings)).is_err();
+            assert_eq!(wrong, broken.verdict == Verdict::Wrong, "{:?}", broken.to);
+        }
+    }
+}
+
+#[test]
+fn every_check_is_shown_to_fail() {
+    let good: BTreeSet<&str> =
+        findings_of("icf.toml", "", "", Some(PeerState::Open)).iter().map(|one| one.check).collect();
+    let broken: BTreeSet<&str> = BROKEN.iter().map(|one| one.check).collect();
+    let never: Vec<_> = good.difference(&broken).filter(|check| **check != "connected").collect();
+    assert!(never.is_empty(), "no test breaks {never:?}");
+}
+
+#[test]
+fn a_peer_that_is_not_open_is_found() {
+    for (state, verdict, says) in [
+        (Some(PeerState::Suspect), Verdict::Doubtful, "does not answer its watchdog"),
+        (Some(PeerState::Down), Verdict::Wrong, "mme.localdomain is down"),
+        (Some(PeerState::Connecting), Verdict::Wrong, "is connecting"),
+        (None, Verdict::Wrong, "is not there"),
+    ] {
+        let findings = findings_of("icf.toml", "", "", state);
+        let one = findings.iter().find(|one| one.check == "connected").unwrap();
+        assert_eq!(one.verdict, verdict);
+        assert!(one.found.contains(says) && one.remedy.contains("is the MME running?"), "{one:?}");
+    }
+}
+
+#[test]
+fn what_was_not_given_is_said_to_be_unseen_and_is_not_wrong() {
+    let config: IcfConfig = service::config::Loader::text("icf.toml", ICF).load().unwrap();
+    let ours = ours::from_config(config, "icf.toml".to_owned(), &Told::default()).unwrap();
+    let findings = compare(&ours, &Core::default());
+    let unseen: Vec<&str> =
+        findings.0.iter().filter(|one| one.verdict == Verdict::Unseen).map(|one| one.check).collect();
+    assert_eq!(unseen, ["connect", "connected", "hss-map", "apn-smf", "apn-upf", "policy"]);
+    assert!(verdict(&findings).unwrap().contains("6 not looked at"));
+}
+
+#[test]
+fn the_section_of_mme_yaml_is_taken_for_mme_conf() {
+    let text = "mme:\n  freeDiameter:\n    identity: mme.localdomain\n    realm: localdomain\n    connect:\n      \
+                - identity: icf.epc.mnc071.mcc999.3gppnetwork.org\n        address: 192.0.2.10\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mme.yaml");
+    std::fs::write(&path, text).unwrap();
+    let core = Where { mme_yaml: Some(path), ..Where::default() }.read().unwrap();
+    let file = core.free_diameter.unwrap();
+    assert_eq!((file.name.as_str(), file.content.connects.len()), ("mme.yaml", 1));
+}

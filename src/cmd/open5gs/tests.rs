@@ -1,0 +1,201 @@
+//! What `config` writes: golden, read back as Open5GS reads it, and found right by `check`.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+
+use super::check::{Core, compare};
+use super::finding::Verdict;
+use super::fragments::{self, Fragment};
+use super::ours::{self, Apn, Ours, Told};
+use super::{free_diameter, theirs, yaml};
+
+const ICF: &str = r#"
+[diameter]
+origin_host = "icf.epc.mnc071.mcc999.3gppnetwork.org"
+origin_realm = "epc.mnc071.mcc999.3gppnetwork.org"
+listen = ["tcp://192.0.2.10:3868"]
+[database]
+url = "sqlite://icf.db"
+[keys]
+at_rest = { file = "at-rest.key" }
+[icf]
+address_pool = "10.45.128.0/17"
+"#;
+
+fn ours_with(text: &str, told: &Told) -> Ours {
+    let config = service::config::Loader::text("icf.toml", text).load().unwrap();
+    ours::from_config(config, "icf.toml".to_owned(), told).unwrap()
+}
+
+fn core() -> fragments::Core {
+    fragments::Core {
+        mme: Some("mme.localdomain".to_owned()),
+        mme_address: Some([192, 0, 2, 20].into()),
+        extensions: "/usr/lib/freeDiameter".to_owned(),
+        tls_folder: "/etc/open5gs/tls".to_owned(),
+        ..Default::default()
+    }
+}
+
+fn text<'a>(fragments: &'a [Fragment], file: &str) -> &'a str {
+    &fragments.iter().find(|one| one.file == file).unwrap().text
+}
+
+/// `CALLHOME_REFRESH_GOLDENS=1 cargo test` writes them anew.
+fn golden(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/cmd/open5gs/golden").join(name);
+    if std::env::var_os("CALLHOME_REFRESH_GOLDENS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{}", path.display());
+}
+
+#[test]
+fn fragments_are_as_the_golden_files_have_them() {
+    let ours = ours_with(ICF, &Told::default());
+    for fragment in fragments::all(&ours, &core()).unwrap() {
+        golden(fragment.file, &fragment.text);
+    }
+    let whole = fragments::Core { whole: true, ..core() };
+    golden("whole-mme.conf", text(&fragments::all(&ours, &whole).unwrap(), "mme.conf"));
+}
+
+#[test]
+fn what_config_writes_check_finds_right() {
+    for (icf, told) in [
+        (ICF.to_owned(), Told::default()),
+        (ICF.replace("tcp://192.0.2.10:3868", "tls://192.0.2.10:5868"), Told::default()),
+        (ICF.replace("tcp://192.0.2.10:3868", "sctp://192.0.2.10:3868,192.0.2.11:3868"), Told::default()),
+        (ICF.replace("10.45.128.0/17", "10.99.4.0/22"), Told::default()),
+        (ICF.to_owned(), Told { provisional: Some("001-01".parse().unwrap()), range: None }),
+        (
+            ICF.replace("epc.mnc071.mcc999.3gppnetwork.org", "epc.mnc410.mcc310.3gppnetwork.org"),
+            Told { provisional: None, range: Some("310410000000001-310410000000999".parse().unwrap()) },
+        ),
+    ] {
+        let mut ours = ours_with(&icf, &told);
+        let fragments = fragments::all(&ours, &core()).unwrap();
+        // The ICF's own line, laid into its file, is TOML that it takes.
+        let line = text(&fragments, "icf.toml");
+        let with_peer = icf.replace("[database]", &format!("{line}[database]"));
+        ours = ours_with(&with_peer, &told);
+        let read = |file: &str| text(&fragments, file);
+        fn named<T>(name: &str, content: Result<T, String>) -> Option<theirs::File<T>> {
+            Some(theirs::File { name: name.to_owned(), content: content.unwrap() })
+        }
+        let core = Core {
+            mme: named("mme.yaml", theirs::mme(read("mme.yaml"))),
+            free_diameter: named("mme.conf", free_diameter::read(read("mme.conf"))),
+            smf: named("smf.yaml", theirs::subnets(read("smf.yaml"), "smf")),
+            upf: named("upf.yaml", theirs::subnets(read("upf.yaml"), "upf")),
+            pcrf: named("pcrf.yaml", theirs::policies(read("pcrf.yaml"))),
+        };
+        let bad: Vec<_> = compare(&ours, &core).0;
+        let bad: Vec<_> =
+            bad.iter().filter(|one| one.verdict != Verdict::Good && one.check != "connected").collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+    }
+}
+
+/// Where Open5GS's parsers look for each value: mme-context.c, pcrf-context.c and ogs-config.c, pfcp/context.c.
+#[test]
+fn values_stand_where_the_parsers_of_open5gs_read_them() {
+    let fragments = fragments::all(&ours_with(ICF, &Told::default()), &core()).unwrap();
+    let at = |file: &str, path: &[&str]| {
+        let root = yaml::read(text(&fragments, file)).unwrap();
+        // A number is an element of a sequence.
+        let found = path.iter().try_fold(&root, |node, step| match step.parse::<usize>() {
+            Ok(at) => node.each().get(at),
+            Err(_) => node.get(step),
+        });
+        found.and_then(|node| node.text()).unwrap_or_else(|| panic!("{file} has no {path:?}")).to_owned()
+    };
+    for (path, value) in [
+        (["mme", "hss_map", "0", "plmn_id", "mcc"], "999"),
+        (["mme", "hss_map", "0", "plmn_id", "mnc"], "71"),
+        (["mme", "hss_map", "0", "plmn_id", "realm"], "epc.mnc071.mcc999.3gppnetwork.org"),
+        (["mme", "hss_map", "0", "plmn_id", "host"], "icf.epc.mnc071.mcc999.3gppnetwork.org"),
+    ] {
+        assert_eq!(at("mme.yaml", &path), value);
+    }
+    let session = ["pcrf", "policy", "0", "session", "0"];
+    for (path, value) in [
+        (&["name"][..], "provisioning"),
+        (&["type"], "1"),
+        (&["ambr", "downlink", "value"], "128"),
+        (&["ambr", "uplink", "unit"], "1"),
+        (&["qos", "index"], "9"),
+        (&["qos", "arp", "priority_level"], "15"),
+        (&["qos", "arp", "pre_emption_capability"], "1"),
+        (&["qos", "arp", "pre_emption_vulnerability"], "2"),
+    ] {
+        assert_eq!(at("pcrf.yaml", &[&session[..], path].concat()), value, "{path:?}");
+    }
+    for role in ["smf", "upf"] {
+        assert_eq!(at(&format!("{role}.yaml"), &[role, "session", "0", "subnet"]), "10.45.0.0/16");
+        assert_eq!(at(&format!("{role}.yaml"), &[role, "session", "0", "gateway"]), "10.45.0.1");
+    }
+    assert_eq!(at("upf.yaml", &["upf", "session", "0", "dev"]), "ogstun");
+}
+
+#[test]
+fn every_value_says_where_it_comes_from() {
+    for fragment in fragments::all(&ours_with(ICF, &Told::default()), &core()).unwrap() {
+        assert!(!fragment.values.is_empty());
+        for used in &fragment.values {
+            assert!(!used.source.is_empty(), "{used:?}");
+            let line = format!("{}: {} <- {}", used.name, used.value, used.source);
+            assert!(fragment.text.contains(&line), "{line}\n{}", fragment.text);
+        }
+    }
+}
+
+#[test]
+fn a_policy_has_the_apns_of_all_profiles_once() {
+    let mut ours = ours_with(ICF, &Told::default());
+    let mut second = ours.profiles[0].clone();
+    second.value.name = "fast".to_owned();
+    second.value.apns.push(Apn {
+        name: "internet".to_owned(),
+        uplink: 1_500_000,
+        ..second.value.apns[0].clone()
+    });
+    ours.profiles.push(second);
+    let fragments = fragments::all(&ours, &core()).unwrap();
+    let policies = theirs::policies(text(&fragments, "pcrf.yaml")).unwrap();
+    let names: Vec<&str> = policies[0].sessions.iter().map(|session| session.name.as_str()).collect();
+    assert_eq!(names, ["provisioning", "internet"]);
+    assert!(text(&fragments, "pcrf.yaml").contains("uplink: { value: 1500, unit: 1 }"));
+}
+
+#[test]
+fn what_cannot_be_told_is_asked_for() {
+    let told = Told::default();
+    let said = |text: &str, told: &Told, core: &fragments::Core| {
+        let config = service::config::Loader::text("icf.toml", text).load().unwrap();
+        match ours::from_config(config, "icf.toml".to_owned(), told) {
+            Err(error) => error.to_string(),
+            Ok(ours) => fragments::all(&ours, core).unwrap_err().to_string(),
+        }
+    };
+    let nobody = fragments::Core { mme: None, ..core() };
+    assert!(said(ICF, &told, &nobody).contains("say --mme "));
+    let plain = fragments::Core { mme: Some("mme".to_owned()), ..core() };
+    assert!(said(ICF, &told, &plain).contains("say --mme-realm"));
+    let anywhere = ICF.replace("192.0.2.10", "0.0.0.0");
+    assert!(said(&anywhere, &told, &core()).contains("say --icf-address"));
+    let whole = fragments::Core { whole: true, mme_address: None, ..core() };
+    assert!(said(ICF, &told, &whole).contains("--mme-address"));
+    let own = ICF.replace("epc.mnc071.mcc999.3gppnetwork.org\"\nlisten", "localdomain\"\nlisten");
+    assert!(said(&own, &told, &core()).contains("say --provisional"));
+    let foreign = Told { provisional: None, range: Some("001010000000001-001010000000002".parse().unwrap()) };
+    assert!(said(ICF, &foreign, &core()).contains("is not of network 999-71"));
+    let small =
+        fragments::Core { subnet: Some(Ipv4Net::new(Ipv4Addr::new(10, 45, 0, 0), 17).unwrap()), ..core() };
+    assert!(said(ICF, &told, &small).contains("does not hold the pool"));
+    let full =
+        fragments::Core { subnet: Some(Ipv4Net::new(Ipv4Addr::new(10, 45, 128, 0), 17).unwrap()), ..core() };
+    assert!(said(ICF, &told, &full).contains("fills the subnet"));
+}

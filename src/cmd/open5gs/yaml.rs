@@ -1,0 +1,211 @@
+//! YAML as Open5GS reads it: a tree in which every scalar is text (its parser never takes `01` for a number), with the
+//! line that each node stands on.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser};
+
+/// Levels of nesting; a configuration has a dozen.
+const DEPTH: usize = 64;
+/// Nodes of a file with its aliases laid out; a configuration has hundreds.
+const NODES: usize = 100_000;
+
+/// A node and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its line, from 1.
+    pub line: usize,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A scalar, as written.
+    Text(String),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in its order.
+    Map(Vec<(String, Node)>),
+}
+
+impl Node {
+    /// The value of a key, if this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Value::Map(pairs) = &self.value else { return None };
+        pairs.iter().find(|(name, _)| name == key).map(|(_, node)| node)
+    }
+
+    /// The node that keys lead to, one below the other.
+    pub fn at(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// A scalar's text.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Text of a key.
+    pub fn text_of(&self, key: &str) -> Option<&str> {
+        self.get(key)?.text()
+    }
+
+    /// What Open5GS iterates over: the elements of a sequence, or the one mapping that stands in its place.
+    pub fn each(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            Value::Map(_) => std::slice::from_ref(self),
+            Value::Text(_) => &[],
+        }
+    }
+
+    /// Scalars of a sequence, or the one scalar that stands in its place.
+    pub fn texts(&self) -> Vec<&str> {
+        match &self.value {
+            Value::Text(text) => vec![text],
+            _ => self.each().iter().filter_map(Self::text).collect(),
+        }
+    }
+
+    /// Keys of a mapping with their nodes.
+    pub fn pairs(&self) -> &[(String, Self)] {
+        match &self.value {
+            Value::Map(pairs) => pairs,
+            _ => &[],
+        }
+    }
+
+    fn count(&self) -> usize {
+        match &self.value {
+            Value::Text(_) => 1,
+            Value::List(items) => 1 + items.iter().map(Self::count).sum::<usize>(),
+            Value::Map(pairs) => 1 + pairs.iter().map(|(_, node)| node.count()).sum::<usize>(),
+        }
+    }
+}
+
+/// A collection that is still open.
+struct Open {
+    anchor: usize,
+    node: Node,
+    key: Option<String>,
+}
+
+/// Reads the first document of a text.
+///
+/// # Errors
+/// Line, and what is wrong there.
+pub fn read(text: &str) -> Result<Node, String> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut anchors: HashMap<usize, Node> = HashMap::new();
+    let mut nodes = 0;
+    for event in Parser::new_from_str(text) {
+        let (event, span) =
+            event.map_err(|error| format!("line {}: {}", error.marker().line(), error.info()))?;
+        let line = span.start.line();
+        let begun = |value| Node { line, value };
+        let (anchor, done) = match event {
+            Event::SequenceStart(anchor, _) => {
+                open.push(Open { anchor, node: begun(Value::List(Vec::new())), key: None });
+                (0, None)
+            }
+            Event::MappingStart(anchor, _) => {
+                open.push(Open { anchor, node: begun(Value::Map(Vec::new())), key: None });
+                (0, None)
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(closed) => (closed.anchor, Some(closed.node)),
+                None => (0, None),
+            },
+            Event::Scalar(text, _, anchor, _) => (anchor, Some(begun(Value::Text(text.into_owned())))),
+            Event::Alias(anchor) => {
+                let node = anchors.get(&anchor).ok_or_else(|| format!("line {line}: an alias of nothing"))?;
+                nodes += node.count();
+                (0, (nodes <= NODES).then(|| node.clone()))
+            }
+            _ => (0, None),
+        };
+        if open.len() > DEPTH {
+            return Err(format!("line {line}: nested more than {DEPTH} deep"));
+        }
+        nodes += 1;
+        if nodes > NODES {
+            return Err(format!("line {line}: more than any configuration holds"));
+        }
+        let Some(node) = done else { continue };
+        if anchor > 0 {
+            anchors.insert(anchor, node.clone());
+        }
+        match open.last_mut() {
+            None => return Ok(node),
+            Some(parent) => put(parent, node)?,
+        }
+    }
+    Err("line 1: there is nothing in it".to_owned())
+}
+
+/// Lays a complete node into the collection around it.
+fn put(parent: &mut Open, node: Node) -> Result<(), String> {
+    match (&mut parent.node.value, parent.key.take()) {
+        (Value::List(items), _) => items.push(node),
+        (Value::Map(pairs), Some(key)) => pairs.push((key, node)),
+        (Value::Map(_), None) => match node.value {
+            Value::Text(text) => parent.key = Some(text),
+            _ => return Err(format!("line {}: a key has to be a word", node.line)),
+        },
+        (Value::Text(_), _) => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_text_and_nodes_know_their_lines() {
+        let root = read("mme:\n  tai:\n    - plmn_id: { mcc: 999, mnc: 01 }\n      tac: 0x1\n").unwrap();
+        let tai = &root.at(&["mme", "tai"]).unwrap().each()[0];
+        let plmn = tai.get("plmn_id").unwrap();
+        assert_eq!((plmn.text_of("mcc"), plmn.text_of("mnc")), (Some("999"), Some("01")));
+        assert_eq!((plmn.line, tai.get("tac").unwrap().line), (3, 4));
+    }
+
+    #[test]
+    fn a_mapping_where_a_sequence_may_stand_is_one_element() {
+        let root = read("a: { b: 1 }\nc: [ x, y ]\nd: z\n").unwrap();
+        assert_eq!(root.get("a").unwrap().each().len(), 1);
+        assert_eq!(root.get("c").unwrap().texts(), ["x", "y"]);
+        assert_eq!(root.get("d").unwrap().texts(), ["z"]);
+        assert!(root.get("d").unwrap().each().is_empty());
+    }
+
+    #[test]
+    fn aliases_are_laid_out() {
+        let root = read("one: &a { x: 1 }\ntwo: *a\n").unwrap();
+        assert_eq!(root.at(&["two", "x"]).and_then(Node::text), Some("1"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        assert!(read("a: 1\nb: [1\n").unwrap_err().starts_with("line "));
+        assert!(read("").unwrap_err().contains("nothing"));
+        assert!(read(&"[".repeat(5000)).unwrap_err().contains("line 1"));
+        assert!(read("? [a]\n: b\n").unwrap_err().contains("key"));
+    }
+
+    #[test]
+    fn aliases_of_aliases_do_not_fill_the_memory() {
+        let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for level in 1..30 {
+            let below = format!("*a{}", level - 1);
+            text += &format!("a{level}: &a{level} [{}]\n", vec![below; 10].join(","));
+        }
+        assert!(read(&text).unwrap_err().starts_with("line "));
+    }
+}

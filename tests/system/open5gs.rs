@@ -1,0 +1,175 @@
+//! `callhome open5gs` beside a running ICF: what it writes for a core, and what it says of one.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use anyhow::Result;
+use harness::{
+    callhome,
+    icf::{HOST, Icf, MME},
+    ports,
+};
+use serde_json::Value;
+
+/// Runs `callhome open5gs` with a token for `icf`.
+fn open5gs(icf: &Icf, rest: u16, arguments: &[&str]) -> Result<Output> {
+    Ok(Command::new(callhome::binary()?)
+        .arg("open5gs")
+        .args(arguments)
+        .args(["--config", &icf.config().to_string_lossy(), "--provisional", "999-71"])
+        .args(["--url", &format!("http://127.0.0.1:{rest}")])
+        .env("CALLHOME_TOKEN", &icf.token)
+        .output()?)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// The findings that are not good, by their check.
+fn bad(output: &Output) -> Vec<String> {
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let findings = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    findings
+        .filter(|one| one["verdict"] != "good")
+        .map(|one| one["check"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn profile_of(icf: &Icf) -> Result<Value> {
+    Ok(serde_json::from_str(&icf.rest_ok("GET", "/v1/profiles/default", None)?.body)?)
+}
+
+/// The fragments make up a whole core here: each file with its section only.
+fn write_core(icf: &Icf, folder: &Path) -> Result<()> {
+    let output = open5gs(
+        icf,
+        icf.rest,
+        // The pool of a test's ICF fills 10.45.0.0/16.
+        &[
+            "config",
+            "--subnet",
+            "10.44.0.0/15",
+            "--mme-address",
+            "127.0.0.2",
+            "--whole",
+            "--out",
+            &folder.to_string_lossy(),
+        ],
+    )?;
+    assert!(output.status.success(), "{}", said(&output));
+    Ok(())
+}
+
+#[test]
+fn a_core_that_was_given_the_fragments_is_found_right_by_check() -> Result<()> {
+    let (icf, subscriber) = Icf::with_one()?;
+    let core = tempfile::tempdir()?;
+    write_core(&icf, core.path())?;
+    let folder = core.path().to_string_lossy().into_owned();
+    let conf = core.path().join("mme.conf").to_string_lossy().into_owned();
+    let check = ["check", "--folder", &folder, "--mme-conf", &conf];
+
+    // Not connected yet: one thing is wrong.
+    let json = [&check[..], &["--json"]].concat();
+    let output = open5gs(&icf, icf.rest, &json)?;
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(bad(&output).contains(&"connected".to_owned()), "{}", said(&output));
+    assert!(!bad(&output).contains(&"policy".to_owned()), "{}", said(&output));
+
+    let _peer = icf.connect(MME)?;
+    let output = open5gs(&icf, icf.rest, &check)?;
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("nothing is wrong"), "{}", said(&output));
+    assert!(said(&output).contains(&format!("{MME} is open")), "{}", said(&output));
+
+    // A profile that changed after the core was configured.
+    let mut profile = profile_of(&icf)?;
+    profile["apns"][0]["name"] = "iot".into();
+    icf.rest_ok("PUT", "/v1/profiles/default", Some(&profile))?;
+    let output = open5gs(&icf, icf.rest, &json)?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(bad(&output).contains(&"policy-apn".to_owned()), "{}", said(&output));
+
+    // What was issued is looked at: an IMSI that the policy leaves out.
+    let pcrf = core.path().join("pcrf.yaml");
+    let text =
+        std::fs::read_to_string(&pcrf)?.replace("        - 999710000000000-", "        - 999715000000000-");
+    std::fs::write(&pcrf, text)?;
+    let output = open5gs(&icf, icf.rest, &check)?;
+    assert!(said(&output).contains(&format!("no supi_range holds {}", subscriber.imsi)), "{}", said(&output));
+    Ok(())
+}
+
+#[test]
+fn config_takes_profiles_from_the_running_icf_and_says_so() -> Result<()> {
+    let (icf, _) = Icf::with_one()?;
+    let mut profile = profile_of(&icf)?;
+    profile["apns"][0]["name"] = "iot".into();
+    profile["address_pool"] = "10.99.0.0/16".into();
+    icf.rest_ok("PUT", "/v1/profiles/default", Some(&profile))?;
+    let output = open5gs(&icf, icf.rest, &["config", "--json"])?;
+    let fragments: Value = serde_json::from_slice(&output.stdout)?;
+    let of = |file: &str| {
+        let found = fragments.as_array().unwrap().iter().find(|one| one["file"] == file);
+        found.unwrap_or_else(|| panic!("no {file}: {}", said(&output))).clone()
+    };
+    assert!(of("pcrf.yaml")["text"].as_str().unwrap().contains("- name: iot\n"));
+    let sources = of("pcrf.yaml")["values"].to_string();
+    assert!(sources.contains("profile default (REST)"), "{sources}");
+    assert!(of("smf.yaml")["text"].as_str().unwrap().contains("subnet: 10.98.0.0/15"));
+    assert!(of("mme.conf")["text"].as_str().unwrap().contains(&format!("ConnectPeer = \"{HOST}\"")));
+    Ok(())
+}
+
+#[test]
+fn exit_codes_tell_wrong_use_and_an_icf_out_of_reach_apart() -> Result<()> {
+    let (icf, _) = Icf::with_one()?;
+    let nowhere = open5gs(&icf, icf.rest, &["check"])?;
+    assert_eq!(nowhere.status.code(), Some(2), "{}", said(&nowhere));
+    let absent = open5gs(&icf, icf.rest, &["check", "--mme-yaml", "/nonexistent/mme.yaml"])?;
+    assert_eq!(absent.status.code(), Some(2), "{}", said(&absent));
+    let core = tempfile::tempdir()?;
+    let broken = core.path().join("mme.yaml");
+    std::fs::write(&broken, "mme:\n  hss_map: [\n")?;
+    let unread = open5gs(&icf, icf.rest, &["check", "--mme-yaml", &broken.to_string_lossy()])?;
+    assert_eq!(unread.status.code(), Some(2), "{}", said(&unread));
+    assert!(said(&unread).contains("mme.yaml: line "), "{}", said(&unread));
+    let unreached = open5gs(&icf, ports::free()?, &["config"])?;
+    assert_eq!(unreached.status.code(), Some(3), "{}", said(&unreached));
+    Ok(())
+}
+
+/// Keys go into a file of their owner, and nowhere else.
+#[test]
+fn ue_conf_is_written_for_a_device_and_its_keys_are_printed_nowhere() -> Result<()> {
+    let (icf, subscriber) = Icf::with_one()?;
+    let folder = tempfile::tempdir()?;
+    let credentials = folder.path().join("devices.ndjson");
+    std::fs::write(&credentials, subscriber.line() + "\n")?;
+    let (out, devices) = (folder.path().join("out"), credentials.to_string_lossy().into_owned());
+    let out_text = out.to_string_lossy().into_owned();
+    let arguments = [
+        "config",
+        "--subnet",
+        "10.44.0.0/15",
+        "--out",
+        &out_text,
+        "--ue",
+        &devices,
+        "--imsi",
+        &subscriber.imsi,
+    ];
+    let output = open5gs(&icf, icf.rest, &arguments)?;
+    assert!(output.status.success(), "{}", said(&output));
+    let key = hex::encode(subscriber.k);
+    assert!(std::fs::read_to_string(out.join("ue.conf"))?.contains(&format!("k = {key}\n")));
+    assert!(!said(&output).contains(&key));
+    let printed = open5gs(&icf, icf.rest, &["config", "--ue", &devices])?;
+    assert_eq!(printed.status.code(), Some(2), "keys are not printed: {}", said(&printed));
+    Ok(())
+}
