@@ -11,6 +11,7 @@ pub mod free_diameter;
 pub mod gate;
 pub mod http;
 pub mod icf;
+pub mod mme;
 pub mod network;
 pub mod osmo;
 pub mod peer;

@@ -2,8 +2,8 @@
 
 use oxirush_nas::nas_eps::*;
 
-use super::ue::Partial;
-use super::{NasError, Told, Ue, messages};
+use super::ue::{Challenged, Partial};
+use super::{NasError, Output, Timer, Told, Ue, messages};
 use crate::usim::{Authentication, Challenge};
 
 impl Ue {
@@ -14,11 +14,21 @@ impl Ue {
             return Err(NasError::Codec("AUTHENTICATION REQUEST: RAND and AUTN have 16 octets".into()));
         };
         let ksi = request.nas_key_set_identifier_asme.ksi();
+        // §5.4.2.3: the answer was lost on its way. The USIM is not asked twice: for it the number is not fresh any more.
+        if let (Some(challenged), Some(partial)) = (&self.challenged, &mut self.partial)
+            && challenged.rand == *rand
+        {
+            partial.ksi = ksi;
+            let res = NasAuthenticationResponseParameter::from_res(&challenged.res)?;
+            return self.send(&NasEpsMessage::new_emm(NasAuthenticationResponse::new(res)));
+        }
         match self.device.usim.authenticate(&Challenge::new(rand, autn), self.serving) {
             Authentication::Accepted(accepted) => {
                 self.tell(Told::NetworkAuthenticated { sqn: accepted.sqn().to_string() });
                 let res = NasAuthenticationResponseParameter::from_res(accepted.res())?;
                 self.partial = Some(Partial { ksi, kasme: accepted.kasme().clone() });
+                self.challenged = Some(Challenged { rand: *rand, res: *accepted.res() });
+                self.out.push(Output::Start(Timer::T3416, Timer::T3416.length()));
                 self.send(&NasEpsMessage::new_emm(NasAuthenticationResponse::new(res)))
             }
             Authentication::SynchronisationFailure { auts, sqn, why } => {

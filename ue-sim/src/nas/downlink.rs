@@ -27,8 +27,12 @@ impl Ue {
         let Some(received) = self.verified(octets, message)? else { return Ok(()) };
         self.told_message(Way::Down, received.header, &received.message);
         let secured = received.header != NasEpsSecurityHeaderType::PlainNasMessageNotSecurityProtected;
+        // §4.4.4.2: the few that are taken plain are so only until secure exchange is established.
+        let plain = !self.secured;
         match received.message {
-            NasEpsMessage::Emm(_, message) if secured || processed_plain(&message) => self.emm(message),
+            NasEpsMessage::Emm(_, message) if secured || plain && processed_plain(&message) => {
+                self.emm(message)
+            }
             NasEpsMessage::Esm(header, message) if secured => self.esm(&header, message),
             other => {
                 self.tell(Told::Discarded(format!("{other}: it has to be integrity protected")));
@@ -83,9 +87,18 @@ impl Ue {
             NasEmmMessage::IdentityRequest(request) => self.identity(&request),
             NasEmmMessage::AuthenticationRequest(request) => self.authentication(&request),
             NasEmmMessage::AuthenticationReject(_) => {
+                if self.state == EmmState::Deregistered {
+                    self.tell(Told::Discarded("an AUTHENTICATION REJECT, and nothing is under way".into()));
+                    return Ok(());
+                }
+                // §5.4.2.5: GUTI and keys are deleted.
                 self.forget();
                 self.tell(Told::AuthenticationRejected);
-                self.finish(EmmState::Deregistered);
+                if self.state == EmmState::RegisteredInitiated {
+                    self.finish(EmmState::Deregistered);
+                } else {
+                    self.left(true, false, None);
+                }
                 Ok(())
             }
             NasEmmMessage::AttachAccept(accept) => self.attach_accept(&accept),
@@ -210,9 +223,14 @@ impl Ue {
 
     /// §5.5.2.3.2.
     fn detached_by_network(&mut self, request: &NasDetachRequestUeTerminated) -> Result<(), NasError> {
-        let reattach = request.detach_type.network_detach_kind() == NetworkDetachKind::ReattachRequired;
+        let kind = request.detach_type.network_detach_kind();
+        let reattach = kind == NetworkDetachKind::ReattachRequired;
         let cause = request.emm_cause.as_ref().map(NasEmmCause::cause_raw);
         self.send(&NasEpsMessage::new_emm(NasDetachAccept::new()))?;
+        if kind == NetworkDetachKind::ImsiDetach {
+            // From services that this UE does not have: it stays attached for those of EPS.
+            return Ok(());
+        }
         if let Some(cause) = cause
             && super::cause::consequence(cause) != super::cause::Consequence::TryAgain
         {
@@ -227,7 +245,15 @@ impl Ue {
         use super::cause::Consequence::{
             AreaForbidden, AttachAnew, NetworkForbidden, TryAgain, UsimInvalid, WaitAsTold,
         };
+        if self.state.procedure() != Some(procedure) {
+            let what = procedure.words();
+            self.tell(Told::Discarded(format!("a reject of what is not under way: {what}")));
+            return;
+        }
         let consequence = super::cause::consequence(cause);
+        let back_off = back_off.map(Duration::from_secs);
+        // First the answer to what was asked, then what follows from it.
+        self.tell(Told::Refused { procedure, cause, esm_cause, back_off });
         match consequence {
             UsimInvalid | NetworkForbidden | AreaForbidden | AttachAnew => self.forget(),
             WaitAsTold | TryAgain => {}
@@ -241,8 +267,6 @@ impl Ue {
         } else {
             self.left(true, consequence == AttachAnew, Some(cause));
         }
-        let back_off = back_off.map(Duration::from_secs);
-        self.tell(Told::Refused { procedure, cause, esm_cause, back_off });
     }
 
     fn take_guti(&mut self, identity: Option<&NasEpsMobileIdentity>) {

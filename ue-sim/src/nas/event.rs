@@ -25,6 +25,8 @@ pub enum Timer {
     T3410,
     /// Periodic tracking area update; its length is the network's.
     T3412,
+    /// RAND and RES of a challenge are kept so long.
+    T3416,
     /// A service request is under way.
     T3417,
     /// A detach is under way.
@@ -39,6 +41,7 @@ impl Timer {
     pub const fn length(self) -> Duration {
         match self {
             Self::T3410 | Self::T3421 | Self::T3430 => Duration::from_secs(15),
+            Self::T3416 => Duration::from_secs(30),
             Self::T3417 => Duration::from_secs(5),
             Self::T3412 => Duration::from_secs(54 * 60),
         }

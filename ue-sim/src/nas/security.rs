@@ -27,6 +27,7 @@ impl Ue {
                 self.kenb = count.map(|count| derive_kenb(&context.kasme, count));
                 self.context = Some(context);
                 self.partial = None;
+                self.forget_challenge();
                 self.secured = true;
                 let complete = self.complete(command)?;
                 let header = NasEpsSecurityHeaderType::IntegrityProtectedAndCipheredWithNewEpsSecurityContext;

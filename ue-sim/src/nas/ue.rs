@@ -108,6 +108,12 @@ pub(super) struct Partial {
     pub(super) kasme: KAsme,
 }
 
+/// A challenge that was answered, and the answer (TS 24.301 §5.4.2.3).
+pub(super) struct Challenged {
+    pub(super) rand: [u8; 16],
+    pub(super) res: [u8; 8],
+}
+
 /// One UE. Debug shows no key.
 pub struct Ue {
     pub(super) device: Device,
@@ -116,6 +122,8 @@ pub struct Ue {
     pub(super) state: EmmState,
     pub(super) context: Option<Context>,
     pub(super) partial: Option<Partial>,
+    /// The last challenge, until its keys are in use or T3416 expires.
+    pub(super) challenged: Option<Challenged>,
     /// Secure exchange of NAS messages is established in this signalling connection (TS 24.301 §4.4.2.3).
     pub(super) secured: bool,
     pub(super) guti: Option<Guti>,
@@ -153,6 +161,7 @@ impl Ue {
             state: EmmState::Deregistered,
             context: None,
             partial: None,
+            challenged: None,
             secured: false,
             guti: None,
             bearers: BTreeMap::new(),
@@ -296,14 +305,22 @@ impl Ue {
 
     /// A timer that [`Output::Start`] began has expired.
     pub fn expired(&mut self, timer: super::Timer) -> Vec<Output> {
+        if timer == super::Timer::T3416 {
+            self.challenged = None;
+        }
         let Some(procedure) = self.state.procedure().filter(|procedure| procedure.timer() == timer) else {
             return Vec::new();
         };
-        self.state = match procedure {
-            Procedure::Attach | Procedure::Detach => EmmState::Deregistered,
-            Procedure::TrackingAreaUpdate | Procedure::Service => EmmState::Registered,
-        };
         self.out.push(Output::Told(Told::Unanswered(procedure)));
+        match procedure {
+            Procedure::Attach => {
+                self.state = EmmState::Deregistered;
+                self.bearers.clear();
+            }
+            // Whether the network has heard of it or not.
+            Procedure::Detach => self.left(false, false, None),
+            Procedure::TrackingAreaUpdate | Procedure::Service => self.state = EmmState::Registered,
+        }
         self.flush()
     }
 
@@ -332,6 +349,7 @@ impl Ue {
                 self.tell(Told::Aborted(Procedure::Service));
             }
         }
+        self.forget_challenge();
         self.flush()
     }
 
@@ -339,6 +357,13 @@ impl Ue {
     fn idle(&mut self) {
         if let Some(length) = self.t3412 {
             self.out.push(Output::Start(super::Timer::T3412, length));
+        }
+    }
+
+    /// RAND and RES of the last challenge are not needed any more (§5.4.2.3).
+    pub(super) fn forget_challenge(&mut self) {
+        if self.challenged.take().is_some() {
+            self.out.push(Output::Stop(super::Timer::T3416));
         }
     }
 
@@ -420,6 +445,7 @@ impl Ue {
         self.guti = None;
         self.context = None;
         self.partial = None;
+        self.forget_challenge();
         self.secured = false;
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::messages::{self, FromMme, Ids};
+use super::messages::{self, FromMme, Ids, Unreadable};
 use super::registry::{Registry, ToUe};
 use super::{Association, EnbConfig, Event, EventKind, Events, S1Error, Sctp};
 
@@ -289,8 +289,13 @@ async fn receive(shared: &Shared, association: &dyn Association) -> String {
             Ok(message) => take(shared, message),
             Err(error) => {
                 shared.events.tell(None, EventKind::Error(format!("a message of the MME: {error}")));
-                // §10.2: what cannot be decoded at all.
-                messages::error_indication(None, Cause::protocol(CauseProtocol::transfer_syntax_error)).ok()
+                let cause = match error {
+                    Unreadable::Transfer(_) => Some(CauseProtocol::transfer_syntax_error),
+                    Unreadable::Abstract(_, told) => {
+                        told.then_some(CauseProtocol::abstract_syntax_error_reject)
+                    }
+                };
+                cause.and_then(|cause| messages::error_indication(None, Cause::protocol(cause)).ok())
             }
         };
         if let Some(answer) = answer

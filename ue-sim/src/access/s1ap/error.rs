@@ -51,3 +51,9 @@ impl From<oxirush_s1ap::Error> for S1Error {
         Self::Codec(error.to_string())
     }
 }
+
+impl From<super::messages::Unreadable> for S1Error {
+    fn from(error: super::messages::Unreadable) -> Self {
+        Self::Codec(error.to_string())
+    }
+}

@@ -173,10 +173,29 @@ fn number(id: &ERABID) -> u8 {
     u8::try_from(id.0).unwrap_or(u8::MAX)
 }
 
+/// Why a message of the MME cannot be acted upon.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// It is no S1AP at all (§10.2).
+    #[error("{0}")]
+    Transfer(Error),
+    /// Something that has to be there is not, or makes no sense (§10.3); whether the MME is told.
+    #[error("{0}")]
+    Abstract(Error, bool),
+}
+
 /// Reads a message of the MME.
-pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
+pub(super) fn read(octets: &[u8]) -> Result<FromMme, Unreadable> {
+    let pdu = S1AP_PDU::decode_borrowed(octets).map_err(Unreadable::Transfer)?;
+    content(&pdu).map_err(|error| {
+        // Nobody is told of an error in a report of errors, nor in an answer: that would go on for ever.
+        let first = matches!(pdu, S1APPDU::initiatingMessage(_));
+        Unreadable::Abstract(error, first && pdu.kind() != S1apPduKind::Initiating_ErrorIndication)
+    })
+}
+
+fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
     use S1apPduKind as Kind;
-    let pdu = S1AP_PDU::decode_borrowed(octets)?;
     Ok(match pdu.kind() {
         Kind::Successful_S1Setup => {
             extract_s1ap_ies!(pdu, S1SetupResponse,
@@ -200,7 +219,7 @@ pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
             );
             FromMme::DownlinkNas { ids: Ids { mme, enb }, nas }
         }
-        Kind::Initiating_InitialContextSetup => context_setup(&pdu)?,
+        Kind::Initiating_InitialContextSetup => context_setup(pdu)?,
         Kind::Initiating_UEContextModification => {
             extract_s1ap_ies!(pdu, UEContextModificationRequest,
                 req mme: u32 = MME_UE_S1AP_ID(id),
@@ -216,7 +235,7 @@ pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
             let (mme, enb) = match ids {
                 UES1APIDs::uE_S1AP_ID_pair(pair) => (pair.mme_ue_s1ap_id.0, Some(pair.enb_ue_s1ap_id.0)),
                 UES1APIDs::mME_UE_S1AP_ID(id) => (id.0, None),
-                _ => return Ok(unknown(&pdu)),
+                _ => return Ok(unknown(pdu)),
             };
             FromMme::ContextRelease { mme, enb, cause: cause_words(&cause) }
         }
@@ -224,6 +243,7 @@ pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
             extract_s1ap_ies!(pdu, ERABSetupRequest,
                 req mme: u32 = MME_UE_S1AP_ID(id),
                 req enb: u32 = eNB_UE_S1AP_ID(id),
+                req _list: ERABToBeSetupListBearerSUReq = E_RABToBeSetupListBearerSUReq(list) => list,
             );
             let mut erabs = Vec::new();
             for item in pdu.items::<ie::E_RABToBeSetupListBearerSUReq>() {
@@ -242,6 +262,7 @@ pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
             extract_s1ap_ies!(pdu, ERABModifyRequest,
                 req mme: u32 = MME_UE_S1AP_ID(id),
                 req enb: u32 = eNB_UE_S1AP_ID(id),
+                req _list: ERABToBeModifiedListBearerModReq = E_RABToBeModifiedListBearerModReq(list) => list,
             );
             let mut erabs = Vec::new();
             for item in pdu.items::<ie::E_RABToBeModifiedListBearerModReq>() {
@@ -255,6 +276,7 @@ pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
                 req mme: u32 = MME_UE_S1AP_ID(id),
                 req enb: u32 = eNB_UE_S1AP_ID(id),
                 opt nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
+                req _list: ERABList = E_RABToBeReleasedList(list) => list,
             );
             let mut erabs = Vec::new();
             for item in pdu.items::<ie::E_RABToBeReleasedList>() {
@@ -271,7 +293,7 @@ pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
                     FromMme::PagingByTmsi { mmec: id.mmec.0[0], m_tmsi: u32::from_be_bytes(id.m_tmsi.0) }
                 }
                 UEPagingID::iMSI(imsi) => FromMme::PagingByImsi(imsi.0.to_vec()),
-                _ => unknown(&pdu),
+                _ => unknown(pdu),
             }
         }
         Kind::Initiating_Reset => {
@@ -289,7 +311,7 @@ pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
                     }
                     Some(part)
                 }
-                _ => return Ok(unknown(&pdu)),
+                _ => return Ok(unknown(pdu)),
             };
             FromMme::Reset { part, cause: cause_words(&cause) }
         }
@@ -306,7 +328,7 @@ pub(super) fn read(octets: &[u8]) -> Result<FromMme, Error> {
             FromMme::ErrorIndication { mme, enb, cause }
         }
         Kind::Initiating_MMEConfigurationUpdate => FromMme::MmeConfigurationUpdate,
-        _ => unknown(&pdu),
+        _ => unknown(pdu),
     })
 }
 
@@ -483,8 +505,65 @@ pub(super) fn context_setup_failure(ids: Ids, cause: Cause) -> Result<Vec<u8>, E
     .encode()
 }
 
-/// E-RAB SETUP RESPONSE, §9.1.3.2.
-pub(super) fn erab_setup_response(ids: Ids, at: IpAddr, erabs: &[(u8, u32)]) -> Result<Vec<u8>, Error> {
+/// E-RABs that failed, each with its cause; a list has one at least, or is not there (§9.2.1.36).
+fn failed(erabs: &[u8], cause: CauseRadioNetwork) -> Result<Option<ERABList<'static>>, Error> {
+    let mut items = Vec::new();
+    for id in erabs {
+        let item = ERABItem::new(ERABID(u64::from(*id)), Cause::radioNetwork(cause), None);
+        items.push(build_s1ap_ie!(IGNORE E_RABItem(item))?);
+    }
+    Ok((!items.is_empty()).then_some(ERABList(items)))
+}
+
+/// A response about E-RABs: those that succeeded, if any did, and those that did not.
+macro_rules! about_erabs {
+    ($procedure:ident, $message:ident, $ids:expr, $succeeded:ident($done:expr), $failed:ident($not:expr)) => {{
+        let ids: Ids = $ids;
+        match ($done, $not) {
+            (Some(done), Some(not)) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $succeeded(done),
+                $failed(not),
+            ),
+            (Some(done), None) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $succeeded(done),
+            ),
+            (None, Some(not)) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $failed(not),
+            ),
+            (None, None) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+            ),
+        }?
+        .encode()
+    }};
+}
+
+/// E-RAB SETUP RESPONSE, §9.1.3.2; `twice`: they were there already (§8.2.1.4).
+pub(super) fn erab_setup_response(
+    ids: Ids,
+    at: IpAddr,
+    erabs: &[(u8, u32)],
+    twice: &[u8],
+) -> Result<Vec<u8>, Error> {
     let mut items = Vec::new();
     for (id, teid) in erabs {
         let item = ERABSetupItemBearerSURes::new(
@@ -495,51 +574,51 @@ pub(super) fn erab_setup_response(ids: Ids, at: IpAddr, erabs: &[(u8, u32)]) -> 
         );
         items.push(build_s1ap_ie!(IGNORE E_RABSetupItemBearerSURes(item))?);
     }
-    build_s1ap!(
-        SuccessfulOutcome,
+    let done = (!items.is_empty()).then_some(ERABSetupListBearerSURes(items));
+    let not = failed(twice, CauseRadioNetwork::multiple_E_RAB_ID_instances)?;
+    about_erabs!(
         E_RABSetup,
         ERABSetupResponse,
-        MME_UE_S1AP_ID(ids.mme),
-        eNB_UE_S1AP_ID(ids.enb),
-        E_RABSetupListBearerSURes(ERABSetupListBearerSURes(items)),
-    )?
-    .encode()
+        ids,
+        E_RABSetupListBearerSURes(done),
+        E_RABFailedToSetupListBearerSURes(not)
+    )
 }
 
-/// E-RAB MODIFY RESPONSE, §9.1.3.4.
-pub(super) fn erab_modify_response(ids: Ids, erabs: &[u8]) -> Result<Vec<u8>, Error> {
+/// E-RAB MODIFY RESPONSE, §9.1.3.4; `unknown`: this eNB does not have them (§8.2.2.2).
+pub(super) fn erab_modify_response(ids: Ids, erabs: &[u8], unknown: &[u8]) -> Result<Vec<u8>, Error> {
     let mut items = Vec::new();
     for id in erabs {
         let item = ERABModifyItemBearerModRes::new(ERABID(u64::from(*id)), None);
         items.push(build_s1ap_ie!(IGNORE E_RABModifyItemBearerModRes(item))?);
     }
-    build_s1ap!(
-        SuccessfulOutcome,
+    let done = (!items.is_empty()).then_some(ERABModifyListBearerModRes(items));
+    let not = failed(unknown, CauseRadioNetwork::unknown_E_RAB_ID)?;
+    about_erabs!(
         E_RABModify,
         ERABModifyResponse,
-        MME_UE_S1AP_ID(ids.mme),
-        eNB_UE_S1AP_ID(ids.enb),
-        E_RABModifyListBearerModRes(ERABModifyListBearerModRes(items)),
-    )?
-    .encode()
+        ids,
+        E_RABModifyListBearerModRes(done),
+        E_RABFailedToModifyList(not)
+    )
 }
 
-/// E-RAB RELEASE RESPONSE, §9.1.3.6.
-pub(super) fn erab_release_response(ids: Ids, erabs: &[u8]) -> Result<Vec<u8>, Error> {
+/// E-RAB RELEASE RESPONSE, §9.1.3.6; `unknown`: this eNB does not have them (§8.2.3.2).
+pub(super) fn erab_release_response(ids: Ids, erabs: &[u8], unknown: &[u8]) -> Result<Vec<u8>, Error> {
     let mut items = Vec::new();
     for id in erabs {
         let item = ERABReleaseItemBearerRelComp::new(ERABID(u64::from(*id)), None);
         items.push(build_s1ap_ie!(IGNORE E_RABReleaseItemBearerRelComp(item))?);
     }
-    build_s1ap!(
-        SuccessfulOutcome,
+    let done = (!items.is_empty()).then_some(ERABReleaseListBearerRelComp(items));
+    let not = failed(unknown, CauseRadioNetwork::unknown_E_RAB_ID)?;
+    about_erabs!(
         E_RABRelease,
         ERABReleaseResponse,
-        MME_UE_S1AP_ID(ids.mme),
-        eNB_UE_S1AP_ID(ids.enb),
-        E_RABReleaseListBearerRelComp(ERABReleaseListBearerRelComp(items)),
-    )?
-    .encode()
+        ids,
+        E_RABReleaseListBearerRelComp(done),
+        E_RABFailedToReleaseList(not)
+    )
 }
 
 /// UE CONTEXT RELEASE REQUEST, §9.1.4.5.

@@ -30,6 +30,22 @@ pub(super) enum ToUe {
     Gone(String),
 }
 
+impl ToUe {
+    /// The connection that the MME means, if it names one.
+    pub(super) fn ids(&self) -> Option<Ids> {
+        match self {
+            Self::Nas(ids, _)
+            | Self::ContextSetup { ids, .. }
+            | Self::ContextModification(ids)
+            | Self::ErabSetup(ids, _)
+            | Self::ErabModify(ids, _)
+            | Self::ErabRelease(ids, ..)
+            | Self::Release(ids, _) => Some(*ids),
+            Self::Paged { .. } | Self::Gone(_) => None,
+        }
+    }
+}
+
 /// A UE's inbox.
 pub(super) type Inbox = mpsc::UnboundedSender<ToUe>;
 

@@ -1,1 +1,235 @@
+//! The eNB and a UE against a conversation with Open5GS 2.7: every octet that went up then goes up now.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemas::identity::Imsi;
+use schemas::secret::Key128;
+use tokio::sync::{Mutex, Notify};
+
+use super::enb::Connect;
+use super::messages::{self, FromMme, Ids, Unreadable};
+use super::*;
+use crate::device::Device;
+use crate::nas::{EmmState, UeOptions};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+use Way::{Down, Up};
+
+/// Attach, idle, service request, detach, of a device whose keys are good for nothing else.
+const RECORDED: &[(Way, &str)] = &[
+    (
+        Up,
+        "0011002d000004003b00080099f907000ca110003c400a038063616c6c686f6d65004000070000004099f907\
+         0089400140",
+    ),
+    (Down, "20110025000003003d400a03806c61622d6d6d65300069000b000099f90700000002000100574001ff"),
+    (
+        Up,
+        "000c403f000005000800020000001a00171607417108999917000000001002f07000050201d011d100430006\
+         0099f9070001006440080099f9070ca110100086400130",
+    ),
+    (
+        Down,
+        "000b4038000003000000020001000800020000001a0025240752006547cfff94fe55031b8526717e13cb7410\
+         5715c5a06fd780006346259dd06fd11f",
+    ),
+    (
+        Up,
+        "000d4035000005000000020001000800020000001a000c0b075308dd8cd785d9d5e8ae006440080099f9070c\
+         a11010004340060099f9070001",
+    ),
+    (
+        Down,
+        "000b402c000003000000020001000800020000001a001918373b74fedd00075d020002f070c14f08ccc95841\
+         e90e01d7",
+    ),
+    (
+        Up,
+        "000d403d000005000000020001000800020000001a00141347da4ef99d00075e23090310100001000001f100\
+         6440080099f9070ca11010004340060099f9070001",
+    ),
+    (Down, "000b401d000003000000020001000800020000001a000a09270209438b010201d9"),
+    (
+        Up,
+        "000d404e000005000000020001000800020000001a00252427e0f69a86010201da280d0c70726f766973696f\
+         6e696e67270a80000a00000d00001000006440080099f9070ca11010004340060099f9070001",
+    ),
+    (
+        Down,
+        "00090080bd000007000000020001000800020000004200081001f4004001f400001800650000340060450009\
+         200f807f000006000004f751273d436d0c0207420129064099f9070001002c5201c101090d0c70726f766973\
+         696f6e696e6705010a2d80015e028686270d80000d040a2d00010010020578500bf699f907000201c0000041\
+         64020108c1006b00051c000e00000049002007d0756ae5bbe8905d1bc618a5d935f99297b9f6555bf2d2e191\
+         18c49ac8384a00c040080010100100ffff01",
+    ),
+    (Up, "200900220000030000400200010008400200000033400f000032400a0a1f7f00001eb749d368"),
+    (
+        Up,
+        "000d4037000005000000020001000800020000001a000e0d27242d8b9a02074300035200c2006440080099f9\
+         070ca11010004340060099f9070001",
+    ),
+    (
+        Down,
+        "000b403b000003000000020001000800020000001a00282727b4237121030761430790004c00610062450790\
+         004c0061006246004762115281934000490100",
+    ),
+    (Up, "00124015000003000000020001000800020000000240020280"),
+    (Down, "001700110000020063000400010000000240020280"),
+    (Up, "2017000f000002000040020001000840020000"),
+    (
+        Up,
+        "000c4042000007000800020001001a000504c7038799004300060099f9070001006440080099f9070ca11010\
+         0086400140006000060040c0000041004b00070099f907000201",
+    ),
+    (
+        Down,
+        "0009006b000007000000020002000800020001004200081001f4004001f40000180013000034000e05000920\
+         0f807f000006000004f7006b00051c000e000000490020b51dc90ff05dd9fa31b442fc3751d1a6041f0bc1b6\
+         c6b4503578682a67e5cc6300c040080010100100ffff01",
+    ),
+    (Up, "200900220000030000400200020008400200010033400f000032400a0a1f7f00001e3b174f21"),
+    (
+        Up,
+        "000d403f000005000000020002000800020001001a001615275b99cb66040745010bf699f907000201c00000\
+         41006440080099f9070ca11010004340060099f9070001",
+    ),
+    (Down, "000b401c000003000000020002000800020001001a00090827cf7b3d14040746"),
+    (Down, "0017001000000200630004000200010002400124"),
+];
+const K: &str = "81d56ee88ea8686a29dc442cb72582ea";
+const OPC: &str = "2e90ad53b8b4c4fbee21862bd5bb7f2c";
+
+/// Gives the one association that there is.
+struct Once(Mutex<Option<Memory>>);
+
+#[async_trait]
+impl Connect for Once {
+    async fn connect(&self, _: &EnbConfig) -> Result<Arc<dyn Association>, S1Error> {
+        Ok(Arc::new(self.0.lock().await.take().ok_or(S1Error::Lost)?))
+    }
+}
+
+/// The TEIDs of the recording.
+struct Teids(std::sync::Mutex<Vec<u32>>);
+
+impl UserPlane for Teids {
+    fn install(&self, _: Imsi, _: u32, _: u8, _: (IpAddr, u32)) -> u32 {
+        self.0.lock().unwrap().remove(0)
+    }
+
+    fn remove(&self, _: u32, _: u8) {}
+
+    fn remove_all(&self, _: u32) {}
+
+    fn wanted(&self, _: Imsi) -> Option<Arc<Notify>> {
+        None
+    }
+}
+
+/// Plays the MME, and says where the eNB went another way.
+async fn mme(association: Memory) -> Result<(), String> {
+    for (at, (way, octets)) in RECORDED.iter().enumerate() {
+        if *way == Down {
+            association.send(0, &hex::decode(octets).unwrap()).await.map_err(|error| error.to_string())?;
+            continue;
+        }
+        let received = tokio::time::timeout(Duration::from_secs(5), association.recv()).await;
+        let received =
+            received.map_err(|_| format!("{at}: nothing came"))?.map_err(|error| error.to_string())?;
+        let received = hex::encode(received.ok_or("the eNB has ended it")?);
+        if received != *octets {
+            return Err(format!("message {at}:\n{received}, not\n{octets}"));
+        }
+    }
+    // The recording ends with the simulator, before it has confirmed this as well.
+    let last = association.recv().await.map_err(|error| error.to_string())?.map(hex::encode);
+    match last.as_deref() {
+        Some("2017000f000002000040020002000840020001") => Ok(()),
+        other => Err(format!("the last message: {other:?}")),
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_with_open5gs_goes_word_for_word() {
+    let (ours, theirs) = pair();
+    let recording = tokio::spawn(mme(theirs));
+    let config = EnbConfig {
+        user_plane: [127, 0, 0, 30].into(),
+        ..EnbConfig::new(([127, 0, 0, 2], PORT).into(), "999-70".parse().unwrap())
+    };
+    let teids = Teids(std::sync::Mutex::new(vec![0xb749_d368, 0x3b17_4f21]));
+    let once = Arc::new(Once(Mutex::new(Some(ours))));
+    let enb = Enb::connect_by(once, config, Arc::new(teids), Events::default()).await.unwrap();
+    let (k, opc) = (Key128::from_hex(K).unwrap(), Key128::from_hex(OPC).unwrap());
+    let device = Device::new("999710000000001".parse().unwrap(), &k, &opc);
+    let options = UeOptions { apn: Some("provisioning".into()), ..UeOptions::default() };
+    let mut ue = S1Ue::new(&enb, device, options);
+    let report = ue.attach().await.unwrap();
+    assert!(report.is_success(), "{report:?}");
+    assert_eq!(report.algorithms, Some((0, 2)));
+    ue.idle(Patience(Duration::from_secs(5))).await.unwrap();
+    assert!(ue.service_request(false).await.unwrap().is_success());
+    assert!(ue.detach(false).await.unwrap().is_success());
+    assert_eq!(ue.nas().state(), EmmState::Deregistered);
+    recording.await.unwrap().unwrap();
+}
+
+#[test]
+fn messages_of_open5gs_are_read_as_they_are_meant() {
+    let down: Vec<Vec<u8>> = RECORDED
+        .iter()
+        .filter(|(way, _)| *way == Down)
+        .map(|(_, octets)| hex::decode(octets).unwrap())
+        .collect();
+    let read: Vec<FromMme> = down.iter().map(|octets| messages::read(octets).unwrap()).collect();
+    assert_eq!(
+        read[0],
+        FromMme::SetupResponse { name: "lab-mme0".into(), gummeis: vec!["999-70 group 2 code 1".into()] }
+    );
+    let context = read.iter().find_map(|message| match message {
+        FromMme::ContextSetup { ids, erabs, key, ambr } => Some((ids, erabs, key, ambr)),
+        _ => None,
+    });
+    let (ids, erabs, key, ambr) = context.unwrap();
+    assert_eq!(*ids, Ids { mme: 1, enb: 0 });
+    assert_eq!((erabs[0].id, erabs[0].qci, erabs[0].teid), (5, 9, 0x4f7));
+    assert_eq!(erabs[0].address, IpAddr::from([127, 0, 0, 6]));
+    assert!(key.is_some());
+    assert_eq!(*ambr, Some((128_000, 128_000)));
+    assert!(
+        matches!(read.last(), Some(FromMme::ContextRelease { mme: 2, enb: Some(1), cause }) if cause == "NAS: detach"),
+        "{read:?}"
+    );
+}
+
+/// TS 36.413 §10.2 and §10.3: what cannot be read, and whether the MME is told.
+#[test]
+fn every_message_cut_off_is_an_error_and_no_panic() {
+    for (_, octets) in RECORDED {
+        let octets = hex::decode(octets).unwrap();
+        for length in 0..octets.len() {
+            assert!(matches!(messages::read(&octets[..length]), Err(Unreadable::Transfer(_))), "{length}");
+        }
+        for at in 0..octets.len() {
+            for bit in 0..8 {
+                let mut changed = octets.clone();
+                changed[at] ^= 1 << bit;
+                // Whatever it is then.
+                let _ = messages::read(&changed);
+            }
+        }
+    }
+    // ERROR INDICATION with a cause that there is not: told to nobody, or two would tell each other for ever.
+    let mistaken = messages::read(&hex::decode("000f4007000001000240017f").unwrap());
+    assert!(!matches!(mistaken, Err(Unreadable::Abstract(_, true))), "{mistaken:?}");
+    // DOWNLINK NAS TRANSPORT without NAS-PDU.
+    let missing = messages::read(&hex::decode("000b400f000002000000020001000800020000").unwrap());
+    assert!(matches!(missing, Err(Unreadable::Abstract(_, true))), "{missing:?}");
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oxirush_s1ap::s1ap::{Cause, CauseRadioNetwork, RRCEstablishmentCause};
+use oxirush_s1ap::s1ap::{Cause, CauseProtocol, CauseRadioNetwork, RRCEstablishmentCause};
 use schemas::identity::Imsi;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
@@ -324,7 +324,11 @@ impl S1Ue {
         };
         report.took = begun.elapsed();
         if let Some(longest) = await_release(procedure, &report.end, was_idle) {
-            self.settle(longest).await?;
+            match self.settle(longest).await {
+                // What was done is done, whatever becomes of the association afterwards.
+                Ok(()) | Err(S1Error::Lost) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(report)
     }
@@ -404,6 +408,12 @@ impl S1Ue {
     }
 
     async fn take(&mut self, mail: ToUe) -> Result<Vec<Happened>, S1Error> {
+        if let Some(ids) = mail.ids()
+            && let Some(Connection { mme: Some(mme), .. }) = self.connection
+            && mme != ids.mme
+        {
+            return self.mistaken(ids).await;
+        }
         match mail {
             ToUe::Nas(ids, nas) => {
                 self.answered(ids);
@@ -421,15 +431,22 @@ impl S1Ue {
             }
             ToUe::ErabSetup(ids, erabs) => {
                 self.tell(|| EventKind::S1(Way::Down, "E-RAB SETUP REQUEST", of(ids)));
+                // §8.2.1.4: what is there already is not set up once more.
+                let (erabs, twice): (Vec<_>, Vec<_>) =
+                    erabs.into_iter().partition(|erab| !self.erabs.contains_key(&erab.id));
+                let twice: Vec<u8> = twice.iter().map(|erab| erab.id).collect();
                 let installed = self.install(ids.enb, &erabs);
                 let at = self.enb.config().user_plane;
-                self.reply(ids, messages::erab_setup_response(ids, at, &installed)?).await?;
+                self.reply(ids, messages::erab_setup_response(ids, at, &installed, &twice)?).await?;
                 self.nas_of(erabs).await
             }
             ToUe::ErabModify(ids, erabs) => {
                 self.tell(|| EventKind::S1(Way::Down, "E-RAB MODIFY REQUEST", of(ids)));
-                let numbers: Vec<u8> = erabs.iter().map(|(id, _)| *id).collect();
-                self.reply(ids, messages::erab_modify_response(ids, &numbers)?).await?;
+                let (erabs, unknown): (Vec<_>, Vec<_>) =
+                    erabs.into_iter().partition(|(id, _)| self.erabs.contains_key(id));
+                let numbers = |erabs: &[(u8, Vec<u8>)]| erabs.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+                let response = messages::erab_modify_response(ids, &numbers(&erabs), &numbers(&unknown))?;
+                self.reply(ids, response).await?;
                 let mut happened = Vec::new();
                 for (_, nas) in erabs {
                     happened.extend(self.nas_down(&nas).await?);
@@ -438,11 +455,12 @@ impl S1Ue {
             }
             ToUe::ErabRelease(ids, erabs, nas) => {
                 self.tell(|| EventKind::S1(Way::Down, "E-RAB RELEASE COMMAND", of(ids)));
+                let (erabs, unknown): (Vec<u8>, Vec<u8>) =
+                    erabs.into_iter().partition(|erab| self.erabs.remove(erab).is_some());
                 for erab in &erabs {
-                    self.erabs.remove(erab);
                     self.enb.user_plane().remove(ids.enb, *erab);
                 }
-                self.reply(ids, messages::erab_release_response(ids, &erabs)?).await?;
+                self.reply(ids, messages::erab_release_response(ids, &erabs, &unknown)?).await?;
                 match nas {
                     Some(nas) => self.nas_down(&nas).await,
                     None => Ok(Vec::new()),
@@ -468,6 +486,13 @@ impl S1Ue {
         }
     }
 
+    /// TS 36.413 §10.6: the MME means another connection by this identifier. It is told so, and both forget theirs.
+    async fn mistaken(&mut self, ids: Ids) -> Result<Vec<Happened>, S1Error> {
+        let cause = Cause::radioNetwork(CauseRadioNetwork::unknown_pair_ue_s1ap_id);
+        self.reply(ids, messages::error_indication(Some(ids), cause)?).await?;
+        self.released("the MME knows the connection by another identifier".to_owned()).await
+    }
+
     /// INITIAL CONTEXT SETUP, TS 36.413 §8.3.1.
     async fn context_setup(
         &mut self,
@@ -477,7 +502,13 @@ impl S1Ue {
         ambr: Option<(u64, u64)>,
     ) -> Result<Vec<Happened>, S1Error> {
         self.tell(|| EventKind::S1(Way::Down, "INITIAL CONTEXT SETUP REQUEST", of(ids)));
-        let agree = key.zip(self.nas.kenb()).is_some_and(|(theirs, ours)| theirs.is(ours));
+        let Some(key) = key else {
+            // §10.3.5: it has to be there, and this procedure has a message to say so.
+            let cause = Cause::protocol(CauseProtocol::abstract_syntax_error_reject);
+            self.reply(ids, messages::context_setup_failure(ids, cause)?).await?;
+            return Ok(Vec::new());
+        };
+        let agree = self.nas.kenb().is_some_and(|ours| key.is(ours));
         if !agree {
             self.tell(|| EventKind::KeysDiffer);
             let cause = Cause::radioNetwork(CauseRadioNetwork::failure_in_radio_interface_procedure);
