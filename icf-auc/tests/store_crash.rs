@@ -138,7 +138,7 @@ fn run_and_kill(folder: &Path, round: u64, all: &mut Acknowledged) -> usize {
     let mut lines = 0;
     // Three of four have acknowledged something before the time begins to run, however slow the machine is; the fourth
     // may be killed before.
-    if round % 4 != 0 {
+    if !round.is_multiple_of(4) {
         line.clear();
         assert!(out.read_line(&mut line).unwrap() > 0, "the child ended before it acknowledged anything");
         all.line(line.trim_end());
