@@ -107,9 +107,14 @@ fn a_tracking_area_update_is_accepted_with_and_without_a_new_guti() -> Result<()
 
         // With the active flag the bearers come too (§5.5.3.2.4).
         rig.mme.policy(json!({ "update": {} })).await?;
+        let begun = std::time::Instant::now();
         ensure!(phone.update(false, true).await?.is_success());
         rig.told("KeNB of MME and UE agree").await?;
-        ensure!(phone.state().connected);
+        ensure!(phone.state().connected && phone.state().emm == EmmState::Registered);
+        ensure!(
+            begun.elapsed() < std::time::Duration::from_secs(8),
+            "waited for a release that does not come"
+        );
         Ok(())
     })
 }

@@ -227,14 +227,13 @@ async fn live(
                 replies = Some((reply, done));
             }
             Err(mpsc::error::TryRecvError::Disconnected) => return,
-            Err(mpsc::error::TryRecvError::Empty) => match ue.wait(BREATH).await {
-                Ok(Some(asked)) => {
+            Err(mpsc::error::TryRecvError::Empty) => {
+                // An error is of an association that is lost; it comes again.
+                if let Ok(Some(asked)) = ue.wait(BREATH).await {
                     *seen.lock().unwrap_or_else(PoisonError::into_inner) = state(&ue);
                     let _ = asks.send(asked);
                 }
-                // Without an association there is nobody to say anything to; it comes again.
-                Ok(None) | Err(_) => {}
-            },
+            }
         }
     }
 }

@@ -337,9 +337,21 @@ impl S1Ue {
     /// (TS 24.301 §5.3.1.2.1); if it does not, the UE lets go by itself.
     async fn settle(&mut self, longest: Duration) -> Result<(), S1Error> {
         let deadline = Instant::now() + longest;
-        while self.connection.is_some() && Instant::now() < deadline {
-            let happened = self.step(deadline).await?;
-            self.unheard.extend(happened.into_iter().filter(|what| !matches!(what, Happened::Released(_))));
+        let had = self.connection.is_some_and(|connection| connection.bearers);
+        while let Some(connection) = self.connection {
+            if connection.bearers && !had {
+                // It was asked for with the update: the connection stays.
+                return Ok(());
+            }
+            let mut happened = if Instant::now() < deadline {
+                self.step(deadline).await?
+            } else if longest < T3440 {
+                return Ok(());
+            } else {
+                self.released("T3440 has expired".to_owned()).await?
+            };
+            happened.retain(|what| !matches!(what, Happened::Released(_)));
+            self.unheard.extend(happened);
         }
         Ok(())
     }
