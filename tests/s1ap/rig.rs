@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs a test.
 pub fn run(test: impl Future<Output = Result<()>>) -> Result<()> {
+    // A test may have several rigs, one after another: what they share stays as long as it runs.
+    let _shared = Core::shared()?;
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(test)
 }
 
