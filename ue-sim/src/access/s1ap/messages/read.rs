@@ -1,0 +1,248 @@
+//! What an MME sends, read.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use oxirush_s1ap::helpers;
+use oxirush_s1ap::s1ap::*;
+use oxirush_s1ap::{Error, S1apPduKind, extract_s1ap_ies, ie};
+
+use super::{Erab, FromMme, Ids, MmeKey, cause_words};
+
+fn wait(time: TimeToWait) -> Duration {
+    Duration::from_secs(match time {
+        TimeToWait::v1s => 1,
+        TimeToWait::v2s => 2,
+        TimeToWait::v5s => 5,
+        TimeToWait::v10s => 10,
+        TimeToWait::v20s => 20,
+        // Values of later releases are longer.
+        _ => 60,
+    })
+}
+
+/// An address as S1AP has it: 32 bits, 128, or both (§9.2.2.1).
+fn address(value: &TransportLayerAddress<'_>) -> Option<IpAddr> {
+    let octets = value.0.as_octets();
+    match octets.len() {
+        4 => <[u8; 4]>::try_from(octets).ok().map(|octets| Ipv4Addr::from(octets).into()),
+        16 => <[u8; 16]>::try_from(octets).ok().map(|octets| Ipv6Addr::from(octets).into()),
+        20 => octets.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets).into()),
+        _ => None,
+    }
+}
+
+/// E-RAB identity, 0 to 15 and an extension that nobody uses (§9.2.1.2).
+fn number(id: &ERABID) -> u8 {
+    u8::try_from(id.0).unwrap_or(u8::MAX)
+}
+
+/// Why a message of the MME cannot be acted upon.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(in super::super) enum Unreadable {
+    /// It is no S1AP at all (§10.2).
+    #[error("{0}")]
+    Transfer(Error),
+    /// Something that has to be there is not, or makes no sense (§10.3); whether the MME is told.
+    #[error("{0}")]
+    Abstract(Error, bool),
+}
+
+/// Reads a message of the MME.
+pub(in super::super) fn read(octets: &[u8]) -> Result<FromMme, Unreadable> {
+    let pdu = S1AP_PDU::decode_borrowed(octets).map_err(Unreadable::Transfer)?;
+    content(&pdu).map_err(|error| {
+        // Nobody is told of an error in a report of errors, nor in an answer: that would go on for ever.
+        let first = matches!(pdu, S1APPDU::initiatingMessage(_));
+        Unreadable::Abstract(error, first && pdu.kind() != S1apPduKind::Initiating_ErrorIndication)
+    })
+}
+
+fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
+    use S1apPduKind as Kind;
+    Ok(match pdu.kind() {
+        Kind::Successful_S1Setup => {
+            extract_s1ap_ies!(pdu, S1SetupResponse,
+                lax name: String = MMEname(name) => name.0.into_owned(),
+                req served: ServedGUMMEIs = ServedGUMMEIs(served) => served,
+            );
+            FromMme::SetupResponse { name: name.unwrap_or_default(), gummeis: gummeis(&served) }
+        }
+        Kind::Unsuccessful_S1Setup => {
+            extract_s1ap_ies!(pdu, S1SetupFailure,
+                req cause: Cause = Cause(cause) => cause,
+                lax time: TimeToWait = TimeToWait(time) => time,
+            );
+            FromMme::SetupFailure { cause: cause_words(&cause), wait: time.map(wait) }
+        }
+        Kind::Initiating_downlinkNASTransport => {
+            extract_s1ap_ies!(pdu, DownlinkNASTransport,
+                req mme: u32 = MME_UE_S1AP_ID(id),
+                req enb: u32 = eNB_UE_S1AP_ID(id),
+                req nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
+            );
+            FromMme::DownlinkNas { ids: Ids { mme, enb }, nas }
+        }
+        Kind::Initiating_InitialContextSetup => context_setup(pdu)?,
+        Kind::Initiating_UEContextModification => {
+            extract_s1ap_ies!(pdu, UEContextModificationRequest,
+                req mme: u32 = MME_UE_S1AP_ID(id),
+                req enb: u32 = eNB_UE_S1AP_ID(id),
+            );
+            FromMme::ContextModification { ids: Ids { mme, enb } }
+        }
+        Kind::Initiating_UEContextRelease => {
+            extract_s1ap_ies!(pdu, UEContextReleaseCommand,
+                req ids: UES1APIDs = UE_S1AP_IDs(ids) => ids,
+                req cause: Cause = Cause(cause) => cause,
+            );
+            let (mme, enb) = match ids {
+                UES1APIDs::uE_S1AP_ID_pair(pair) => (pair.mme_ue_s1ap_id.0, Some(pair.enb_ue_s1ap_id.0)),
+                UES1APIDs::mME_UE_S1AP_ID(id) => (id.0, None),
+                _ => return Ok(unknown(pdu)),
+            };
+            FromMme::ContextRelease { mme, enb, cause: cause_words(&cause) }
+        }
+        Kind::Initiating_E_RABSetup => {
+            extract_s1ap_ies!(pdu, ERABSetupRequest,
+                req mme: u32 = MME_UE_S1AP_ID(id),
+                req enb: u32 = eNB_UE_S1AP_ID(id),
+                req _list: ERABToBeSetupListBearerSUReq = E_RABToBeSetupListBearerSUReq(list) => list,
+            );
+            let mut erabs = Vec::new();
+            for item in pdu.items::<ie::E_RABToBeSetupListBearerSUReq>() {
+                let item = item?;
+                erabs.extend(address(&item.transport_layer_address).map(|address| Erab {
+                    id: number(&item.e_rab_id),
+                    qci: item.e_rab_level_qos_parameters.qci.0,
+                    address,
+                    teid: u32::from_be_bytes(item.gtp_teid.0),
+                    nas: Some(item.nas_pdu.0.to_vec()),
+                }));
+            }
+            FromMme::ErabSetup { ids: Ids { mme, enb }, erabs }
+        }
+        Kind::Initiating_E_RABModify => {
+            extract_s1ap_ies!(pdu, ERABModifyRequest,
+                req mme: u32 = MME_UE_S1AP_ID(id),
+                req enb: u32 = eNB_UE_S1AP_ID(id),
+                req _list: ERABToBeModifiedListBearerModReq = E_RABToBeModifiedListBearerModReq(list) => list,
+            );
+            let mut erabs = Vec::new();
+            for item in pdu.items::<ie::E_RABToBeModifiedListBearerModReq>() {
+                let item = item?;
+                erabs.push((number(&item.e_rab_id), item.nas_pdu.0.to_vec()));
+            }
+            FromMme::ErabModify { ids: Ids { mme, enb }, erabs }
+        }
+        Kind::Initiating_E_RABRelease => {
+            extract_s1ap_ies!(pdu, ERABReleaseCommand,
+                req mme: u32 = MME_UE_S1AP_ID(id),
+                req enb: u32 = eNB_UE_S1AP_ID(id),
+                opt nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
+                req _list: ERABList = E_RABToBeReleasedList(list) => list,
+            );
+            let mut erabs = Vec::new();
+            for item in pdu.items::<ie::E_RABToBeReleasedList>() {
+                erabs.push(number(&item?.e_rab_id));
+            }
+            FromMme::ErabRelease { ids: Ids { mme, enb }, erabs, nas }
+        }
+        Kind::Initiating_Paging => {
+            extract_s1ap_ies!(pdu, Paging,
+                req id: UEPagingID = UEPagingID(id) => id,
+            );
+            match id {
+                UEPagingID::s_TMSI(id) => {
+                    FromMme::PagingByTmsi { mmec: id.mmec.0[0], m_tmsi: u32::from_be_bytes(id.m_tmsi.0) }
+                }
+                UEPagingID::iMSI(imsi) => FromMme::PagingByImsi(imsi.0.to_vec()),
+                _ => unknown(pdu),
+            }
+        }
+        Kind::Initiating_Reset => {
+            extract_s1ap_ies!(pdu, Reset,
+                req cause: Cause = Cause(cause) => cause,
+                req kind: ResetType = ResetType(kind) => kind,
+            );
+            let part = match kind {
+                ResetType::s1_Interface(_) => None,
+                ResetType::partOfS1_Interface(list) => {
+                    let mut part = Vec::new();
+                    for field in &list.0 {
+                        let item: UEAssociatedLogicalS1ConnectionItem = decode_open_type(&field.value)?;
+                        part.push((item.mme_ue_s1ap_id.map(|id| id.0), item.enb_ue_s1ap_id.map(|id| id.0)));
+                    }
+                    Some(part)
+                }
+                _ => return Ok(unknown(pdu)),
+            };
+            FromMme::Reset { part, cause: cause_words(&cause) }
+        }
+        Kind::Successful_Reset => FromMme::ResetAcknowledged,
+        Kind::Initiating_OverloadStart => FromMme::OverloadStart,
+        Kind::Initiating_OverloadStop => FromMme::OverloadStop,
+        Kind::Initiating_ErrorIndication => {
+            extract_s1ap_ies!(pdu, ErrorIndication,
+                lax mme: u32 = MME_UE_S1AP_ID(id),
+                lax enb: u32 = eNB_UE_S1AP_ID(id),
+                lax cause: Cause = Cause(cause) => cause,
+            );
+            let cause = cause.as_ref().map_or_else(|| "no cause given".to_owned(), cause_words);
+            FromMme::ErrorIndication { mme, enb, cause }
+        }
+        Kind::Initiating_MMEConfigurationUpdate => FromMme::MmeConfigurationUpdate,
+        _ => unknown(pdu),
+    })
+}
+
+/// What this eNB does not do. A message that has no counterpart to refuse it with, but criticality reject, is answered
+/// with ERROR INDICATION (§10.3.4.1).
+fn unknown(pdu: &S1APPDU<'_>) -> FromMme {
+    let reject = pdu.criticality() == Criticality::reject && matches!(pdu, S1APPDU::initiatingMessage(_));
+    FromMme::Other { name: pdu.to_string(), reject }
+}
+
+fn context_setup(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
+    extract_s1ap_ies!(pdu, InitialContextSetupRequest,
+        req mme: u32 = MME_UE_S1AP_ID(id),
+        req enb: u32 = eNB_UE_S1AP_ID(id),
+        lax ambr: UEAggregateMaximumBitrate = uEaggregateMaximumBitrate(ambr) => ambr,
+        lax key: SecurityKey = SecurityKey(key) => key,
+    );
+    let mut erabs = Vec::new();
+    for item in pdu.items::<ie::E_RABToBeSetupListCtxtSUReq>() {
+        let item = item?;
+        erabs.extend(address(&item.transport_layer_address).map(|address| Erab {
+            id: number(&item.e_rab_id),
+            qci: item.e_rab_level_qos_parameters.qci.0,
+            address,
+            teid: u32::from_be_bytes(item.gtp_teid.0),
+            nas: item.nas_pdu.map(|nas| nas.0.to_vec()),
+        }));
+    }
+    Ok(FromMme::ContextSetup {
+        ids: Ids { mme, enb },
+        erabs,
+        key: key.and_then(|key| <[u8; 32]>::try_from(key.0.as_octets()).ok()).map(MmeKey),
+        ambr: ambr
+            .map(|ambr| (ambr.ue_aggregate_maximum_bit_rate_dl.0, ambr.ue_aggregate_maximum_bit_rate_ul.0)),
+    })
+}
+
+/// Served GUMMEIs in words: network, group, code.
+fn gummeis(served: &ServedGUMMEIs) -> Vec<String> {
+    let mut all = Vec::new();
+    for item in &served.0 {
+        for plmn in &item.served_plmns.0 {
+            let network = helpers::plmn_from(plmn)
+                .map_or_else(|| "another network".to_owned(), |(mcc, mnc)| format!("{mcc}-{mnc}"));
+            for group in &item.served_group_ids.0 {
+                for code in &item.served_mmecs.0 {
+                    all.push(format!("{network} group {} code {}", u16::from_be_bytes(group.0), code.0[0]));
+                }
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,368 @@
+//! What an eNB sends, written.
+
+use std::net::IpAddr;
+
+use oxirush_s1ap::helpers::{self, EnbKind};
+use oxirush_s1ap::s1ap::*;
+use oxirush_s1ap::{Error, build_s1ap, build_s1ap_ie};
+use schemas::identity::Plmn;
+
+use super::Ids;
+use crate::access::s1ap::EnbConfig;
+
+/// Cell 1 of the eNB.
+const CELL: u16 = 1;
+
+fn transport(address: IpAddr) -> TransportLayerAddress<'static> {
+    match address {
+        IpAddr::V4(address) => TransportLayerAddress(address.octets().into()),
+        IpAddr::V6(address) => TransportLayerAddress(address.octets().into()),
+    }
+}
+
+fn plmn(plmn: Plmn) -> Result<PLMNidentity, Error> {
+    helpers::plmn(&plmn.mcc(), &plmn.mnc())
+}
+
+/// S1 SETUP REQUEST, §9.1.8.4.
+pub(in super::super) fn setup(config: &EnbConfig) -> Result<Vec<u8>, Error> {
+    let network = plmn(config.plmn)?;
+    let area = SupportedTAsItem::new(TAC(config.tac.to_be_bytes()), BPLMNs(vec![network]), None);
+    build_s1ap!(
+        InitiatingMessage,
+        S1Setup,
+        S1SetupRequest,
+        Global_ENB_ID(helpers::global_enb_id(network, EnbKind::Macro, config.enb_id)?),
+        eNBname(config.name.as_str()),
+        SupportedTAs(SupportedTAs(vec![area])),
+        DefaultPagingDRX(PagingDRX::v128),
+    )?
+    .encode()
+}
+
+/// By what an idle UE that has one is known: MME code and M-TMSI, and PLMN, group and code of its MME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Temporary {
+    pub(in super::super) s_tmsi: (u8, u32),
+    pub(in super::super) gummei: (Plmn, u16, u8),
+}
+
+/// INITIAL UE MESSAGE, §9.1.7.1.
+pub(in super::super) fn initial(
+    config: &EnbConfig,
+    enb: u32,
+    nas: &[u8],
+    cause: RRCEstablishmentCause,
+    temporary: Option<Temporary>,
+) -> Result<Vec<u8>, Error> {
+    let network = plmn(config.plmn)?;
+    let tai = helpers::tai(network, config.tac.to_be_bytes());
+    let cell = helpers::eutran_cgi(network, EnbKind::Macro, config.enb_id, CELL)?;
+    let nas = nas.to_vec();
+    let pdu = match temporary {
+        None => build_s1ap!(
+            InitiatingMessage,
+            initialUEMessage,
+            InitialUEMessage,
+            eNB_UE_S1AP_ID(enb),
+            NAS_PDU(nas),
+            TAI(tai),
+            EUTRAN_CGI(cell),
+            RRC_Establishment_Cause(cause),
+        ),
+        Some(Temporary { s_tmsi: (mmec, m_tmsi), gummei: (of, group, code) }) => {
+            let s_tmsi = STMSI::new(MMECode([mmec]), MTMSI(m_tmsi.to_be_bytes()), None);
+            let gummei = helpers::gummei(plmn(of)?, group, code);
+            build_s1ap!(
+                InitiatingMessage,
+                initialUEMessage,
+                InitialUEMessage,
+                eNB_UE_S1AP_ID(enb),
+                NAS_PDU(nas),
+                TAI(tai),
+                EUTRAN_CGI(cell),
+                RRC_Establishment_Cause(cause),
+                S_TMSI(s_tmsi),
+                GUMMEI_ID(gummei),
+            )
+        }
+    }?;
+    pdu.encode()
+}
+
+/// UPLINK NAS TRANSPORT, §9.1.7.3.
+pub(in super::super) fn uplink(config: &EnbConfig, ids: Ids, nas: &[u8]) -> Result<Vec<u8>, Error> {
+    let network = plmn(config.plmn)?;
+    build_s1ap!(
+        InitiatingMessage,
+        uplinkNASTransport,
+        UplinkNASTransport,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb),
+        NAS_PDU(nas.to_vec()),
+        EUTRAN_CGI(helpers::eutran_cgi(network, EnbKind::Macro, config.enb_id, CELL)?),
+        TAI(helpers::tai(network, config.tac.to_be_bytes())),
+    )?
+    .encode()
+}
+
+/// INITIAL CONTEXT SETUP RESPONSE, §9.1.4.3: where the eNB takes each bearer's packets.
+pub(in super::super) fn context_setup_response(
+    ids: Ids,
+    at: IpAddr,
+    erabs: &[(u8, u32)],
+) -> Result<Vec<u8>, Error> {
+    let mut items = Vec::new();
+    for (id, teid) in erabs {
+        let item = ERABSetupItemCtxtSURes::new(
+            ERABID(u64::from(*id)),
+            transport(at),
+            GTPTEID(teid.to_be_bytes()),
+            None,
+        );
+        items.push(build_s1ap_ie!(IGNORE E_RABSetupItemCtxtSURes(item))?);
+    }
+    build_s1ap!(
+        SuccessfulOutcome,
+        InitialContextSetup,
+        InitialContextSetupResponse,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb),
+        E_RABSetupListCtxtSURes(ERABSetupListCtxtSURes(items)),
+    )?
+    .encode()
+}
+
+/// INITIAL CONTEXT SETUP FAILURE, §9.1.4.4.
+pub(in super::super) fn context_setup_failure(ids: Ids, cause: Cause) -> Result<Vec<u8>, Error> {
+    build_s1ap!(
+        UnsuccessfulOutcome,
+        InitialContextSetup,
+        InitialContextSetupFailure,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb),
+        Cause(cause),
+    )?
+    .encode()
+}
+
+/// E-RABs that failed, each with its cause; a list has one at least, or is not there (§9.2.1.36).
+fn failed(erabs: &[u8], cause: CauseRadioNetwork) -> Result<Option<ERABList<'static>>, Error> {
+    let mut items = Vec::new();
+    for id in erabs {
+        let item = ERABItem::new(ERABID(u64::from(*id)), Cause::radioNetwork(cause), None);
+        items.push(build_s1ap_ie!(IGNORE E_RABItem(item))?);
+    }
+    Ok((!items.is_empty()).then_some(ERABList(items)))
+}
+
+/// A response about E-RABs: those that succeeded, if any did, and those that did not.
+macro_rules! about_erabs {
+    ($procedure:ident, $message:ident, $ids:expr, $succeeded:ident($done:expr), $failed:ident($not:expr)) => {{
+        let ids: Ids = $ids;
+        match ($done, $not) {
+            (Some(done), Some(not)) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $succeeded(done),
+                $failed(not),
+            ),
+            (Some(done), None) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $succeeded(done),
+            ),
+            (None, Some(not)) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $failed(not),
+            ),
+            (None, None) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+            ),
+        }?
+        .encode()
+    }};
+}
+
+/// E-RAB SETUP RESPONSE, §9.1.3.2; `twice`: they were there already (§8.2.1.4).
+pub(in super::super) fn erab_setup_response(
+    ids: Ids,
+    at: IpAddr,
+    erabs: &[(u8, u32)],
+    twice: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut items = Vec::new();
+    for (id, teid) in erabs {
+        let item = ERABSetupItemBearerSURes::new(
+            ERABID(u64::from(*id)),
+            transport(at),
+            GTPTEID(teid.to_be_bytes()),
+            None,
+        );
+        items.push(build_s1ap_ie!(IGNORE E_RABSetupItemBearerSURes(item))?);
+    }
+    let done = (!items.is_empty()).then_some(ERABSetupListBearerSURes(items));
+    let not = failed(twice, CauseRadioNetwork::multiple_E_RAB_ID_instances)?;
+    about_erabs!(
+        E_RABSetup,
+        ERABSetupResponse,
+        ids,
+        E_RABSetupListBearerSURes(done),
+        E_RABFailedToSetupListBearerSURes(not)
+    )
+}
+
+/// E-RAB MODIFY RESPONSE, §9.1.3.4; `unknown`: this eNB does not have them (§8.2.2.2).
+pub(in super::super) fn erab_modify_response(
+    ids: Ids,
+    erabs: &[u8],
+    unknown: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut items = Vec::new();
+    for id in erabs {
+        let item = ERABModifyItemBearerModRes::new(ERABID(u64::from(*id)), None);
+        items.push(build_s1ap_ie!(IGNORE E_RABModifyItemBearerModRes(item))?);
+    }
+    let done = (!items.is_empty()).then_some(ERABModifyListBearerModRes(items));
+    let not = failed(unknown, CauseRadioNetwork::unknown_E_RAB_ID)?;
+    about_erabs!(
+        E_RABModify,
+        ERABModifyResponse,
+        ids,
+        E_RABModifyListBearerModRes(done),
+        E_RABFailedToModifyList(not)
+    )
+}
+
+/// E-RAB RELEASE RESPONSE, §9.1.3.6; `unknown`: this eNB does not have them (§8.2.3.2).
+pub(in super::super) fn erab_release_response(
+    ids: Ids,
+    erabs: &[u8],
+    unknown: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut items = Vec::new();
+    for id in erabs {
+        let item = ERABReleaseItemBearerRelComp::new(ERABID(u64::from(*id)), None);
+        items.push(build_s1ap_ie!(IGNORE E_RABReleaseItemBearerRelComp(item))?);
+    }
+    let done = (!items.is_empty()).then_some(ERABReleaseListBearerRelComp(items));
+    let not = failed(unknown, CauseRadioNetwork::unknown_E_RAB_ID)?;
+    about_erabs!(
+        E_RABRelease,
+        ERABReleaseResponse,
+        ids,
+        E_RABReleaseListBearerRelComp(done),
+        E_RABFailedToReleaseList(not)
+    )
+}
+
+/// UE CONTEXT RELEASE REQUEST, §9.1.4.5.
+pub(in super::super) fn release_request(ids: Ids, cause: CauseRadioNetwork) -> Result<Vec<u8>, Error> {
+    build_s1ap!(
+        InitiatingMessage,
+        UEContextReleaseRequest,
+        UEContextReleaseRequest,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb),
+        Cause(Cause::radioNetwork(cause)),
+    )?
+    .encode()
+}
+
+/// UE CONTEXT RELEASE COMPLETE, §9.1.4.7.
+pub(in super::super) fn release_complete(ids: Ids) -> Result<Vec<u8>, Error> {
+    build_s1ap!(
+        SuccessfulOutcome,
+        UEContextRelease,
+        UEContextReleaseComplete,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb),
+    )?
+    .encode()
+}
+
+/// UE CONTEXT MODIFICATION RESPONSE, §9.1.4.9.
+pub(in super::super) fn modification_response(ids: Ids) -> Result<Vec<u8>, Error> {
+    build_s1ap!(
+        SuccessfulOutcome,
+        UEContextModification,
+        UEContextModificationResponse,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb),
+    )?
+    .encode()
+}
+
+/// RESET of the whole interface, §9.1.8.1.
+pub(in super::super) fn reset(cause: CauseMisc) -> Result<Vec<u8>, Error> {
+    build_s1ap!(
+        InitiatingMessage,
+        Reset,
+        Reset,
+        Cause(Cause::misc(cause)),
+        ResetType(ResetType::s1_Interface(ResetAll::reset_all)),
+    )?
+    .encode()
+}
+
+/// RESET ACKNOWLEDGE, §9.1.8.2; with the connections of a RESET of some.
+pub(in super::super) fn reset_acknowledge(
+    part: Option<&[(Option<u32>, Option<u32>)]>,
+) -> Result<Vec<u8>, Error> {
+    let pdu = match part {
+        None => build_s1ap!(SuccessfulOutcome, Reset, ResetAcknowledge,),
+        Some(part) => {
+            let mut items = Vec::new();
+            for (mme, enb) in part {
+                let item = UEAssociatedLogicalS1ConnectionItem::new(
+                    mme.map(MMEUES1APID),
+                    enb.map(ENBUES1APID),
+                    None,
+                );
+                items.push(build_s1ap_ie!(IGNORE UE_associatedLogicalS1_ConnectionItem(item))?);
+            }
+            build_s1ap!(
+                SuccessfulOutcome,
+                Reset,
+                ResetAcknowledge,
+                UE_associatedLogicalS1_ConnectionListResAck(UEAssociatedLogicalS1ConnectionListResAck(items)),
+            )
+        }
+    }?;
+    pdu.encode()
+}
+
+/// ERROR INDICATION, §9.1.8.3.
+pub(in super::super) fn error_indication(ids: Option<Ids>, cause: Cause) -> Result<Vec<u8>, Error> {
+    let pdu = match ids {
+        None => build_s1ap!(InitiatingMessage, ErrorIndication, ErrorIndication, Cause(cause),),
+        Some(ids) => build_s1ap!(
+            InitiatingMessage,
+            ErrorIndication,
+            ErrorIndication,
+            MME_UE_S1AP_ID(ids.mme),
+            eNB_UE_S1AP_ID(ids.enb),
+            Cause(cause),
+        ),
+    }?;
+    pdu.encode()
+}
+
+/// MME CONFIGURATION UPDATE ACKNOWLEDGE, §9.1.8.11.
+pub(in super::super) fn configuration_acknowledge() -> Result<Vec<u8>, Error> {
+    build_s1ap!(SuccessfulOutcome, MMEConfigurationUpdate, MMEConfigurationUpdateAcknowledge,)?.encode()
+}
