@@ -10,7 +10,7 @@ mod trickle;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use utoipa_axum::router::OpenApiRouter;
 
-pub use audit::{AUDIT_MIGRATION, AuditTable, Trail, audit_page};
+pub use audit::{AUDIT_MIGRATION, AuditTable, Trail, audit, audit_page};
 pub use describe::{About, describe, document, operations, preamble, problem_response};
 pub use gate::{Gates, Target, answer_headers, outcome};
 pub use trickle::Trickle;

@@ -8,7 +8,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Database, DatabaseError, Schema, explain};
+use super::{Database, DatabaseError, Schema, explain, group::Group};
 
 /// How long a statement waits for another process to let go of its lock.
 const BUSY: Duration = Duration::from_secs(10);
@@ -90,7 +90,8 @@ pub(super) async fn open(
         other => about(format!("its schema cannot be brought up to date: {other}")),
     })?;
     let readers = pool(READERS).connect_lazy_with(common.read_only(true).pragma("cache_size", "-16384"));
-    Ok(Database { writer, readers, new: matches!(version, Version::New), path })
+    let group = Group::start(writer.clone()).map_err(|e| failed(sqlx::Error::Io(e)))?;
+    Ok(Database { writer, readers, group, new: matches!(version, Version::New), path })
 }
 
 fn pool(size: u32) -> SqlitePoolOptions {
