@@ -8,7 +8,7 @@ use service::{
     auth::{Guard, Tokens},
     client::RoleClient,
     config::read_private_file,
-    database::Database,
+    database::{Alone, Database},
     ocsp::Revocation,
     outbox::{self, Outbox},
     serve::{HttpLimits, HttpServer},
@@ -45,6 +45,8 @@ pub struct Started {
     pub desk: Desk,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// To the end: no second DRF works with the database.
+    _alone: Alone,
 }
 
 impl std::fmt::Debug for Started {
@@ -205,6 +207,7 @@ pub async fn start_with(
     check(&config)?;
     let url = &config.database.url;
     let place = || format!("database.url {url:?}");
+    let alone = Alone::take(url, &store::SCHEMA).with_context(place)?;
     let db = Database::open(url, &store::SCHEMA).await.with_context(place)?;
     let keys = config.keys.keyring()?;
     db.check_keys(&keys).await?;
@@ -264,7 +267,7 @@ pub async fn start_with(
     let postman = Arc::new(Postman { desk: desk.clone(), endpoint, icf });
     tasks.spawn(desk.outbox.clone().run(postman, stop.clone()));
     tasks.spawn(sweep(desk.clone(), stop.clone()));
-    Ok(Started { device_url, coap, rest_url, desk, stop, tasks })
+    Ok(Started { device_url, coap, rest_url, desk, stop, tasks, _alone: alone })
 }
 
 /// The registration operator is one of the operators: devices can be bound to it.

@@ -1,12 +1,14 @@
 //! A role's SQLite file: one connection writes, a few read beside it (WAL). What is committed survives a kill -9 and
 //! a power failure.
 
+mod alone;
 mod error;
 mod group;
 mod open;
 
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+pub use alone::Alone;
 pub use error::{DatabaseError, explain};
 
 use crate::sealed::{Keyring, Place};
