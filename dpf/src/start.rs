@@ -13,6 +13,7 @@ use schemas::{
     trust::{Anchors, Purpose, chain_from_pem},
 };
 use service::{
+    api::keep_short,
     auth::{Guard, Tokens},
     client::RoleClient,
     config::read_private_file,
@@ -203,6 +204,7 @@ pub async fn start(config: DpfConfig, stop: CancellationToken) -> anyhow::Result
         url
     });
     tasks.spawn(outbox.run(Arc::new(Messenger(Arc::clone(&dpf))), stop.clone()));
+    tasks.spawn(keep_short(dpf.store.database().clone(), config.database.retention(), stop.clone()));
     tasks.spawn(sweeper::run(Arc::clone(&dpf), config.dpf.sweep.0, config.dpf.keep_sessions.0));
     Ok(Started { rest_url, device_url, dpf, resumed, _alone: alone })
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use anyhow::{Context, bail, ensure};
 use schemas::{cose::Signer, identity::OperatorId};
 use service::{
+    api::keep_short,
     auth::{Guard, Tokens},
     client::RoleClient,
     config::read_private_file,
@@ -267,6 +268,7 @@ pub async fn start_with(
     let postman = Arc::new(Postman { desk: desk.clone(), endpoint, icf });
     tasks.spawn(desk.outbox.clone().run(postman, stop.clone()));
     tasks.spawn(sweep(desk.clone(), stop.clone()));
+    tasks.spawn(keep_short(desk.db.clone(), config.database.retention(), stop.clone()));
     Ok(Started { device_url, coap, rest_url, desk, stop, tasks, _alone: alone })
 }
 

@@ -5,6 +5,7 @@ mod describe;
 mod gate;
 pub mod page;
 mod pages;
+mod retention;
 mod trickle;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
@@ -13,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use audit::{AUDIT_MIGRATION, AuditTable, Trail, audit, audit_page};
 pub use describe::{About, describe, document, operations, preamble, problem_response};
 pub use gate::{Gates, Target, answer_headers, outcome};
+pub use retention::{Retention, keep_short};
 pub use trickle::Trickle;
 
 /// Largest body of a request, octets, where a route sets no other.

@@ -8,6 +8,7 @@ use schemas::{
     trust::{Anchors, Purpose},
 };
 use service::{
+    api::keep_short,
     auth::Guard,
     config::read_private_file,
     database::Alone,
@@ -149,6 +150,7 @@ pub async fn start(config: PvaConfig, stop: CancellationToken) -> anyhow::Result
         tasks.spawn(server.run(app, stop.clone()));
         url
     });
+    tasks.spawn(keep_short(pva.store.database().clone(), config.database.retention(), stop.clone()));
     tasks.spawn(sweep(pva.store.clone(), config.pva.keep_verdicts.0, stop.clone()));
     Ok(Started { rest_url, ocsp_url, pva, name: config.pva.name, stop, tasks, _alone: alone })
 }

@@ -11,6 +11,7 @@ use schemas::{
     trust::{Anchors, Purpose},
 };
 use service::{
+    api::keep_short,
     auth::Guard,
     client::{CallError, RoleClient},
     config::read_private_file,
@@ -185,6 +186,7 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
     let tasks = TaskTracker::new();
     tasks.spawn(sho.outbox.clone().run(Arc::new(Delivery(sho.clone())), stop.clone()));
     tasks.spawn(sweeper::run(sho.clone(), stop.clone()));
+    tasks.spawn(keep_short(sho.store.db.clone(), config.database.retention(), stop.clone()));
     let rest_url = match config.rest.listen {
         None => None,
         Some(listen) => {
