@@ -13,9 +13,11 @@ use schemas::{
     trust::{Anchors, Purpose, chain_from_pem},
 };
 use service::{
+    api::keep_short,
     auth::{Guard, Tokens},
     client::RoleClient,
     config::read_private_file,
+    database::Alone,
     ocsp::Revocation,
     outbox::{Outbox, Policy},
     role::PeerRole,
@@ -53,6 +55,8 @@ pub struct Started {
     /// The DPF itself.
     pub dpf: Arc<Dpf>,
     resumed: usize,
+    /// To the end: no second DPF works with the database.
+    _alone: Alone,
 }
 
 impl std::fmt::Debug for Started {
@@ -130,7 +134,9 @@ pub async fn start(config: DpfConfig, stop: CancellationToken) -> anyhow::Result
     check(&config)?;
     let parts = parts(&config)?;
     let url = &config.database.url;
-    let store = Store::open(url).await.with_context(|| format!("database.url {url:?}"))?;
+    let place = || format!("database.url {url:?}");
+    let alone = Alone::take(url, &crate::store::SCHEMA).with_context(place)?;
+    let store = Store::open(url).await.with_context(place)?;
     let exposition = service::telemetry::Metrics::new(env!("CARGO_PKG_VERSION"), "dpf")?;
     let metrics = Metrics::register(exposition.registry())?;
     metrics.set(&store.counts().await?);
@@ -198,8 +204,9 @@ pub async fn start(config: DpfConfig, stop: CancellationToken) -> anyhow::Result
         url
     });
     tasks.spawn(outbox.run(Arc::new(Messenger(Arc::clone(&dpf))), stop.clone()));
+    tasks.spawn(keep_short(dpf.store.database().clone(), config.database.retention(), stop.clone()));
     tasks.spawn(sweeper::run(Arc::clone(&dpf), config.dpf.sweep.0, config.dpf.keep_sessions.0));
-    Ok(Started { rest_url, device_url, dpf, resumed })
+    Ok(Started { rest_url, device_url, dpf, resumed, _alone: alone })
 }
 
 fn tokens(config: &DpfConfig) -> anyhow::Result<Tokens> {

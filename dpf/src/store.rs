@@ -8,7 +8,6 @@ mod sessions;
 mod updates;
 
 use service::database::{Database, DatabaseError, Schema};
-use sqlx::SqliteConnection;
 
 pub use parts::{PIECE, SessionPart};
 pub use room::{Full, Most};
@@ -71,24 +70,4 @@ impl Store {
     pub fn database(&self) -> &Database {
         &self.db
     }
-}
-
-/// An entry of the audit log in the transaction of what it tells of; the table is `service::api::AUDIT_MIGRATION`'s.
-async fn audit(
-    tx: &mut SqliteConnection,
-    who: &str,
-    action: &str,
-    target: &str,
-    outcome: &str,
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO audit (at, who, action, target, outcome) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .bind(now)
-        .bind(who)
-        .bind(action)
-        .bind(target)
-        .bind(outcome)
-        .execute(tx)
-        .await
-        .map(drop)
 }

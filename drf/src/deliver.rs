@@ -145,16 +145,15 @@ impl Postman {
     async fn again(&self, id: Uuid, why: String) -> Delivery {
         self.desk.metrics.triggers.with_label_values(&["retried"]).inc();
         let now = self.desk.now();
-        let noted = async {
-            let mut tx = self.desk.db.write().await?;
+        let said = why.clone();
+        let noted = self.desk.db.transact(async move |tx| {
             sqlx::query("UPDATE trigger_sent SET last_error = ?2, updated_at = ?3 WHERE id = ?1")
                 .bind(id.to_string())
-                .bind(&why)
+                .bind(said)
                 .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            tx.commit().await
-        };
+                .execute(tx)
+                .await
+        });
         if let Err(error) = noted.await {
             tracing::warn!(%id, %error, "what was wrong with a trigger cannot be noted");
         }
@@ -162,22 +161,17 @@ impl Postman {
     }
 
     async fn attempted(&self, id: Uuid, error: Option<&str>) -> Result<(), String> {
-        let work = async {
-            let mut tx = self.desk.db.write().await?;
-            store::attempted(&mut tx, id, error, self.desk.now()).await?;
-            tx.commit().await
-        };
-        work.await.map_err(|error: sqlx::Error| error.to_string())
+        let (error, now) = (error.map(str::to_owned), self.desk.now());
+        let noted =
+            self.desk.db.transact(async move |tx| store::attempted(tx, id, error.as_deref(), now).await);
+        noted.await.map(drop).map_err(|error: sqlx::Error| error.to_string())
     }
 
     async fn end(&self, id: Uuid, state: State, error: Option<&str>) -> Result<(), String> {
-        let work = async {
-            let mut tx = self.desk.db.write().await?;
-            let ended = store::end(&mut tx, id, state, error, self.desk.now()).await?;
-            tx.commit().await?;
-            Ok(ended)
-        };
-        if work.await.map_err(|error: sqlx::Error| error.to_string())? {
+        let (said, now) = (error.map(str::to_owned), self.desk.now());
+        let ended =
+            self.desk.db.transact(async move |tx| store::end(tx, id, state, said.as_deref(), now).await);
+        if ended.await.map_err(|error: sqlx::Error| error.to_string())? {
             self.desk.metrics.triggers.with_label_values(&[state.as_str()]).inc();
             tracing::info!(%id, %state, error, "trigger");
         }

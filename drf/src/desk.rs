@@ -156,19 +156,14 @@ impl Desk {
         let content = serde_json::to_string(notice).map_err(Refused::internal)?;
         let address = SocketAddr::new(notice.address, self.policy.device_port);
         let row = NoticeRow { id: notice.id, pcid: notice.pcid, address, content, over_3gpp: true };
-        let mut tx = self.db.write().await?;
-        if let Some(known) = store::known_notice(&mut tx, row.id).await? {
-            self.metrics.notices.with_label_values(&["repeated"]).inc();
-            return if known == row.content {
-                Ok(())
-            } else {
-                Err(Refused::Conflict("another notice had this id: give each its own".to_owned()))
-            };
-        }
-        let made = self.arrived(&mut tx, &row).await?;
-        tx.commit().await?;
+        let desk = self.clone();
+        let taken = self.db.transact(async move |tx| match store::known_notice(&mut *tx, row.id).await? {
+            Some(known) if known == row.content => Ok("repeated"),
+            Some(_) => Err(Refused::Conflict("another notice had this id: give each its own".to_owned())),
+            None => Ok(if desk.arrived(tx, &row).await? { "resolved" } else { "waiting" }),
+        });
+        let outcome = taken.await?;
         self.outbox.wake();
-        let outcome = if made { "resolved" } else { "waiting" };
         self.metrics.notices.with_label_values(&[outcome]).inc();
         tracing::info!(pcid = %notice.pcid, address = %notice.address, outcome, "notice");
         Ok(())
@@ -190,35 +185,43 @@ impl Desk {
     /// # Errors
     /// No operator is known; the database's.
     pub async fn hello(&self, hello: &Hello, from: IpAddr) -> Result<Vec<u8>, Refused> {
-        let mut tx = self.db.write().await?;
-        let device = store::device(&mut tx, hello.pcid).await?.filter(|d| d.device_id == hello.device_id);
+        let (desk, hello) = (self.clone(), hello.clone());
+        let taken = self.db.transact(async move |tx| desk.hello_in(tx, &hello, from).await);
+        let rnct = taken.await?.ok_or(Refused::NoOperator)?;
+        self.metrics.triggers.with_label_values(&["delivered"]).inc();
+        Ok(rnct)
+    }
+
+    /// As [`hello`](Self::hello), in the caller's transaction. `None`: no operator is known.
+    async fn hello_in(
+        &self,
+        tx: &mut SqliteConnection,
+        hello: &Hello,
+        from: IpAddr,
+    ) -> Result<Option<Vec<u8>>, Refused> {
+        let device = store::device(&mut *tx, hello.pcid).await?.filter(|d| d.device_id == hello.device_id);
         let device = device.ok_or_else(|| Refused::NotFound("no such device".to_owned()))?;
         let now = self.now();
         // Without a port the device takes no triggers; port 0 reaches nobody.
         let address = SocketAddr::new(from, hello.coap_port.unwrap_or(0));
-        let place = Place { address, over_3gpp: false };
-        let Some(resolved) = self.resolved(&mut tx, &device).await? else {
+        store::set_place(&mut *tx, hello.pcid, Place { address, over_3gpp: false }, now).await?;
+        let Some(resolved) = self.resolved(&mut *tx, &device).await? else {
             let content = serde_json::to_string(hello).map_err(Refused::internal)?;
             let row = NoticeRow { id: Uuid::new_v4(), pcid: hello.pcid, address, content, over_3gpp: false };
-            store::set_place(&mut tx, hello.pcid, place, now).await?;
-            store::forget_own_waiting(&mut tx, hello.pcid).await?;
-            store::supersede_waiting(&mut tx, hello.pcid).await?;
+            store::forget_own_waiting(&mut *tx, hello.pcid).await?;
+            store::supersede_waiting(&mut *tx, hello.pcid).await?;
             if hello.coap_port.is_some() {
-                store::insert_notice(&mut tx, &row, now).await?;
+                store::insert_notice(tx, &row, now).await?;
             }
-            tx.commit().await?;
-            return Err(Refused::NoOperator);
+            return Ok(None);
         };
-        store::set_place(&mut tx, hello.pcid, place, now).await?;
-        let open = store::open_trigger(&mut tx, hello.pcid, now).await?;
+        let open = store::open_trigger(&mut *tx, hello.pcid, now).await?;
         let trigger = match open {
             Some(open) if open.operator == resolved.operator.id && !open.over_3gpp => open,
-            _ => self.issue(&mut tx, &device, &resolved.operator, issue::Ask::answer()).await?,
+            _ => self.issue(&mut *tx, &device, &resolved.operator, issue::Ask::answer()).await?,
         };
-        store::end(&mut tx, trigger.id, crate::trigger::State::Delivered, None, now).await?;
-        tx.commit().await?;
-        self.metrics.triggers.with_label_values(&["delivered"]).inc();
-        Ok(trigger.rnct)
+        store::end(tx, trigger.id, crate::trigger::State::Delivered, None, now).await?;
+        Ok(Some(trigger.rnct))
     }
 
     /// The RNCT of a device that asks and has shown who it is.

@@ -5,10 +5,11 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use anyhow::{Context, bail, ensure};
 use schemas::{cose::Signer, identity::OperatorId};
 use service::{
+    api::keep_short,
     auth::{Guard, Tokens},
     client::RoleClient,
     config::read_private_file,
-    database::Database,
+    database::{Alone, Database},
     ocsp::Revocation,
     outbox::{self, Outbox},
     serve::{HttpLimits, HttpServer},
@@ -45,6 +46,8 @@ pub struct Started {
     pub desk: Desk,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// To the end: no second DRF works with the database.
+    _alone: Alone,
 }
 
 impl std::fmt::Debug for Started {
@@ -205,6 +208,7 @@ pub async fn start_with(
     check(&config)?;
     let url = &config.database.url;
     let place = || format!("database.url {url:?}");
+    let alone = Alone::take(url, &store::SCHEMA).with_context(place)?;
     let db = Database::open(url, &store::SCHEMA).await.with_context(place)?;
     let keys = config.keys.keyring()?;
     db.check_keys(&keys).await?;
@@ -264,7 +268,8 @@ pub async fn start_with(
     let postman = Arc::new(Postman { desk: desk.clone(), endpoint, icf });
     tasks.spawn(desk.outbox.clone().run(postman, stop.clone()));
     tasks.spawn(sweep(desk.clone(), stop.clone()));
-    Ok(Started { device_url, coap, rest_url, desk, stop, tasks })
+    tasks.spawn(keep_short(desk.db.clone(), config.database.retention(), stop.clone()));
+    Ok(Started { device_url, coap, rest_url, desk, stop, tasks, _alone: alone })
 }
 
 /// The registration operator is one of the operators: devices can be bound to it.

@@ -8,6 +8,7 @@ use s6a::{
     net::{ApplicationId, Endpoint, Node, NodeConfig, PeerConfig, RELAY, TlsConfigs},
 };
 use service::{
+    api::{Retention, keep_short},
     auth::Guard,
     client::RoleClient,
     serve::{HttpLimits, HttpServer},
@@ -169,6 +170,11 @@ pub async fn start_with(
         wake: wake.clone(),
     };
     tasks.spawn(outbox.run(stop.clone()));
+    if let Some(database) = store.outbox() {
+        // This audit log counts seconds.
+        let retention = Retention { per_second: 1, ..config.database.retention() };
+        tasks.spawn(keep_short(database, retention, stop.clone()));
+    }
     if let Some((outbox, drf)) = notices {
         tasks.spawn(outbox.run(Arc::new(drf), stop.clone()));
     }

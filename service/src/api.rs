@@ -5,14 +5,16 @@ mod describe;
 mod gate;
 pub mod page;
 mod pages;
+mod retention;
 mod trickle;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use utoipa_axum::router::OpenApiRouter;
 
-pub use audit::{AUDIT_MIGRATION, AuditTable, Trail, audit_page};
+pub use audit::{AUDIT_MIGRATION, AuditTable, Trail, audit, audit_page};
 pub use describe::{About, describe, document, operations, preamble, problem_response};
 pub use gate::{Gates, Target, answer_headers, outcome};
+pub use retention::{Retention, keep_short};
 pub use trickle::Trickle;
 
 /// Largest body of a request, octets, where a route sets no other.

@@ -1,11 +1,14 @@
 //! A role's SQLite file: one connection writes, a few read beside it (WAL). What is committed survives a kill -9 and
 //! a power failure.
 
+mod alone;
 mod error;
+mod group;
 mod open;
 
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+pub use alone::Alone;
 pub use error::{DatabaseError, explain};
 
 use crate::sealed::{Keyring, Place};
@@ -39,6 +42,7 @@ pub struct Database {
     pub writer: SqlitePool,
     /// Connections that only read, beside the writer, what is committed.
     pub readers: SqlitePool,
+    group: group::Group,
     path: String,
     new: bool,
 }
@@ -73,6 +77,24 @@ impl Database {
     /// If the lock cannot be had.
     pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Runs `work` in a transaction that it shares with whatever else is to be written meanwhile, and returns when that is
+    /// durable. An error of `work` takes back what `work` has written, and nothing else. This is for what happens often: a
+    /// hundred callers wait for one disk, not for a hundred times one.
+    ///
+    /// `work` runs on the thread that writes: it makes statements, and takes no time. It must not [`write`](Self::write)
+    /// or transact itself, which would wait for its own end. If the caller goes away it is run to its end or not at all.
+    ///
+    /// # Errors
+    /// Those of `work`; that the transaction cannot be had or made durable, and then nothing is changed.
+    pub async fn transact<T, E, W>(&self, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<sqlx::Error> + Send + 'static,
+        W: AsyncFnOnce(&mut SqliteConnection) -> Result<T, E> + Send + 'static,
+    {
+        self.group.transact(work).await
     }
 
     /// Sees whether reading and writing works.

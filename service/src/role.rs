@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    api::Retention,
     auth::{AuthError, TokenConfig, Tokens},
     config::{SecretError, SecretSource, Span},
     sealed::{KeyError, Keyring},
@@ -20,6 +21,33 @@ pub const METRICS: &str = "metrics:read";
 pub struct DatabaseConfig {
     /// `sqlite:///var/lib/callhome/….db`.
     pub url: String,
+    /// How long an entry of the audit log is kept.
+    #[serde(default = "DatabaseConfig::a_year")]
+    pub audit_keep: Span,
+    /// How many of them, the newest.
+    #[serde(default = "DatabaseConfig::a_million")]
+    pub audit_entries: u64,
+}
+
+impl DatabaseConfig {
+    /// A database with everything else as it is by default.
+    #[must_use]
+    pub fn of(url: impl Into<String>) -> Self {
+        Self { url: url.into(), audit_keep: Self::a_year(), audit_entries: Self::a_million() }
+    }
+
+    fn a_year() -> Span {
+        Span::seconds(365 * 86_400)
+    }
+    fn a_million() -> u64 {
+        1_000_000
+    }
+
+    /// What is kept of an audit log that counts time in milliseconds.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention { age: self.audit_keep.0, entries: self.audit_entries, per_second: 1000 }
+    }
 }
 
 /// `[keys]`.

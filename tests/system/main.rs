@@ -2,6 +2,7 @@
 //!
 //! One test binary; a module for each question. Third parties come from `tests/run`.
 
+mod alone;
 mod another_device;
 mod command_line;
 mod crash;

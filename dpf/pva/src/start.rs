@@ -8,8 +8,10 @@ use schemas::{
     trust::{Anchors, Purpose},
 };
 use service::{
+    api::keep_short,
     auth::Guard,
     config::read_private_file,
+    database::Alone,
     serve::{HttpLimits, HttpServer},
 };
 use time::OffsetDateTime;
@@ -42,6 +44,8 @@ pub struct Started {
     name: String,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// To the end: no second PVA works with the database.
+    _alone: Alone,
 }
 
 impl std::fmt::Debug for Started {
@@ -105,7 +109,9 @@ pub async fn start(config: PvaConfig, stop: CancellationToken) -> anyhow::Result
     check(&config)?;
     let Parts { authority, responder, signer, anchors, limits } = parts(&config)?;
     let url = &config.database.url;
-    let store = Store::open(url).await.with_context(|| format!("database.url {url:?}"))?;
+    let place = || format!("database.url {url:?}");
+    let alone = Alone::take(url, &crate::store::SCHEMA).with_context(place)?;
+    let store = Store::open(url).await.with_context(place)?;
     let exposition = service::telemetry::Metrics::new(env!("CARGO_PKG_VERSION"), "pva")?;
     let metrics = Metrics::register(exposition.registry())?;
     let pva = Arc::new(Pva { store, authority, signer, anchors, limits, metrics });
@@ -144,8 +150,9 @@ pub async fn start(config: PvaConfig, stop: CancellationToken) -> anyhow::Result
         tasks.spawn(server.run(app, stop.clone()));
         url
     });
+    tasks.spawn(keep_short(pva.store.database().clone(), config.database.retention(), stop.clone()));
     tasks.spawn(sweep(pva.store.clone(), config.pva.keep_verdicts.0, stop.clone()));
-    Ok(Started { rest_url, ocsp_url, pva, name: config.pva.name, stop, tasks })
+    Ok(Started { rest_url, ocsp_url, pva, name: config.pva.name, stop, tasks, _alone: alone })
 }
 
 fn parts(config: &PvaConfig) -> anyhow::Result<Parts> {

@@ -1,6 +1,7 @@
-//! Steps 11 to 15 and 19 as a durable state machine: each step is one transaction that names the state it begins in.
-//! A step can be repeated after a crash in the midst of it; what it asked of others is asked again, and they answer
-//! alike (the PVA by session and check, the HSSs as [`Connector`] demands).
+//! Steps 11 to 15 and 19 as a durable state machine: each step is a transaction that names the state it begins in, and
+//! has what the audit log says of it; states that wait for nobody are one step. A step can be repeated after a crash in
+//! the midst of it; what it asked of others is asked again, and they answer alike (the PVA by session and check, the HSSs
+//! as [`Connector`] demands).
 
 mod allocate;
 mod generated;
@@ -26,7 +27,7 @@ use schemas::{
     trust::{Anchors, TrustError},
 };
 use service::{
-    api::{AuditTable, Trail},
+    api::{AuditTable, Trail, audit},
     client::RoleClient,
     outbox::{Deliver, Delivery as Delivered, Message, Outbox, Outgoing, enqueue},
 };
@@ -230,12 +231,16 @@ impl Sho {
     ///
     /// # Errors
     /// If we fail.
-    pub async fn provision(&self, id: Uuid, request: &ProvisioningRequest) -> Result<Outcome, ShoError> {
+    pub async fn provision(
+        self: &Arc<Self>,
+        id: Uuid,
+        request: &ProvisioningRequest,
+    ) -> Result<Outcome, ShoError> {
         let _turn = self.sessions.take(id).await;
-        let mut tx = self.store.db.write().await?;
-        let received = sessions::receive(&mut tx, id, request, self.clock.now()).await?;
-        tx.commit().await?;
-        let Received::Session(mut session) = received else {
+        let asked = request.clone();
+        let received =
+            self.transact(async move |sho, tx| Ok(sessions::receive(tx, id, &asked, sho.clock.now()).await?));
+        let Received::Session(mut session) = received.await? else {
             self.audit(
                 &request.device_id,
                 "provisioning.request",
@@ -259,13 +264,13 @@ impl Sho {
     ///
     /// # Errors
     /// If we fail; then the session is where it was.
-    pub async fn step(&self, id: Uuid) -> Result<Step, ShoError> {
+    pub async fn step(self: &Arc<Self>, id: Uuid) -> Result<Step, ShoError> {
         let _turn = self.sessions.take(id).await;
         let session = self.session(id).await?;
         self.step_of(&session).await
     }
 
-    async fn step_of(&self, session: &Session) -> Result<Step, ShoError> {
+    async fn step_of(self: &Arc<Self>, session: &Session) -> Result<Step, ShoError> {
         let timer = self.metrics.steps.with_label_values(&[session.state.as_str()]).start_timer();
         let step = match session.state {
             State::Received => self.validate(session).await?,
@@ -337,17 +342,42 @@ impl Sho {
         Ok(moved)
     }
 
+    /// A transaction of the group: when it returns, what it did is durable.
+    async fn transact<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl AsyncFnOnce(&Self, &mut SqliteConnection) -> Result<T, ShoError> + Send + 'static,
+    ) -> Result<T, ShoError> {
+        let sho = Arc::clone(self);
+        self.store.db.transact(async move |tx| work(&sho, tx).await).await
+    }
+
     /// Ends a session that comes to nothing: at once if nothing was done yet, else by the outbox.
-    async fn refuse(&self, session: &Session, refusal: Refusal) -> Result<Step, ShoError> {
-        let mut tx = self.store.db.write().await?;
-        let ended = self.end(&mut tx, session, &refusal, false).await?;
-        tx.commit().await?;
-        self.outbox.wake();
-        if ended {
-            let outcome = format!("refused: {}: {}", refusal.code, refusal.detail);
-            self.audit(&session.device_id, "provisioning.refuse", session.id, &outcome).await;
-        }
+    async fn refuse(self: &Arc<Self>, session: &Session, refusal: Refusal) -> Result<Step, ShoError> {
+        let outcome = format!("refused: {}: {}", refusal.code, refusal.detail);
+        self.finish(session, refusal, false, "provisioning.refuse", outcome).await?;
         Ok(Step::Taken)
+    }
+
+    /// Ends a session and writes it down. `false`: it has gone on meanwhile.
+    async fn finish(
+        self: &Arc<Self>,
+        session: &Session,
+        refusal: Refusal,
+        spent: bool,
+        action: &'static str,
+        outcome: String,
+    ) -> Result<bool, ShoError> {
+        let session = session.clone();
+        let ended = self.transact(async move |sho, tx| {
+            let ended = sho.end(&mut *tx, &session, &refusal, spent).await?;
+            if ended {
+                sho.note(tx, &session, action, &outcome).await?;
+            }
+            Ok(ended)
+        });
+        let ended = ended.await?;
+        self.outbox.wake();
+        Ok(ended)
     }
 
     /// As [`refuse`](Self::refuse), in the caller's transaction; `spent`: the device may have got the RNCP.
@@ -373,23 +403,30 @@ impl Sho {
 
     /// Ends a session that was left behind. `false`: it has gone on meanwhile.
     pub(crate) async fn abandon(
-        &self,
+        self: &Arc<Self>,
         session: &Session,
         refusal: Refusal,
         spent: bool,
     ) -> Result<bool, ShoError> {
         let _turn = self.sessions.take(session.id).await;
-        let mut tx = self.store.db.write().await?;
-        let ended = self.end(&mut tx, session, &refusal, spent).await?;
-        tx.commit().await?;
-        if ended {
-            self.outbox.wake();
-            self.audit(&session.device_id, "provisioning.abandon", session.id, &refusal.code).await;
-        }
-        Ok(ended)
+        let outcome = refusal.code.clone();
+        self.finish(session, refusal, spent, "provisioning.abandon", outcome).await
     }
 
-    /// Writes down what a device was refused, or what became of it.
+    /// Writes down what became of a session, in the transaction of that.
+    async fn note(
+        &self,
+        tx: &mut SqliteConnection,
+        session: &Session,
+        action: &str,
+        outcome: &str,
+    ) -> Result<(), ShoError> {
+        tracing::info!(device = %session.device_id, session = %session.id, action, outcome);
+        let (who, target) = (format!("device:{}", session.device_id), session.id.to_string());
+        Ok(audit(tx, [&who, action, &target, outcome], self.clock.now()).await?)
+    }
+
+    /// Writes down what a device was refused where nothing is changed by it.
     async fn audit(&self, device: &impl std::fmt::Display, action: &str, session: Uuid, outcome: &str) {
         let who = format!("device:{device}");
         let trail = AuditTable(self.store.db.clone());

@@ -11,9 +11,11 @@ use schemas::{
     trust::{Anchors, Purpose},
 };
 use service::{
+    api::keep_short,
     auth::Guard,
     client::{CallError, RoleClient},
     config::read_private_file,
+    database::Alone,
     health::Health,
     role::METRICS,
     serve::{HttpLimits, HttpServer},
@@ -129,6 +131,8 @@ pub struct Started {
     pub rest_url: Option<String>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// To the end: no second SHO works with the database.
+    _alone: Alone,
 }
 
 impl std::fmt::Debug for Started {
@@ -172,7 +176,9 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
     let validator = Arc::new(Pva(RoleClient::new(&config.pva).context("pva")?));
     let connectors = connectors(&config)?;
     let dpf = config.dpf.as_ref().map(RoleClient::new).transpose().context("dpf")?;
-    let store = Store::open(&config.database.url, config.keys.keyring()?, &config.sho.operator).await?;
+    let url = &config.database.url;
+    let alone = Alone::take(url, &crate::store::SCHEMA).with_context(|| format!("database.url {url:?}"))?;
+    let store = Store::open(url, config.keys.keyring()?, &config.sho.operator).await?;
     let exposition = service::telemetry::Metrics::new(env!("CARGO_PKG_VERSION"), "sho")?;
     let metrics = Metrics::register(exposition.registry())?;
     let rooms = Rooms { store, operator, policy: config.policy.clone(), clock: Clock::system(), metrics };
@@ -180,6 +186,7 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
     let tasks = TaskTracker::new();
     tasks.spawn(sho.outbox.clone().run(Arc::new(Delivery(sho.clone())), stop.clone()));
     tasks.spawn(sweeper::run(sho.clone(), stop.clone()));
+    tasks.spawn(keep_short(sho.store.db.clone(), config.database.retention(), stop.clone()));
     let rest_url = match config.rest.listen {
         None => None,
         Some(listen) => {
@@ -195,7 +202,7 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
     if config.connectors.is_empty() {
         tracing::warn!("no connectors are configured: no HSS will know our subscribers");
     }
-    Ok(Started { sho, rest_url, stop, tasks })
+    Ok(Started { sho, rest_url, stop, tasks, _alone: alone })
 }
 
 /// `/healthz` and `/readyz`; they tell nothing and need no token.

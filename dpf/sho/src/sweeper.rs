@@ -29,7 +29,7 @@ impl Sho {
     ///
     /// # Errors
     /// If we fail.
-    pub async fn sweep(&self) -> Result<Swept, ShoError> {
+    pub async fn sweep(self: &Arc<Self>) -> Result<Swept, ShoError> {
         let now = self.clock.now();
         let before = |span: service::config::Span| now.saturating_sub(milliseconds(span.0));
         let mut swept = Swept::default();

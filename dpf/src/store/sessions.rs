@@ -8,11 +8,14 @@ use schemas::{
     rest::provisioning::{OpenSession, Provisioned, ProvisioningReport, ProvisioningResult, SessionState},
 };
 use serde::{Deserialize, Serialize};
-use service::outbox::{Message, enqueue};
+use service::{
+    api::audit,
+    outbox::{Message, enqueue},
+};
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Full, Most, REGISTRY, Store, StoreError, audit, parts, room::has_room, rows};
+use super::{Full, Most, REGISTRY, Store, StoreError, parts, room::has_room, rows};
 use crate::{
     machine::{Effect, State, Step, step},
     model::{Applied, Checked, Input, Session, instant, refusal},
@@ -102,49 +105,53 @@ impl Store {
         opening: &Opening<'_>,
         now: i64,
     ) -> Result<Result<(Session, bool), Full>, StoreError> {
-        let mut tx = self.db.write().await?;
-        let Opening { request, nonce, certified, expires_at, most } = opening;
-        let room = has_room(&mut tx, request, certified.is_some(), *most, now).await?;
-        let id = Uuid::now_v7();
-        let done = sqlx::query(
-            "INSERT INTO session (id, trigger_id, pcid, device_id, tre_id, kind, operator, state, nonce, certified, \
-             created_at, entered_at, expires_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'opened', ?8, ?9, ?10, ?10, ?11) \
-             ON CONFLICT (trigger_id, pcid, device_id, tre_id) DO NOTHING",
-        )
-        .bind(id.to_string())
-        .bind(request.trigger.to_string())
-        .bind(request.pcid.to_string())
-        .bind(request.device_id.as_str())
-        .bind(request.tre_id.as_str())
-        .bind(rows::word(&request.kind)?)
-        .bind(request.operator.as_str())
-        .bind(*nonce)
-        .bind(*certified)
-        .bind(now)
-        .bind(expires_at)
-        .execute(&mut *tx)
-        .await?;
-        let new = done.rows_affected() == 1;
-        if new && let Err(full) = room {
-            // The transaction ends with nothing done.
-            return Ok(Err(full));
-        }
-        let row = sqlx::query(rows::select(
-            "WHERE trigger_id = ?1 AND pcid = ?2 AND device_id = ?3 AND tre_id = ?4",
-        ))
-        .bind(request.trigger.to_string())
-        .bind(request.pcid.to_string())
-        .bind(request.device_id.as_str())
-        .bind(request.tre_id.as_str())
-        .fetch_one(&mut *tx)
-        .await?;
-        let session = rows::session(&row)?;
-        if new {
-            history(&mut tx, &session, "opened", None, now).await?;
-        }
-        tx.commit().await?;
-        Ok(Ok((session, new)))
+        let Opening { request, nonce, certified, expires_at, most } = *opening;
+        let (request, nonce) = (request.clone(), nonce.to_vec());
+        let certified = certified.map(<[u8]>::to_vec);
+        let opened = self.db.transact(async move |tx| {
+            let room = has_room(&mut *tx, &request, certified.is_some(), most, now).await?;
+            let new = room.is_ok()
+                && sqlx::query(
+                    "INSERT INTO session (id, trigger_id, pcid, device_id, tre_id, kind, operator, state, nonce, \
+                     certified, created_at, entered_at, expires_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'opened', ?8, ?9, ?10, ?10, ?11) \
+                     ON CONFLICT (trigger_id, pcid, device_id, tre_id) DO NOTHING",
+                )
+                .bind(Uuid::now_v7().to_string())
+                .bind(request.trigger.to_string())
+                .bind(request.pcid.to_string())
+                .bind(request.device_id.as_str())
+                .bind(request.tre_id.as_str())
+                .bind(rows::word(&request.kind)?)
+                .bind(request.operator.as_str())
+                .bind(nonce)
+                .bind(certified)
+                .bind(now)
+                .bind(expires_at)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+                    == 1;
+            let row = sqlx::query(rows::select(
+                "WHERE trigger_id = ?1 AND pcid = ?2 AND device_id = ?3 AND tre_id = ?4",
+            ))
+            .bind(request.trigger.to_string())
+            .bind(request.pcid.to_string())
+            .bind(request.device_id.as_str())
+            .bind(request.tre_id.as_str())
+            .fetch_optional(&mut *tx)
+            .await?;
+            let session = match (row, room) {
+                (Some(row), _) => rows::session(&row)?,
+                (None, Err(full)) => return Ok(Err(full)),
+                (None, Ok(())) => return Err(StoreError::Damaged("session")),
+            };
+            if new {
+                history(tx, &session, "opened", None, now).await?;
+            }
+            Ok(Ok((session, new)))
+        });
+        opened.await
     }
 
     /// A session.
@@ -164,10 +171,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn apply(&self, id: Uuid, input: &Input, now: i64) -> Result<Option<Applied>, StoreError> {
-        let mut tx = self.db.write().await?;
-        let applied = apply(&mut tx, id, input, now).await?;
-        tx.commit().await?;
-        Ok(applied)
+        let input = input.clone();
+        self.db.transact(async move |tx| apply(tx, id, &input, now).await).await
     }
 
     /// The evidence, as long as it may be needed.
@@ -279,10 +284,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn waits(&self, session: &Session, why: &str, now: i64) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
-        history(&mut tx, session, "waiting", Some(why), now).await?;
-        audit(&mut tx, "dpf", "sessions.wait", &target(session), why, now).await?;
-        Ok(tx.commit().await?)
+        let (session, why) = (session.clone(), why.to_owned());
+        let done = self.db.transact(async move |tx| {
+            history(&mut *tx, &session, "waiting", Some(&why), now).await?;
+            Ok(audit(tx, ["dpf", "sessions.wait", &target(&session), &why], now).await?)
+        });
+        done.await
     }
 
     /// How many sessions there are in each state.
@@ -392,7 +399,7 @@ pub(super) async fn apply(
         if matches!(state, State::Refused | State::Failed | State::Expired | State::Reported) {
             let outcome = detail.unwrap_or_else(|| "installed".to_owned());
             let action = format!("sessions.{}", state.as_str());
-            audit(tx, "dpf", &action, &target(&session), &outcome, now).await?;
+            audit(tx, ["dpf", &action, &target(&session), &outcome], now).await?;
         }
         for effect in effects {
             tell(tx, &session, input, *effect, now).await?;

@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use schemas::identity::Imsi;
 use serde_json::json;
 use service::database::Database;
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::sync::Mutex;
 
 pub use open::schema_version;
@@ -212,10 +212,9 @@ impl Store for SqliteStore {
         let sealed = tokio::task::spawn_blocking(move || credentials::seal(&keys, new))
             .await
             .map_err(|e| StoreError::Database(format!("sealing was cut short: {e}")))??;
-        let mut tx = self.write().await?;
-        credentials::insert(&mut tx, &sealed, Timestamp::now()).await?;
-        tx.commit().await?;
-        Ok(())
+        let insert =
+            async move |tx: &mut SqliteConnection| credentials::insert(tx, &sealed, Timestamp::now()).await;
+        self.database.transact(insert).await
     }
 
     async fn existing(&self, imsis: &[Imsi]) -> Result<Vec<Imsi>, StoreError> {
@@ -245,11 +244,11 @@ impl Store for SqliteStore {
         patch: CredentialPatch,
         send: Vec<Outgoing>,
     ) -> Result<Credential, StoreError> {
-        let mut tx = self.write().await?;
-        let changed =
-            credentials::update(&mut tx, &self.keys, imsi, version, patch, &send, Timestamp::now()).await?;
-        tx.commit().await?;
-        Ok(changed)
+        let keys = Arc::clone(&self.keys);
+        let update = async move |tx: &mut SqliteConnection| {
+            credentials::update(tx, &keys, imsi, version, patch, &send, Timestamp::now()).await
+        };
+        self.database.transact(update).await
     }
 
     async fn delete(&self, imsi: Imsi, version: Option<i64>, send: Vec<Outgoing>) -> Result<(), StoreError> {
@@ -366,10 +365,11 @@ impl Store for SqliteStore {
     }
 
     async fn audit(&self, who: &str, action: &str, target: &str, outcome: &str) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        journal::audit(&mut tx, [who, action, target, outcome], Timestamp::now()).await?;
-        tx.commit().await?;
-        Ok(())
+        let entry = [who, action, target, outcome].map(str::to_owned);
+        let audit = async move |tx: &mut SqliteConnection| {
+            journal::audit(tx, entry.each_ref().map(String::as_str), Timestamp::now()).await
+        };
+        self.database.transact(audit).await
     }
 
     async fn audit_log(&self, page: &Page) -> Result<Vec<AuditEntry>, StoreError> {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use schemas::rest::AuditEntry;
+use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
 use crate::database::{Database, DatabaseError, explain};
@@ -20,6 +21,27 @@ pub trait Trail: Send + Sync + 'static {
     async fn record(&self, who: &str, action: &str, target: &str, outcome: &str) -> Result<(), String>;
 }
 
+/// Writes an entry in the caller's transaction, at `now` (milliseconds since 1970 UTC): it is there if and only if what it
+/// tells of is. The rest as in [`Trail::record`].
+///
+/// # Errors
+/// The statement's.
+pub async fn audit(
+    tx: &mut SqliteConnection,
+    [who, action, target, outcome]: [&str; 4],
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO audit (at, who, action, target, outcome) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .bind(now)
+        .bind(who)
+        .bind(action)
+        .bind(target)
+        .bind(outcome)
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
 /// The audit log in a database whose schema has [`AUDIT_MIGRATION`].
 #[derive(Debug, Clone)]
 pub struct AuditTable(pub Database);
@@ -28,16 +50,11 @@ pub struct AuditTable(pub Database);
 impl Trail for AuditTable {
     async fn record(&self, who: &str, action: &str, target: &str, outcome: &str) -> Result<(), String> {
         let now = OffsetDateTime::now_utc();
-        sqlx::query("INSERT INTO audit (at, who, action, target, outcome) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .bind(now.unix_timestamp() * 1000 + i64::from(now.millisecond()))
-            .bind(who)
-            .bind(action)
-            .bind(target)
-            .bind(outcome)
-            .execute(&self.0.writer)
-            .await
-            .map(drop)
-            .map_err(|error| explain(&error))
+        let now = now.unix_timestamp() * 1000 + i64::from(now.millisecond());
+        let entry = [who, action, target, outcome].map(str::to_owned);
+        let done =
+            self.0.transact(async move |tx| audit(tx, entry.each_ref().map(String::as_str), now).await);
+        done.await.map_err(|error: sqlx::Error| explain(&error))
     }
 }
 

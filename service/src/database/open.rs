@@ -1,6 +1,10 @@
 //! Opening a database: what can be wrong with it is said here, with what to do.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions, SqlSafeStr, SqlitePool,
@@ -8,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Database, DatabaseError, Schema, explain};
+use super::{Database, DatabaseError, Schema, explain, group::Group};
 
 /// How long a statement waits for another process to let go of its lock.
 const BUSY: Duration = Duration::from_secs(10);
@@ -26,22 +30,34 @@ fn migrator(schema: &Schema) -> Migrator {
     Migrator::with_migrations(migrations.collect())
 }
 
-pub(super) async fn open(
-    url: &str,
-    schema: &Schema,
-    max_bytes: Option<u64>,
-) -> Result<Database, DatabaseError> {
+/// What a URL says, if it can be used.
+fn parse(url: &str, schema: &Schema) -> Result<SqliteConnectOptions, DatabaseError> {
     let wrong = |problem: String| DatabaseError::Url { url: url.to_owned(), problem };
     if !url.starts_with("sqlite:") {
         return Err(wrong(format!("only SQLite is known; write it as {}", schema.example)));
     }
     let parsed = SqliteConnectOptions::from_str(url)
         .map_err(|error| wrong(format!("{error}; write it as {}", schema.example)))?;
-    let file = parsed.get_filename().to_owned();
-    let path = file.display().to_string();
-    if path.is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
+    if parsed.get_filename().as_os_str().is_empty() || url.contains(":memory:") || url.contains("mode=memory")
+    {
         return Err(wrong("a file is needed, nothing lasts in memory".to_owned()));
     }
+    Ok(parsed)
+}
+
+/// The file that a URL names.
+pub(super) fn file_of(url: &str, schema: &Schema) -> Result<PathBuf, DatabaseError> {
+    Ok(parse(url, schema)?.get_filename().to_owned())
+}
+
+pub(super) async fn open(
+    url: &str,
+    schema: &Schema,
+    max_bytes: Option<u64>,
+) -> Result<Database, DatabaseError> {
+    let parsed = parse(url, schema)?;
+    let file = parsed.get_filename().to_owned();
+    let path = file.display().to_string();
     let about = |problem: String| DatabaseError::File { path: path.clone(), problem };
     let failed = |error: sqlx::Error| about(explain(&error));
     check_file(&file).map_err(about)?;
@@ -90,7 +106,8 @@ pub(super) async fn open(
         other => about(format!("its schema cannot be brought up to date: {other}")),
     })?;
     let readers = pool(READERS).connect_lazy_with(common.read_only(true).pragma("cache_size", "-16384"));
-    Ok(Database { writer, readers, new: matches!(version, Version::New), path })
+    let group = Group::start(writer.clone()).map_err(|e| failed(sqlx::Error::Io(e)))?;
+    Ok(Database { writer, readers, group, new: matches!(version, Version::New), path })
 }
 
 fn pool(size: u32) -> SqlitePoolOptions {

@@ -83,24 +83,32 @@ pub(super) async fn read(db: &Database, id: i64) -> Result<Option<(Outgoing, i64
 }
 
 pub(super) async fn end(db: &Database, id: i64, outcome: &str, now: i64) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE outgoing_message SET body = NULL, ended_at = ?2, outcome = ?3, attempts = attempts + 1 WHERE id = ?1",
-    )
-    .bind(id)
-    .bind(now)
-    .bind(outcome)
-    .execute(&db.writer)
-    .await?;
-    Ok(())
+    let outcome = outcome.to_owned();
+    db.transact(async move |tx| {
+        sqlx::query(
+            "UPDATE outgoing_message SET body = NULL, ended_at = ?2, outcome = ?3, attempts = attempts + 1 \
+             WHERE id = ?1",
+        )
+        .bind(id)
+        .bind(now)
+        .bind(outcome)
+        .execute(tx)
+        .await
+        .map(drop)
+    })
+    .await
 }
 
 pub(super) async fn postpone(db: &Database, id: i64, until: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE outgoing_message SET next_at = ?2, attempts = attempts + 1 WHERE id = ?1")
-        .bind(id)
-        .bind(until)
-        .execute(&db.writer)
-        .await?;
-    Ok(())
+    db.transact(async move |tx| {
+        sqlx::query("UPDATE outgoing_message SET next_at = ?2, attempts = attempts + 1 WHERE id = ?1")
+            .bind(id)
+            .bind(until)
+            .execute(tx)
+            .await
+            .map(drop)
+    })
+    .await
 }
 
 /// Brings forward what is to be tried after `latest`; gives how many messages.

@@ -1,5 +1,7 @@
 //! Validation of a platform for a relying party (seed, section 5 steps 11 to 13).
 
+use std::sync::Arc;
+
 use schemas::{
     cbor::CborError,
     cose::{self, CoseError},
@@ -11,6 +13,7 @@ use schemas::{
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use tokio::sync::oneshot;
 
 use super::{Pva, milliseconds};
 use crate::{
@@ -40,6 +43,12 @@ pub enum ValidateError {
     Store(#[from] StoreError),
 }
 
+impl From<sqlx::Error> for ValidateError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 /// A verdict that was given.
 #[derive(Debug)]
 pub struct Validated {
@@ -55,7 +64,7 @@ impl Pva {
     /// # Errors
     /// If the session and check have had the verdict of another request, or this program fails. A platform that is not to
     /// be trusted is no error: the verdict says so.
-    pub async fn validate(&self, request: &ValidationRequest) -> Result<Validated, ValidateError> {
+    pub async fn validate(self: &Arc<Self>, request: &ValidationRequest) -> Result<Validated, ValidateError> {
         let now = OffsetDateTime::now_utc();
         let digest = |octets: &[u8]| -> [u8; 32] { Sha256::digest(octets).into() };
         let whole = serde_json::to_vec(request).map_err(|e| ValidateError::Request(e.to_string()))?;
@@ -64,39 +73,40 @@ impl Pva {
             session: request.session,
             check: request.check,
             request: digest(&whole),
-            nonce: &request.nonce.0,
+            nonce: request.nonce.0.clone(),
             evidence: digest(&request.evidence.0),
-            tre: looked.evidence().map(|evidence| &evidence.tre_id),
-            serial: looked.serial(),
+            tre: looked.evidence().map(|evidence| evidence.tre_id.clone()),
+            serial: looked.serial().map(<[u8]>::to_vec),
             now: milliseconds(now),
         };
-        let question = Question {
-            nonce: &request.nonce.0,
-            requirements: &request.requirements,
-            now: now.unix_timestamp(),
-            max_age: self.limits.max_age,
-            clock_skew: self.limits.clock_skew,
+        let (pva, request) = (Arc::clone(self), request.clone());
+        let (told, verdict) = oneshot::channel();
+        let decide = move |inquiry: &Inquiry, facts| {
+            let (known, keep) = match facts {
+                Facts::Answered(signed) => return Ok((signed, None)),
+                // Other evidence with the nonce of this session: said, and not kept; what was said first stands.
+                Facts::Otherwise(known) if known.nonce == NonceState::Used => (known, false),
+                Facts::Otherwise(_) => return Err(ValidateError::Otherwise),
+                Facts::Open(known) => (known, true),
+            };
+            let question = Question {
+                nonce: &request.nonce.0,
+                requirements: &request.requirements,
+                now: now.unix_timestamp(),
+                max_age: pva.limits.max_age,
+                clock_skew: pva.limits.clock_skew,
+            };
+            let claimed = looked.against(&known);
+            let judgement = judge(&claimed, &known, &question);
+            let uses_nonce = keep.then_some(judgement.uses_nonce);
+            let said = pva.verdict(&request, inquiry, judgement, &claimed, &known);
+            let signed = pva.signer.sign(verdict::CONTENT_TYPE, said.encode()?)?;
+            let _ = told.send(said);
+            Ok((signed, uses_nonce))
         };
-        let mut verdict = None;
-        let signed = self
-            .store
-            .validate(&inquiry, |facts| {
-                let (known, keep) = match facts {
-                    Facts::Answered(signed) => return Ok((signed, None)),
-                    // Other evidence with the nonce of this session: said, and not kept; what was said first stands.
-                    Facts::Otherwise(known) if known.nonce == NonceState::Used => (known, false),
-                    Facts::Otherwise(_) => return Err(ValidateError::Otherwise),
-                    Facts::Open(known) => (known, true),
-                };
-                let claimed = looked.against(&known);
-                let judgement = judge(&claimed, &known, &question);
-                let uses_nonce = keep.then_some(judgement.uses_nonce);
-                let said = self.verdict(request, &inquiry, judgement, &claimed, &known);
-                let signed = self.signer.sign(verdict::CONTENT_TYPE, said.encode()?)?;
-                verdict = Some(said);
-                Ok::<_, ValidateError>((signed, uses_nonce))
-            })
-            .await?;
+        let signed = self.store.validate(inquiry, decide).await?;
+        // What was given before was not judged now: the channel is closed.
+        let verdict = verdict.await.ok();
         if let Some(verdict) = &verdict {
             self.metrics.verdict(&verdict.reasons);
         }
@@ -131,7 +141,7 @@ impl Pva {
     fn verdict(
         &self,
         request: &ValidationRequest,
-        inquiry: &Inquiry<'_>,
+        inquiry: &Inquiry,
         judgement: Judgement,
         claimed: &Claimed,
         known: &Known,

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// A validation, as the store knows it.
-#[derive(Debug, Clone, Copy)]
-pub struct Inquiry<'a> {
+#[derive(Debug, Clone)]
+pub struct Inquiry {
     /// The provisioning session.
     pub session: Uuid,
     /// What for.
@@ -24,13 +24,13 @@ pub struct Inquiry<'a> {
     /// SHA-256 of all that was asked.
     pub request: [u8; 32],
     /// The nonce that was asked about.
-    pub nonce: &'a [u8],
+    pub nonce: Vec<u8>,
     /// SHA-256 of the evidence.
     pub evidence: [u8; 32],
     /// The TRE that the evidence says it is of.
-    pub tre: Option<&'a TreId>,
+    pub tre: Option<TreId>,
     /// Serial number of the certificate that it came with.
-    pub serial: Option<&'a [u8]>,
+    pub serial: Option<Vec<u8>>,
     /// Milliseconds since 1970 UTC.
     pub now: i64,
 }
@@ -60,13 +60,16 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn give_nonce(&self, nonce: &[u8], expires_at: i64) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
-        sqlx::query("INSERT INTO nonce (nonce, expires_at) VALUES (?1, ?2)")
-            .bind(nonce)
-            .bind(expires_at)
-            .execute(&mut *tx)
-            .await?;
-        Ok(tx.commit().await?)
+        let nonce = nonce.to_vec();
+        let given = self.db.transact(async move |tx| {
+            sqlx::query("INSERT INTO nonce (nonce, expires_at) VALUES (?1, ?2)")
+                .bind(nonce)
+                .bind(expires_at)
+                .execute(tx)
+                .await?;
+            Ok(())
+        });
+        given.await
     }
 
     /// Answers a validation once: `decide` gets what is known, and gives the signed verdict and whether the nonce is used
@@ -74,50 +77,12 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails, or `decide` does; then nothing has changed.
-    pub async fn validate<E: From<StoreError>>(
+    pub async fn validate<E: From<sqlx::Error> + From<StoreError> + Send + 'static>(
         &self,
-        inquiry: &Inquiry<'_>,
-        decide: impl FnOnce(Facts) -> Result<(Vec<u8>, Option<bool>), E>,
+        inquiry: Inquiry,
+        decide: impl FnOnce(&Inquiry, Facts) -> Result<(Vec<u8>, Option<bool>), E> + Send + 'static,
     ) -> Result<Vec<u8>, E> {
-        let failed = |error: sqlx::Error| E::from(StoreError::from(error));
-        let (session, check) = (inquiry.session.to_string(), check_name(inquiry.check));
-        let mut tx = self.db.write().await.map_err(failed)?;
-        let before: Option<(Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT request, signed FROM verdict WHERE session = ?1 AND \"check\" = ?2")
-                .bind(&session)
-                .bind(check)
-                .fetch_optional(&mut *tx)
-                .await
-                .map_err(failed)?;
-        let facts = match before {
-            Some((request, signed)) if request == inquiry.request => Facts::Answered(signed),
-            Some(_) => Facts::Otherwise(Box::new(known(&mut tx, inquiry, &session).await?)),
-            None => Facts::Open(Box::new(known(&mut tx, inquiry, &session).await?)),
-        };
-        let (signed, uses_nonce) = decide(facts)?;
-        let Some(uses_nonce) = uses_nonce else { return Ok(signed) };
-        if uses_nonce {
-            sqlx::query("UPDATE nonce SET session = ?2, evidence = ?3 WHERE nonce = ?1")
-                .bind(inquiry.nonce)
-                .bind(&session)
-                .bind(inquiry.evidence.as_slice())
-                .execute(&mut *tx)
-                .await
-                .map_err(failed)?;
-        }
-        sqlx::query(
-            "INSERT INTO verdict (session, \"check\", request, signed, issued_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )
-        .bind(&session)
-        .bind(check)
-        .bind(inquiry.request.as_slice())
-        .bind(&signed)
-        .bind(inquiry.now)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
-        tx.commit().await.map_err(failed)?;
-        Ok(signed)
+        self.db.transact(async move |tx| answer(tx, &inquiry, decide).await).await
     }
 
     /// Forgets nonces that expired before `nonces`, and verdicts from before `verdicts` (milliseconds since 1970 UTC); how
@@ -136,16 +101,57 @@ impl Store {
     }
 }
 
+/// As [`Store::validate`], in the caller's transaction.
+async fn answer<E: From<sqlx::Error> + From<StoreError>>(
+    tx: &mut sqlx::SqliteConnection,
+    inquiry: &Inquiry,
+    decide: impl FnOnce(&Inquiry, Facts) -> Result<(Vec<u8>, Option<bool>), E>,
+) -> Result<Vec<u8>, E> {
+    let (session, check) = (inquiry.session.to_string(), check_name(inquiry.check));
+    let before: Option<(Vec<u8>, Vec<u8>)> =
+        sqlx::query_as("SELECT request, signed FROM verdict WHERE session = ?1 AND \"check\" = ?2")
+            .bind(&session)
+            .bind(check)
+            .fetch_optional(&mut *tx)
+            .await?;
+    let facts = match before {
+        Some((request, signed)) if request == inquiry.request => Facts::Answered(signed),
+        Some(_) => Facts::Otherwise(Box::new(known(&mut *tx, inquiry, &session).await?)),
+        None => Facts::Open(Box::new(known(&mut *tx, inquiry, &session).await?)),
+    };
+    let (signed, uses_nonce) = decide(inquiry, facts)?;
+    let Some(uses_nonce) = uses_nonce else { return Ok(signed) };
+    if uses_nonce {
+        sqlx::query("UPDATE nonce SET session = ?2, evidence = ?3 WHERE nonce = ?1")
+            .bind(&inquiry.nonce)
+            .bind(&session)
+            .bind(inquiry.evidence.as_slice())
+            .execute(&mut *tx)
+            .await?;
+    }
+    sqlx::query(
+        "INSERT INTO verdict (session, \"check\", request, signed, issued_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )
+    .bind(&session)
+    .bind(check)
+    .bind(inquiry.request.as_slice())
+    .bind(&signed)
+    .bind(inquiry.now)
+    .execute(&mut *tx)
+    .await?;
+    Ok(signed)
+}
+
 async fn known(
     tx: &mut sqlx::SqliteConnection,
-    inquiry: &Inquiry<'_>,
+    inquiry: &Inquiry,
     session: &str,
 ) -> Result<Known, StoreError> {
-    let platform = match inquiry.tre {
+    let platform = match &inquiry.tre {
         Some(tre) => platform(tx, tre).await?,
         None => None,
     };
-    let credential = match inquiry.serial {
+    let credential = match &inquiry.serial {
         Some(serial) => credential(tx, serial).await?,
         None => None,
     };
@@ -155,7 +161,7 @@ async fn known(
     };
     let row: Option<rows::NonceRow> =
         sqlx::query_as("SELECT expires_at, session, evidence FROM nonce WHERE nonce = ?1")
-            .bind(inquiry.nonce)
+            .bind(&inquiry.nonce)
             .fetch_optional(&mut *tx)
             .await?;
     let nonce = match row {

@@ -144,12 +144,12 @@ async fn a_key_that_was_replaced_meanwhile_or_is_taken_is_refused() {
     assert_eq!(store.credentials(&"tre-m1".parse().unwrap()).await.unwrap().len(), 1);
 }
 
-fn inquiry(session: u128, request: u8, evidence: u8, now: i64) -> Inquiry<'static> {
+fn inquiry(session: u128, request: u8, evidence: u8, now: i64) -> Inquiry {
     Inquiry {
         session: Uuid::from_u128(session),
         check: ValidationCheck::Provisioning,
         request: [request; 32],
-        nonce: &[5; 32],
+        nonce: vec![5; 32],
         evidence: [evidence; 32],
         tre: None,
         serial: None,
@@ -158,27 +158,22 @@ fn inquiry(session: u128, request: u8, evidence: u8, now: i64) -> Inquiry<'stati
 }
 
 /// Asks, and uses the nonce up; what the store said.
-async fn ask(store: &Store, inquiry: Inquiry<'_>) -> Result<(&'static str, NonceState), StoreError> {
-    let mut said = ("", NonceState::Unknown);
+async fn ask(store: &Store, inquiry: Inquiry) -> Result<(&'static str, NonceState), StoreError> {
+    let (tell, said) = tokio::sync::oneshot::channel();
     store
-        .validate(&inquiry, |facts| {
-            Ok::<_, StoreError>(match facts {
-                Facts::Answered(signed) => {
-                    said.0 = "answered";
-                    (signed, None)
-                }
-                Facts::Otherwise(known) => {
-                    said = ("otherwise", known.nonce);
-                    (Vec::new(), None)
-                }
+        .validate(inquiry, move |_, facts| {
+            let (word, nonce, answer) = match facts {
+                Facts::Answered(signed) => ("answered", NonceState::Unknown, (signed, None)),
+                Facts::Otherwise(known) => ("otherwise", known.nonce, (Vec::new(), None)),
                 Facts::Open(known) => {
-                    said = ("open", known.nonce);
-                    (vec![1], Some(known.nonce == NonceState::Fresh))
+                    ("open", known.nonce, (vec![1], Some(known.nonce == NonceState::Fresh)))
                 }
-            })
+            };
+            tell.send((word, nonce)).unwrap();
+            Ok::<_, StoreError>(answer)
         })
         .await?;
-    Ok(said)
+    Ok(said.await.unwrap())
 }
 
 #[tokio::test]
@@ -203,7 +198,7 @@ async fn a_nonce_is_used_once_and_a_verdict_given_once() {
 async fn a_decision_that_fails_leaves_no_trace() {
     let (_file, store) = File::prepared().await;
     store.give_nonce(&[5; 32], 1000).await.unwrap();
-    let failed = store.validate(&inquiry(1, 1, 1, 100), |_| Err(StoreError::Damaged("test"))).await;
+    let failed = store.validate(inquiry(1, 1, 1, 100), |_, _| Err(StoreError::Damaged("test"))).await;
     assert!(failed.is_err());
     assert_eq!(ask(&store, inquiry(1, 1, 1, 100)).await.unwrap(), ("open", NonceState::Fresh));
 }

@@ -1,5 +1,7 @@
 //! Numbers and keys.
 
+use std::sync::Arc;
+
 use schemas::rncp::Kind;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -18,49 +20,65 @@ use crate::{
 };
 
 /// What stands between a session and its numbers.
-enum Lack {
+pub(super) enum Lack {
     /// There is nothing to update.
     Subscription,
     /// All numbers are handed out.
     Numbers(NumberKind),
+    /// We failed.
+    Ours(ShoError),
+}
+
+impl<E: Into<ShoError>> From<E> for Lack {
+    fn from(error: E) -> Self {
+        Self::Ours(error.into())
+    }
 }
 
 impl Sho {
     /// From validated to allocated; to delegated, if the DPF makes the RNCP.
-    pub(super) async fn allocate(&self, session: &Session) -> Result<Step, ShoError> {
+    pub(super) async fn allocate(self: &Arc<Self>, session: &Session) -> Result<Step, ShoError> {
         if let Some(step) = self.out_of_date(session).await? {
             return Ok(step);
         }
+        let (sho, validated) = (Arc::clone(self), session.clone());
+        let done = self.store.db.transact(async move |tx| sho.allocate_in(tx, &validated).await);
+        self.allocated(session, done.await).await
+    }
+
+    /// As [`allocate`](Self::allocate), in the caller's transaction. Of what is lacking nothing is kept: neither one number
+    /// of two nor the end of the sessions before.
+    pub(super) async fn allocate_in(&self, tx: &mut SqliteConnection, session: &Session) -> Result<(), Lack> {
         let terms =
             session.terms.clone().ok_or_else(|| StoreError::Damaged("a session without terms".into()))?;
-        let mut tx = self.store.db.write().await?;
-        self.supersede(&mut tx, session).await?;
+        self.supersede(&mut *tx, session).await?;
         if terms.rule.is_some() {
-            self.advance(&mut tx, session, State::Delegated).await?;
-            tx.commit().await?;
-            self.outbox.wake();
-            return Ok(Step::Taken);
+            self.advance(tx, session, State::Delegated).await?;
+        } else if self.advance(&mut *tx, session, State::Allocated).await? {
+            self.allot(tx, session, &terms).await?;
         }
-        if !self.advance(&mut tx, session, State::Allocated).await? {
-            return Ok(Step::Taken);
-        }
-        let lack = match self.allot(&mut tx, session, &terms).await? {
+        Ok(())
+    }
+
+    /// What follows from [`allocate_in`](Self::allocate_in), which `session` was in before.
+    pub(super) async fn allocated(
+        self: &Arc<Self>,
+        session: &Session,
+        done: Result<(), Lack>,
+    ) -> Result<Step, ShoError> {
+        let refusal = match done {
             Ok(()) => {
-                tx.commit().await?;
+                // Sessions before it may have ended.
                 self.outbox.wake();
                 return Ok(Step::Taken);
             }
-            Err(lack) => lack,
-        };
-        // Nothing of it is kept: neither one number of two nor the end of the sessions before.
-        tx.rollback().await?;
-        let refusal = match lack {
-            Lack::Subscription => refusal(
+            Err(Lack::Ours(error)) => return Err(error),
+            Err(Lack::Subscription) => refusal(
                 "nothing-to-update",
                 "the device has no subscription of this operator that could be updated; it has to be provisioned first",
                 false,
             ),
-            Lack::Numbers(kind) => {
+            Err(Lack::Numbers(kind)) => {
                 let kind = kind.as_str();
                 tracing::error!(kind, "all numbers are handed out: add a range (PUT /v1/number-ranges/…)");
                 refusal("no-numbers", format!("the operator has no {kind} left; it has to add a range"), true)
@@ -84,16 +102,11 @@ impl Sho {
         Ok(())
     }
 
-    async fn allot(
-        &self,
-        tx: &mut SqliteConnection,
-        session: &Session,
-        terms: &Terms,
-    ) -> Result<Result<(), Lack>, ShoError> {
+    async fn allot(&self, tx: &mut SqliteConnection, session: &Session, terms: &Terms) -> Result<(), Lack> {
         let rncp = Uuid::now_v7();
         let current = subscriptions::active(&mut *tx, &session.device_id).await?;
         if current.is_none() && session.kind == Kind::Update {
-            return Ok(Err(Lack::Subscription));
+            return Err(Lack::Subscription);
         }
         if let Some(current) = &current
             && let Some((numbering, keys)) = self.kept(&mut *tx, session, current).await?
@@ -109,17 +122,17 @@ impl Sho {
             };
             let sealed = keys.seal(&self.store.keyring, session.id)?;
             sessions::set_allotted(tx, session.id, &allotted, &sealed, keys.amf).await?;
-            return Ok(Ok(()));
+            return Ok(());
         }
         let (device, now) = (session.device_id.as_str(), self.clock.now());
         let imsi = numbers::allocate(&mut *tx, NumberKind::Imsi, device, session.id, now).await?;
-        let Some(imsi) = imsi else { return Ok(Err(Lack::Numbers(NumberKind::Imsi))) };
+        let imsi = imsi.ok_or(Lack::Numbers(NumberKind::Imsi))?;
         let imsi = imsi.parse().map_err(|_| StoreError::Damaged(format!("IMSI {imsi:?}")))?;
         let mut msisdn = None;
         if terms.msisdn {
             msisdn = numbers::allocate(&mut *tx, NumberKind::Msisdn, device, session.id, now).await?;
             if msisdn.is_none() {
-                return Ok(Err(Lack::Numbers(NumberKind::Msisdn)));
+                return Err(Lack::Numbers(NumberKind::Msisdn));
             }
         }
         subscriptions::prepare(&mut *tx, session, imsi, msisdn.as_deref(), terms, now).await?;
@@ -135,7 +148,7 @@ impl Sho {
             generated: false,
         };
         sessions::set_allotted(tx, session.id, &allotted, &sealed, keys.amf).await?;
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Whether the device keeps its IMSI, and with which keys. It does as long as the keys that it has now are still

@@ -1,5 +1,7 @@
 //! R17: a DPF made the RNCP by the operator's rules, and tells what it holds.
 
+use std::sync::Arc;
+
 use schemas::{
     cose,
     rest::provisioning::Generated,
@@ -39,7 +41,7 @@ impl Sho {
     ///
     /// # Errors
     /// If we fail.
-    pub async fn generated(&self, id: Uuid, generated: &Generated) -> Result<Taken, ShoError> {
+    pub async fn generated(self: &Arc<Self>, id: Uuid, generated: &Generated) -> Result<Taken, ShoError> {
         let _turn = self.sessions.take(id).await;
         let found = {
             let mut reader = self.store.db.readers.acquire().await?;

@@ -1,6 +1,9 @@
 //! What the HSSs are told: before the answer, and when it is known how a session ended.
 
+use std::sync::Arc;
+
 use schemas::identity::Imsi;
+use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::{Sho, ShoError, Step};
@@ -39,8 +42,8 @@ impl<E: Into<ShoError>> From<E> for Stop {
 }
 
 impl Sho {
-    /// From composed to published.
-    pub(super) async fn publish(&self, session: &Session) -> Result<Step, ShoError> {
+    /// From composed to published, and on to answered unless the verdict has ended meanwhile.
+    pub(super) async fn publish(self: &Arc<Self>, session: &Session) -> Result<Step, ShoError> {
         if !session.generated
             && let Some(step) = self.out_of_date(session).await?
         {
@@ -48,37 +51,72 @@ impl Sho {
         }
         let (imsi, ..) = self.allotted(session).await?;
         let _turn = self.numbers.take(imsi.to_string()).await;
+        let mut done = Vec::with_capacity(self.connectors.len());
         for connector in &self.connectors {
             match self.publish_to(session, connector.as_ref()).await {
-                Ok(()) => {}
-                Err(Stop::Ours(error)) => return Err(error),
-                Err(Stop::Taken) => {
-                    tracing::error!(%imsi, connector = connector.name(), "the HSS has a subscriber with this IMSI already");
-                    let mut tx = self.store.db.write().await?;
-                    numbers::retire(&mut tx, NumberKind::Imsi, &imsi.to_string()).await?;
-                    tx.commit().await?;
-                    let detail =
-                        "the operator's HSS has somebody else under the IMSI; a new session gets another one";
-                    return self.refuse(session, refusal("number-taken", detail, true)).await;
-                }
-                Err(Stop::Connector(error)) => {
-                    self.failed(connector.as_ref(), session.id, &error);
-                    if error.is_transient() {
-                        return Ok(Step::Wait("the operator's HSS does not answer".to_owned()));
-                    }
-                    let detail = "the operator's HSS refuses the subscription; the operator's log says why";
-                    return self.refuse(session, refusal("hss-refuses", detail, true)).await;
-                }
+                Ok(()) => done.push(connector.name().to_owned()),
+                Err(stop) => return self.not_published(session, imsi, done, connector.as_ref(), stop).await,
             }
         }
-        let mut tx = self.store.db.write().await?;
-        self.advance(&mut tx, session, State::Published).await?;
-        tx.commit().await?;
-        Ok(Step::Taken)
+        let session = session.clone();
+        let done = self.transact(async move |sho, tx| {
+            reached(&mut *tx, session.id, &done, Stage::Done, sho.clock.now()).await?;
+            if !sho.advance(&mut *tx, &session, State::Published).await? {
+                return Ok(Step::Taken);
+            }
+            let published = Session { state: State::Published, ..session };
+            if published.generated || sho.in_force(&published) {
+                sho.authorise_in(tx, &published).await
+            } else {
+                Ok(Step::Taken)
+            }
+        });
+        done.await
     }
 
-    /// One HSS gets the subscription of a session. What it has been told before a crash, it is told again.
-    async fn publish_to(&self, session: &Session, connector: &dyn Connector) -> Result<(), Stop> {
+    /// What becomes of a session that an HSS did not take; those in `done` have.
+    async fn not_published(
+        self: &Arc<Self>,
+        session: &Session,
+        imsi: Imsi,
+        done: Vec<String>,
+        connector: &dyn Connector,
+        stop: Stop,
+    ) -> Result<Step, ShoError> {
+        let taken = matches!(stop, Stop::Taken);
+        let (id, nothing) = (session.id, done.is_empty() && !taken);
+        let noted = self.transact(async move |sho, tx| {
+            reached(&mut *tx, id, &done, Stage::Done, sho.clock.now()).await?;
+            if taken {
+                numbers::retire(tx, NumberKind::Imsi, &imsi.to_string()).await?;
+            }
+            Ok(())
+        });
+        let error = match stop {
+            Stop::Ours(error) => return Err(error),
+            Stop::Taken => {
+                noted.await?;
+                tracing::error!(%imsi, connector = connector.name(), "the HSS has a subscriber with this IMSI already");
+                let detail =
+                    "the operator's HSS has somebody else under the IMSI; a new session gets another one";
+                return self.refuse(session, refusal("number-taken", detail, true)).await;
+            }
+            Stop::Connector(error) => error,
+        };
+        if !nothing {
+            noted.await?;
+        }
+        self.failed(connector, session.id, &error);
+        if error.is_transient() {
+            return Ok(Step::Wait("the operator's HSS does not answer".to_owned()));
+        }
+        let detail = "the operator's HSS refuses the subscription; the operator's log says why";
+        self.refuse(session, refusal("hss-refuses", detail, true)).await
+    }
+
+    /// One HSS gets the subscription of a session; that it has is for the caller to note. What it has been told before a
+    /// crash, it is told again.
+    async fn publish_to(self: &Arc<Self>, session: &Session, connector: &dyn Connector) -> Result<(), Stop> {
         let (imsi, terms, keys) = self.allotted(session).await?;
         let mut stage = self.stage(session.id, connector).await?;
         if stage == Some(Stage::Done) {
@@ -105,9 +143,7 @@ impl Sho {
             // A subscriber that is in use is not barred for an update.
             usable: ours || self.policy.attach_before_report,
         };
-        connector.publish(&subscriber).await?;
-        self.reach(session.id, connector, Stage::Done).await?;
-        Ok(())
+        Ok(connector.publish(&subscriber).await?)
     }
 
     async fn stage(&self, session: Uuid, connector: &dyn Connector) -> Result<Option<Stage>, ShoError> {
@@ -115,11 +151,18 @@ impl Sho {
         Ok(sessions::stage(&mut reader, session, connector.name()).await?)
     }
 
-    async fn reach(&self, session: Uuid, connector: &dyn Connector, stage: Stage) -> Result<Stage, ShoError> {
-        let mut tx = self.store.db.write().await?;
-        sessions::set_stage(&mut tx, session, connector.name(), stage, self.clock.now()).await?;
-        tx.commit().await?;
-        Ok(stage)
+    async fn reach(
+        self: &Arc<Self>,
+        session: Uuid,
+        connector: &dyn Connector,
+        stage: Stage,
+    ) -> Result<Stage, ShoError> {
+        let names = [connector.name().to_owned()];
+        let done = self.transact(async move |sho, tx| {
+            reached(tx, session, &names, stage, sho.clock.now()).await?;
+            Ok(stage)
+        });
+        done.await
     }
 
     fn failed(&self, connector: &dyn Connector, session: Uuid, error: &ConnectorError) {
@@ -132,7 +175,7 @@ impl Sho {
     ///
     /// # Errors
     /// If we fail.
-    pub async fn settle(&self, id: Uuid) -> Result<Step, ShoError> {
+    pub async fn settle(self: &Arc<Self>, id: Uuid) -> Result<Step, ShoError> {
         let _turn = self.sessions.take(id).await;
         let session = self.session(id).await?;
         let done = match session.state {
@@ -149,7 +192,7 @@ impl Sho {
     }
 
     /// The RNCP is installed: its subscription may be used, the one it replaces goes.
-    async fn keep(&self, session: &Session) -> Result<(), Stop> {
+    async fn keep(self: &Arc<Self>, session: &Session) -> Result<(), Stop> {
         if let Some(imsi) = session.imsi {
             let _turn = self.numbers.take(imsi.to_string()).await;
             let barred = session.numbering == Some(Numbering::New) && !self.policy.attach_before_report;
@@ -158,21 +201,24 @@ impl Sho {
                 done.inspect_err(|error| self.failed(connector.as_ref(), session.id, error))?;
             }
         }
+        let mut _turn = None;
         if let Some(old) = session.replaces_imsi {
-            let _turn = self.numbers.take(old.to_string()).await;
+            _turn = Some(self.numbers.take(old.to_string()).await);
             self.withdraw_everywhere(session, old).await?;
-            let mut tx = self.store.db.write().await?;
-            let gone = subscriptions::find(&mut tx, old).await?;
-            subscriptions::withdraw(&mut tx, old, self.clock.now()).await?;
-            numbers::retire(&mut tx, NumberKind::Imsi, &old.to_string()).await?;
-            if let Some(msisdn) = gone.and_then(|gone| gone.msisdn) {
-                numbers::retire(&mut tx, NumberKind::Msisdn, &msisdn).await?;
-            }
-            tx.commit().await?;
         }
-        let mut tx = self.store.db.write().await?;
-        self.advance(&mut tx, session, State::Closed).await?;
-        tx.commit().await?;
+        let session = session.clone();
+        let done = self.transact(async move |sho, tx| {
+            if let Some(old) = session.replaces_imsi {
+                let gone = subscriptions::find(&mut *tx, old).await?;
+                subscriptions::withdraw(&mut *tx, old, sho.clock.now()).await?;
+                numbers::retire(&mut *tx, NumberKind::Imsi, &old.to_string()).await?;
+                if let Some(msisdn) = gone.and_then(|gone| gone.msisdn) {
+                    numbers::retire(&mut *tx, NumberKind::Msisdn, &msisdn).await?;
+                }
+            }
+            sho.advance(tx, &session, State::Closed).await
+        });
+        done.await?;
         Ok(())
     }
 
@@ -186,7 +232,7 @@ impl Sho {
 
     /// It came to nothing: what the HSSs were told is taken back; its numbers rest, or go out of use if the device may
     /// have them.
-    async fn undo(&self, session: &Session) -> Result<(), Stop> {
+    async fn undo(self: &Arc<Self>, session: &Session) -> Result<(), Stop> {
         if let Some(imsi) = session.imsi {
             let _turn = self.numbers.take(imsi.to_string()).await;
             for connector in &self.connectors {
@@ -197,22 +243,29 @@ impl Sho {
                 undone?;
             }
         }
-        let now = self.clock.now();
-        let mut tx = self.store.db.write().await?;
-        if self.advance(&mut tx, session, State::Withdrawn).await? {
-            let free_at = now.saturating_add(milliseconds(self.policy.quarantine.0));
-            numbers::give_back(&mut tx, session.id, (!session.spent).then_some(free_at)).await?;
-            if let (Some(imsi), Some(Numbering::New)) = (session.imsi, session.numbering) {
-                subscriptions::withdraw(&mut tx, imsi, now).await?;
+        let session = session.clone();
+        let done = self.transact(async move |sho, tx| {
+            if !sho.advance(&mut *tx, &session, State::Withdrawn).await? {
+                return Ok(());
             }
-            sessions::forget(&mut tx, session.id).await?;
-        }
-        tx.commit().await?;
-        self.audit(&session.device_id, "provisioning.withdraw", session.id, "done").await;
-        Ok(())
+            let now = sho.clock.now();
+            let free_at = now.saturating_add(milliseconds(sho.policy.quarantine.0));
+            numbers::give_back(&mut *tx, session.id, (!session.spent).then_some(free_at)).await?;
+            if let (Some(imsi), Some(Numbering::New)) = (session.imsi, session.numbering) {
+                subscriptions::withdraw(&mut *tx, imsi, now).await?;
+            }
+            sessions::forget(&mut *tx, session.id).await?;
+            sho.note(tx, &session, "provisioning.withdraw", "done").await
+        });
+        Ok(done.await?)
     }
 
-    async fn undo_at(&self, session: &Session, imsi: Imsi, connector: &dyn Connector) -> Result<(), Stop> {
+    async fn undo_at(
+        self: &Arc<Self>,
+        session: &Session,
+        imsi: Imsi,
+        connector: &dyn Connector,
+    ) -> Result<(), Stop> {
         let stage = self.stage(session.id, connector).await?;
         let Some(stage) = stage.filter(|stage| *stage != Stage::Undone) else { return Ok(()) };
         if session.numbering == Some(Numbering::New) {
@@ -257,4 +310,18 @@ impl Sho {
             usable: true,
         }))
     }
+}
+
+/// Notes how far a session is at these HSSs.
+async fn reached(
+    tx: &mut SqliteConnection,
+    session: Uuid,
+    connectors: &[String],
+    stage: Stage,
+    now: i64,
+) -> Result<(), StoreError> {
+    for connector in connectors {
+        sessions::set_stage(&mut *tx, session, connector, stage, now).await?;
+    }
+    Ok(())
 }

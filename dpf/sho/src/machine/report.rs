@@ -1,7 +1,10 @@
 //! Step 19: how it went, as the DPF reports and the device has signed.
 
+use std::sync::Arc;
+
 use schemas::{
     cose,
+    identity::Imsi,
     report::{CONTENT_TYPE, InstallReport, InstallResult},
     rest::provisioning::{ProvisioningReport, ProvisioningResult},
     trust::Leaf,
@@ -33,58 +36,58 @@ impl Sho {
     ///
     /// # Errors
     /// If we fail.
-    pub async fn report(&self, id: Uuid, report: &ProvisioningReport) -> Result<Reported, ShoError> {
+    pub async fn report(
+        self: &Arc<Self>,
+        id: Uuid,
+        report: &ProvisioningReport,
+    ) -> Result<Reported, ShoError> {
         let _turn = self.sessions.take(id).await;
         let found = {
             let mut reader = self.store.db.readers.acquire().await?;
             sessions::find(&mut reader, id).await?
         };
         let Some(session) = found else { return Ok(Reported::Unknown) };
-        let taken = self.take_report(&session, report).await?;
         let result = result_word(report.result);
+        let taken = match self.take_report(&session, report).await? {
+            // Its transaction has written it down.
+            None => return Ok(Reported::Known),
+            Some(taken) => taken,
+        };
         let outcome = match &taken {
-            Reported::Known => format!("reported: {result}"),
+            Reported::Known => known(result),
             Reported::Conflict(what) => format!("report {result} refused: {what}"),
             Reported::NotBelieved(what) => format!("report {result} not believed: {what}"),
             Reported::Unknown => return Ok(taken),
         };
-        self.audit(&session.device_id, "provisioning.report", id, &outcome).await;
+        self.audit(&session.device_id, ACTION, id, &outcome).await;
         Ok(taken)
     }
 
+    /// `None`: it is new.
     async fn take_report(
-        &self,
+        self: &Arc<Self>,
         session: &Session,
         report: &ProvisioningReport,
-    ) -> Result<Reported, ShoError> {
+    ) -> Result<Option<Reported>, ShoError> {
         let installed = report.result == ProvisioningResult::Installed;
         let signed = match believe(session, report) {
             Ok(signed) => signed,
-            Err(what) => return Ok(Reported::NotBelieved(what)),
+            Err(what) => return Ok(Some(Reported::NotBelieved(what))),
         };
+        let conflict = |what| Ok(Some(Reported::Conflict(what)));
         match session.state {
             State::Answered if installed => {
                 let imsi =
                     session.imsi.ok_or_else(|| StoreError::Damaged("a session without an IMSI".into()))?;
-                let mut tx = self.store.db.write().await?;
-                if self.advance(&mut tx, session, State::Reported).await? {
-                    subscriptions::activate(&mut tx, session, imsi, self.clock.now()).await?;
-                    if let Some(old) = session.replaces_imsi {
-                        subscriptions::withdraw(&mut tx, old, self.clock.now()).await?;
-                    }
-                    settle_later(&mut tx, session.id).await?;
-                }
-                tx.commit().await?;
-                self.outbox.wake();
-                Ok(Reported::Known)
+                self.installed(session, imsi).await?;
             }
-            State::Reported | State::Closed if installed => Ok(Reported::Known),
-            State::Reported | State::Closed => Ok(Reported::Conflict("it was reported as installed before")),
-            State::Withdrawing | State::Withdrawn | State::Refused if installed => Ok(Reported::Conflict(
-                "the operator has taken it back; the device has to be provisioned anew",
-            )),
-            State::Withdrawing | State::Withdrawn | State::Refused => Ok(Reported::Known),
-            _ if installed => Ok(Reported::Conflict("the operator has not authorised it yet")),
+            State::Reported | State::Closed if installed => return Ok(Some(Reported::Known)),
+            State::Reported | State::Closed => return conflict("it was reported as installed before"),
+            State::Withdrawing | State::Withdrawn | State::Refused if installed => {
+                return conflict("the operator has taken it back; the device has to be provisioned anew");
+            }
+            State::Withdrawing | State::Withdrawn | State::Refused => return Ok(Some(Reported::Known)),
+            _ if installed => return conflict("the operator has not authorised it yet"),
             _ => {
                 let result = result_word(report.result);
                 let detail = report.detail.as_deref().unwrap_or("the DPF gave no reason");
@@ -92,14 +95,37 @@ impl Sho {
                 // The device itself says that it has not got it, or the DPF that it never let it have it.
                 let surely_not = signed || report.result == ProvisioningResult::Refused;
                 let spent = session.answered_at.is_some() && !surely_not;
-                let mut tx = self.store.db.write().await?;
-                self.end(&mut tx, session, &refusal(result, detail, true), spent).await?;
-                tx.commit().await?;
-                self.outbox.wake();
-                Ok(Reported::Known)
+                let why = refusal(result, detail, true);
+                self.finish(session, why, spent, ACTION, known(result)).await?;
             }
         }
+        Ok(None)
     }
+
+    async fn installed(self: &Arc<Self>, session: &Session, imsi: Imsi) -> Result<(), ShoError> {
+        let session = session.clone();
+        let done = self.transact(async move |sho, tx| {
+            if !sho.advance(&mut *tx, &session, State::Reported).await? {
+                return Ok(());
+            }
+            subscriptions::activate(&mut *tx, &session, imsi, sho.clock.now()).await?;
+            if let Some(old) = session.replaces_imsi {
+                subscriptions::withdraw(&mut *tx, old, sho.clock.now()).await?;
+            }
+            settle_later(&mut *tx, session.id).await?;
+            sho.note(tx, &session, ACTION, &known(result_word(ProvisioningResult::Installed))).await
+        });
+        done.await?;
+        self.outbox.wake();
+        Ok(())
+    }
+}
+
+/// In the audit log.
+const ACTION: &str = "provisioning.report";
+
+fn known(result: &str) -> String {
+    format!("reported: {result}")
 }
 
 fn result_word(result: ProvisioningResult) -> &'static str {

@@ -1,5 +1,7 @@
 //! Steps 11 to 13: contract, verdict, policy.
 
+use std::sync::Arc;
+
 use schemas::rest::provisioning::{ValidationCheck, ValidationRequest};
 
 use super::{NoVerdict, Sho, ShoError, Step};
@@ -12,8 +14,8 @@ use crate::{
 };
 
 impl Sho {
-    /// From received to validated.
-    pub(super) async fn validate(&self, session: &Session) -> Result<Step, ShoError> {
+    /// From received to validated, and on to what [`allocate`](Self::allocate) says: nobody is waited for between.
+    pub(super) async fn validate(self: &Arc<Self>, session: &Session) -> Result<Step, ShoError> {
         let (contract, evidence) = {
             let mut reader = self.store.db.readers.acquire().await?;
             let contract = contracts::find(&mut reader, &session.device_id).await?;
@@ -70,19 +72,30 @@ impl Sho {
         }
         let certificate = verdict.platform_certificate.map(|der| der.0).unwrap_or_default();
         let expires = i64::try_from(verdict.expires.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let mut tx = self.store.db.write().await?;
-        if self.advance(&mut tx, session, State::Validated).await? {
-            sessions::set_validated(&mut tx, session.id, signed, &certificate, expires, &contract.terms)
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(Step::Taken)
+        let (received, signed, terms) = (session.clone(), signed.to_vec(), contract.terms);
+        let mut validated =
+            Session { state: State::Validated, terms: Some(terms.clone()), ..session.clone() };
+        validated.verdict_expires = Some(expires);
+        let sho = Arc::clone(self);
+        let done = self.store.db.transact(async move |tx| {
+            if sho.advance(&mut *tx, &received, State::Validated).await? {
+                sessions::set_validated(&mut *tx, received.id, &signed, &certificate, expires, &terms)
+                    .await?;
+                sho.allocate_in(tx, &validated).await?;
+            }
+            Ok(())
+        });
+        self.allocated(session, done.await).await
+    }
+
+    /// Whether the PVA's verdict may still be relied upon.
+    pub(super) fn in_force(&self, session: &Session) -> bool {
+        session.verdict_expires.is_some_and(|expires| self.clock.now() <= expires)
     }
 
     /// Refuses a session whose verdict has ended while somebody was away.
-    pub(super) async fn out_of_date(&self, session: &Session) -> Result<Option<Step>, ShoError> {
-        let in_force = session.verdict_expires.is_some_and(|expires| self.clock.now() <= expires);
-        if in_force {
+    pub(super) async fn out_of_date(self: &Arc<Self>, session: &Session) -> Result<Option<Step>, ShoError> {
+        if self.in_force(session) {
             return Ok(None);
         }
         let detail = "the PVA's verdict is not in force any more; the device has to bring new evidence";
