@@ -8,7 +8,7 @@ mod triggers;
 use std::str::FromStr;
 
 use service::{api, database::Schema, outbox};
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, sqlite::SqliteRow};
 
 pub use devices::{
     Device, clear_failures, delete_device, device, device_by_identity, devices, failures, insert_device,
@@ -37,29 +37,6 @@ pub const SCHEMA: Schema = Schema {
     ],
     example: "sqlite:///var/lib/callhome/drf.db",
 };
-
-/// An entry of the audit log in the transaction of what it tells of; the table is `service::api::AUDIT_MIGRATION`'s.
-///
-/// # Errors
-/// The database's.
-pub async fn audit(
-    tx: &mut SqliteConnection,
-    who: &str,
-    action: &str,
-    target: &str,
-    outcome: &str,
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO audit (at, who, action, target, outcome) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .bind(now)
-        .bind(who)
-        .bind(action)
-        .bind(target)
-        .bind(outcome)
-        .execute(tx)
-        .await
-        .map(drop)
-}
 
 /// A text column as what it stands for.
 fn parsed<T: FromStr>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error>

@@ -7,7 +7,7 @@ use schemas::{
         provisioning::{Provisioned, ProvisioningResult},
     },
 };
-
+use service::api::audit;
 use sqlx::SqliteConnection;
 
 use super::{Desk, Refused};
@@ -65,7 +65,7 @@ impl Desk {
         if let Some(detail) = &told.detail {
             let detail: String = detail.chars().filter(|c| !c.is_control()).take(1000).collect();
             let (action, target) = ("provisioning.ended", format!("{pcid} by session {}", told.session));
-            store::audit(&mut *tx, "dpf", action, &target, &format!("{result}: {detail}"), now).await?;
+            audit(&mut *tx, ["dpf", action, &target, &format!("{result}: {detail}")], now).await?;
         }
         store::put_provisioned(&mut *tx, pcid, told, result, now).await?;
         if told.result == ProvisioningResult::Installed {
