@@ -180,8 +180,13 @@ impl<'a> Flow<'a> {
         let replaced = |trigger: &&Value| trigger["last_error"] == "a newer trigger has taken its place";
         let left = triggers.len() - triggers.iter().filter(replaced).count();
         ensure!(left == 1, "{left} triggers: {triggers:?}");
+        // One that was replaced while its acknowledgement was on the way was taken all the same; none is taken twice.
         let taken = story.iter().filter(|line| line["step"] == "trigger_taken").count();
-        ensure!(taken == 1, "the device has taken {taken} triggers");
+        ensure!(
+            (1..=triggers.len()).contains(&taken),
+            "the device has taken {taken} triggers, the DRF knows {}",
+            triggers.len()
+        );
 
         // What is in an outbox comes when it comes.
         roles::wait("the subscription to be active", || {

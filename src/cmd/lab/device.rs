@@ -270,6 +270,13 @@ impl<'a> Lab<'a> {
             let hss = if self.open5gs_hss { "the SHO's HSS, which is Open5GS's" } else { "the SHO's HSS" };
             return core.attach_home(tre, device, APN, hss, self.story).await;
         }
+        if self.open5gs_hss {
+            // Its HSS answers its own MME alone, which the simulated one is not.
+            self.story.line(&format!(
+                "{imsi} is a subscriber of Open5GS's HSS: --mme attaches with it, at Open5GS's MME"
+            ));
+            return Ok(());
+        }
         let mut config = mme(HSS, self.ports.hss_diameter(), HOME_MME, HSS_REALM)?;
         config.visited_plmn = HOME.parse::<Plmn>()?;
         config.destination_realm = HSS_REALM.into();
