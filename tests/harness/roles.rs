@@ -298,23 +298,6 @@ impl Roles {
         self.start(role)
     }
 
-    /// SIGKILL and a new start of several at once.
-    ///
-    /// # Errors
-    /// As [`Roles::restart`].
-    pub fn restart_all(&mut self, roles: &[Role]) -> Result<()> {
-        for role in roles {
-            self.kill(*role)?;
-        }
-        for role in roles {
-            self.launch(*role)?;
-        }
-        for role in roles {
-            self.alive(*role)?;
-        }
-        Ok(())
-    }
-
     /// Stops a role where it is, until it is thawed: whoever asks it waits.
     ///
     /// # Errors

@@ -230,7 +230,10 @@ fn each_role_is_killed(access: Access) -> Result<()> {
     at_each_step(access, |flow, held| {
         let others: Vec<Role> =
             Role::ALL.into_iter().filter(|role| held.who() != Some(Who::Role(*role))).collect();
-        flow.roles.restart_all(&others)?;
+        // Each alone, while the others run: they see it go, and come back.
+        for role in others {
+            flow.roles.restart(role)?;
+        }
         match held.who() {
             // Who starts again is not stopped any more.
             Some(Who::Role(role)) => flow.roles.restart(role),
