@@ -4,10 +4,15 @@ The visited network is 999-70. IMSIs of 999-71 are provisional and lead to Callh
 operator's, and lead to Open5GS's own HSS or to a second ICF.
 """
 
+import os
 import subprocess
 import time
 
 ICF = ("icf.epc.mnc071.mcc999.3gppnetwork.org", "epc.mnc071.mcc999.3gppnetwork.org", "127.0.0.1", 3868)
+#: An HSS that refuses at will, for IMSIs of 999-04 (refusing_hss.py).
+REFUSING = ("refusing.epc.mnc004.mcc999.3gppnetwork.org", "epc.mnc004.mcc999.3gppnetwork.org", "127.0.0.10", 3868)
+#: Nobody has this realm, to which IMSIs of 999-05 lead.
+NOWHERE = "nowhere.example"
 SERVING = "epc.mnc070.mcc999.3gppnetwork.org"
 HOME = "epc.mnc001.mcc999.3gppnetwork.org"
 MME = "127.0.0.2"
@@ -21,13 +26,14 @@ APNS = ["provisioning", "internet"]
 
 
 class Core:
-    def __init__(self, prefix, out, own_hss):
-        self.prefix, self.out, self.own_hss = prefix, out, own_hss
+    def __init__(self, prefix, out, own_hss, stand_in=None):
+        self.prefix, self.out, self.own_hss, self.stand_in = prefix, out, own_hss, stand_in
         self.daemons = {}
 
     def _diameter(self, name, identity, realm, listen, peers):
         lines = [f'Identity = "{identity}";', f'Realm = "{realm}";', "Port = 3868;", "SecPort = 0;", "No_IPv6;"]
         lines += [f'ListenOn = "{listen}";', "TcTimer = 6;", "TwTimer = 10;", "NoRelay;"]
+        lines += ["No_SCTP;"] * (self.stand_in is not None)
         # freeDiameter wants a certificate of its Identity also where no peer is spoken to over TLS.
         pair = [self.out / f"{name}.crt", self.out / f"{name}.key"]
         words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
@@ -55,14 +61,16 @@ class Core:
         head += ["global:", "  max:", "    ue: 4096", "    peer: 32"]
         return self._file(f"{name}.yaml", head + body)
 
-    def write(self):
-        """All configurations."""
+    def write(self, through_icf=False):
+        """All configurations; with `through_icf`, the operator's IMSIs lead to the ICF too, which sends them on."""
         host, realm, address, port = ICF
         home = (f"hss.{HOME}", "ConnectTo = \"127.0.0.8\"; No_TLS;")
         if not self.own_hss:
             home = (f"hss.{HOME}", f'ConnectTo = "127.0.0.1"; Port = {SECOND_ICF}; No_TLS; Prefer_TCP;')
         icf = (host, f'ConnectTo = "{address}"; Port = {port}; No_TLS; Prefer_TCP;')
-        mme = self._diameter("mme", f"mme.{SERVING}", SERVING, MME, [icf, home])
+        self.through_icf = through_icf
+        refusing = (REFUSING[0], f'ConnectTo = "{REFUSING[2]}"; Port = {REFUSING[3]}; No_TLS; Prefer_TCP;')
+        mme = self._diameter("mme", f"mme.{SERVING}", SERVING, MME, [icf, refusing] + [home] * (not through_icf))
         smf = self._diameter("smf", f"smf.{SERVING}", SERVING, "127.0.0.4", [(f"pcrf.{SERVING}", 'ConnectTo = "127.0.0.9"; No_TLS;')])
         pcrf = self._diameter("pcrf", f"pcrf.{SERVING}", SERVING, "127.0.0.9", [(f"smf.{SERVING}", 'ConnectTo = "127.0.0.4"; No_TLS;')])
         self._yaml("mme", [
@@ -74,13 +82,17 @@ class Core:
             "  tai:", "    - plmn_id: { mcc: 999, mnc: 70 }", "      tac: 1",
             "  hss_map:",
             f"    - plmn_id: {{ mcc: 999, mnc: 71, realm: {realm}, host: {host} }}",
-            f"    - plmn_id: {{ mcc: 999, mnc: \"01\", realm: {HOME}, host: hss.{HOME} }}",
+            f"    - plmn_id: {{ mcc: 999, mnc: \"01\", realm: {realm}, host: {host} }}" if through_icf
+            else f"    - plmn_id: {{ mcc: 999, mnc: \"01\", realm: {HOME}, host: hss.{HOME} }}",
+            f"    - plmn_id: {{ mcc: 999, mnc: \"04\", realm: {REFUSING[1]}, host: {REFUSING[0]} }}",
+            f"    - plmn_id: {{ mcc: 999, mnc: \"05\", realm: {NOWHERE}, host: hss.{NOWHERE} }}",
             "  security:", "    integrity_order: [ EIA2, EIA1, EIA0 ]", "    ciphering_order: [ EEA0, EEA1, EEA2 ]",
             "  network_name:", "    full: Lab", "    short: Lab", "  mme_name: lab",
             "  time:", "    t3412:", "      value: 540",
         ])
         if self.own_hss:
-            hss = self._diameter("hss", f"hss.{HOME}", HOME, "127.0.0.8", [(f"mme.{SERVING}", f'ConnectTo = "{MME}"; No_TLS;')])
+            client = icf if through_icf else (f"mme.{SERVING}", f'ConnectTo = "{MME}"; No_TLS;')
+            hss = self._diameter("hss", f"hss.{HOME}", HOME, "127.0.0.8", [client])
             self._yaml("hss", ["db_uri: mongodb://127.0.0.1:27017/open5gs", "hss:", f"  freeDiameter: {hss}"])
         policy = ["pcrf:", f"  freeDiameter: {pcrf}", "  policy:", "    - supi_range:"]
         policy += [f"        - {first}-{last}" for first, last in (("999710000000000", "999719999999999"), ("999010000000000", "999019999999999"))]
@@ -114,15 +126,20 @@ class Core:
     def start_mme(self):
         self._up(["mme"])
         self.expect("mme", "CONNECTED TO 'icf")
-        self.expect("mme", "CONNECTED TO 'hss")
+        if not self.through_icf:
+            self.expect("mme", "CONNECTED TO 'hss")
+
+    def start_hss(self):
+        self._up(["hss"])
 
     def _up(self, names):
         for name in names:
             log = self.out / f"{name}.log"
             log.unlink(missing_ok=True)
             command = [f"{self.prefix}/bin/open5gs-{name}d", "-c", str(self.out / f"{name}.yaml")]
+            environment = {**os.environ, "LD_PRELOAD": self.stand_in} if self.stand_in and name == "mme" else None
             with open(self.out / f"{name}.out", "w") as output:
-                self.daemons[name] = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+                self.daemons[name] = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         for name in names:
             self.expect(name, "initialize...done", seconds=120)
 
@@ -147,18 +164,22 @@ class Core:
         return {name: cpu_seconds(daemon.pid) for name, daemon in self.daemons.items() if daemon.poll() is None}
 
     def stop(self, name):
-        daemon = self.daemons.pop(name)
-        daemon.terminate()
-        try:
-            daemon.wait(20)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
+        end(self.daemons.pop(name))
 
     def stop_all(self):
         for name in ["mme", "sgwc", "smf", "sgwu", "upf", "pcrf", "hss"]:
             if name in self.daemons:
                 self.stop(name)
+
+
+def end(process, seconds=20):
+    """Asks a process to end, and ends it if it does not."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def cpu_seconds(pid):

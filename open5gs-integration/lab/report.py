@@ -5,10 +5,14 @@ import json
 
 class Report:
     def __init__(self, out):
-        self.out, self.rows, self.facts = out, [], []
+        self.out, self.rows, self.facts = out, [], {}
+        if (out / "report.json").exists():
+            # Another part of the same run, in another network.
+            before = json.loads((out / "report.json").read_text())
+            self.rows, self.facts = before["rows"], before["facts"]
 
     def fact(self, name, value):
-        self.facts.append((name, str(value)))
+        self.facts[name] = str(value)
         print(f"      {name}: {value}", flush=True)
 
     def row(self, scenario, what, ok, seen):
@@ -20,9 +24,9 @@ class Report:
         return [row for row in self.rows if not row["ok"]]
 
     def write(self):
-        (self.out / "report.json").write_text(json.dumps({"facts": dict(self.facts), "rows": self.rows}, indent=1))
+        (self.out / "report.json").write_text(json.dumps({"facts": self.facts, "rows": self.rows}, indent=1))
         lines = ["# Callhome and Open5GS", ""]
-        lines += [f"- {name}: {value}" for name, value in self.facts]
+        lines += [f"- {name}: {value}" for name, value in self.facts.items()]
         lines += ["", "| | scenario | what | seen |", "|---|---|---|---|"]
         for row in self.rows:
             seen = row["seen"].replace("|", "\\|")

@@ -54,6 +54,13 @@ class Roles:
         done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
         return done.returncode, done.stdout, done.stderr
 
+    def must(self, *arguments):
+        """The same, where nothing else than exit code 0 will do; gives what it printed."""
+        code, out, err = self.call(*arguments)
+        if code:
+            raise RuntimeError(f"callhome {' '.join(map(str, arguments))}: exit code {code}: {err.strip()}")
+        return out
+
     def rest(self, method, path, body=None, kind="application/json"):
         """Asks the ICF."""
         token = (self.data / "token").read_text().strip()

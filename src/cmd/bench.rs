@@ -140,7 +140,7 @@ async fn load(
     stop: CancellationToken,
 ) -> anyhow::Result<LoadReport> {
     let config = LoadConfig {
-        origin_host: format!("mme{{n}}.{REALM}"),
+        origin_host: format!("mme{{number}}.{REALM}"),
         origin_realm: REALM.into(),
         destination_realm: REALM.into(),
         connections: args.connections,

@@ -9,6 +9,7 @@ pub mod roles;
 pub mod running;
 pub mod setup;
 mod story;
+mod subscriber;
 pub mod supply;
 
 use std::{
@@ -52,6 +53,10 @@ pub struct Args {
     /// Whose network lends the first attach.
     #[arg(long, value_enum, default_value_t = Visited::Other)]
     visited: Visited,
+    /// Write the operator's credential of the device there, keys in the clear, before it attaches with it: for srsUE, by
+    /// `callhome open5gs config --ue FILE`.
+    #[arg(long, value_name = "FILE", conflicts_with = "write_only")]
+    subscriber: Option<PathBuf>,
     /// Show every AVP of every message.
     #[arg(long, short)]
     verbose: bool,
@@ -168,6 +173,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 async fn all(args: &Args, folder: &Folder, roles: &Roles, ports: Ports, story: &Story) -> anyhow::Result<()> {
     let lab = device::Lab::prepare(folder, roles, ports, args.devices, story).await?.in_network(args.visited);
     let lab = lab.through(args.core.core(), args.ports.open5gs_hss.is_some());
+    let lab = lab.handing_out(args.subscriber.clone());
     for (arg, access) in [(AccessArg::Eps, Access::Eps), (AccessArg::Ip, Access::Ip)] {
         if args.access.is_none_or(|wanted| wanted == arg) {
             lab.take_through(access).await?;

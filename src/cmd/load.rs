@@ -17,7 +17,7 @@ use super::client::Failure;
 const MORE: &str = "\
 It acts as an MME and as its devices: connects with CER, sends AIR (and ULR), and checks every vector
 as a USIM does. The server has to know the Origin-Host as a peer ([diameter] peers); for several
-connections give each its own, as --origin-host 'mme{n}.localdomain'.
+connections give each its own, as --origin-host 'mme{number}.localdomain'.
 
 Example, against a running `callhome lab`:
   callhome load --credentials callhome-data/credentials.ndjson \\
@@ -39,7 +39,7 @@ pub struct Args {
     /// Where the S6a server listens (TCP); of several, with commas between, the connections take turns.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3868", value_delimiter = ',')]
     connect: Vec<SocketAddr>,
-    /// Our Origin-Host; {n} in it becomes the number of the connection, from 1.
+    /// Our Origin-Host; {number} in it becomes the number of the connection, from 1.
     #[arg(long, value_name = "IDENTITY", default_value = "mme.localdomain")]
     origin_host: String,
     /// Our Origin-Realm.

@@ -33,6 +33,7 @@ Steps, in this order, one after another:
   off          switch off: detach without an answer       periodic     periodic tracking area update
   ping:ADDRESS three ICMP echoes through the bearer (--s1u)
   idle         the eNB gives the connection up            wait:10      wait 10 s for what the network begins
+  try:STEP     the step, and go on whatever it comes to: a refusal is told, and is no failure
 Paged, the UE answers with a service request; detached with re-attach required, it attaches again.
 Without steps: attach detach.
 
@@ -61,6 +62,23 @@ enum Do {
     Ping(Ipv4Addr),
 }
 
+/// A step of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step {
+    what: Do,
+    /// `try:`: the network may refuse it, or not answer.
+    may_fail: bool,
+}
+
+impl FromStr for Step {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let tried = text.strip_prefix("try:");
+        Ok(Self { what: tried.unwrap_or(text).parse()?, may_fail: tried.is_some() })
+    }
+}
+
 impl FromStr for Do {
     type Err = String;
 
@@ -78,7 +96,7 @@ impl FromStr for Do {
                 (_, Some(address)) => Self::Ping(address.parse().map_err(|_| "ping:ADDRESS (IPv4)")?),
                 _ => {
                     return Err(
-                        "attach, detach, off, idle, service, tau, periodic, wait:SECONDS or ping:ADDRESS"
+                        "attach, detach, off, idle, service, tau, periodic, wait:SECONDS, ping:ADDRESS, or try: before one of them"
                             .into(),
                     );
                 }
@@ -122,7 +140,7 @@ pub struct Args {
     verbose: bool,
     /// What the UE does.
     #[arg(value_name = "STEP")]
-    steps: Vec<Do>,
+    steps: Vec<Step>,
 }
 
 /// IPv4 link MTU where the network names none: room for GTP-U in an Ethernet frame (TS 23.060 annex C).
@@ -160,7 +178,8 @@ async fn told(args: Args) -> anyhow::Result<()> {
     let enb = Enb::connect(config, user_plane, Events::to(sender)).await;
     let enb = enb.map_err(unreached)?;
     let ue = S1Ue::new(&enb, device, options);
-    let steps: &[Do] = if args.steps.is_empty() { &[Do::Attach, Do::Detach] } else { &args.steps };
+    let default = [Do::Attach, Do::Detach].map(|what| Step { what, may_fail: false });
+    let steps = if args.steps.is_empty() { &default[..] } else { &args.steps };
     let mut runner = Runner {
         ue,
         gtp,
@@ -213,22 +232,33 @@ struct Runner {
 
 impl Runner {
     /// One step after another; the first that does not come to what was asked for ends it.
-    async fn steps(&mut self, steps: &[Do]) -> anyhow::Result<()> {
-        const RELEASE: Patience = Patience(Duration::from_secs(10));
+    async fn steps(&mut self, steps: &[Step]) -> anyhow::Result<()> {
         for step in steps {
-            match *step {
-                Do::Attach => self.attach().await?,
-                Do::Detach => came_to(&self.ue.detach(false).await?, self.json)?,
-                Do::Off => came_to(&self.ue.detach(true).await?, self.json)?,
-                Do::Idle => self.ue.idle(RELEASE).await?,
-                Do::Service => came_to(&self.ue.service_request(false).await?, self.json)?,
-                Do::Update => came_to(&self.ue.tracking_area_update(false, false).await?, self.json)?,
-                Do::Periodic => came_to(&self.ue.tracking_area_update(true, false).await?, self.json)?,
-                Do::Wait(seconds) => self.wait(Duration::from_secs(seconds)).await?,
-                Do::Ping(address) => self.ping(address).await?,
+            match self.step(step.what).await {
+                Err(error) if step.may_fail => {
+                    if !self.json {
+                        println!("{error:#}: tried, and going on");
+                    }
+                }
+                done => done?,
             }
         }
         Ok(())
+    }
+
+    async fn step(&mut self, what: Do) -> anyhow::Result<()> {
+        const RELEASE: Patience = Patience(Duration::from_secs(10));
+        match what {
+            Do::Attach => self.attach().await,
+            Do::Detach => came_to(&self.ue.detach(false).await?, self.json),
+            Do::Off => came_to(&self.ue.detach(true).await?, self.json),
+            Do::Idle => Ok(self.ue.idle(RELEASE).await?),
+            Do::Service => came_to(&self.ue.service_request(false).await?, self.json),
+            Do::Update => came_to(&self.ue.tracking_area_update(false, false).await?, self.json),
+            Do::Periodic => came_to(&self.ue.tracking_area_update(true, false).await?, self.json),
+            Do::Wait(seconds) => self.wait(Duration::from_secs(seconds)).await,
+            Do::Ping(address) => self.ping(address).await,
+        }
     }
 
     /// Attaches; with a user plane, the UE has an IP stack then.

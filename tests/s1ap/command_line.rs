@@ -65,6 +65,12 @@ fn every_step_of_callhome_ue_comes_to_what_was_asked_for() -> Result<()> {
         let (code, lines, errors) = ue(&mme, &file, &["attach"])?;
         ensure!(code == Some(1), "{code:?}: {errors}");
         ensure!(lines.iter().any(|line| line["end"] == "refused" && line["emm_cause"] == 17), "{lines:?}");
+        // Tried, it is no failure, and the next step has its turn.
+        let (code, lines, errors) = ue(&mme, &file, &["try:attach", "wait:0"])?;
+        ensure!(code == Some(0), "{code:?}: {errors}");
+        ensure!(lines.iter().any(|line| line["end"] == "refused"), "{lines:?}");
+        let (code, _, errors) = ue(&mme, &file, &["try:nothing"])?;
+        ensure!(code == Some(2) && errors.contains("try: before one of them"), "{code:?}: {errors}");
         Ok(())
     })
 }

@@ -5,7 +5,7 @@
 
 use std::process::{Command, Output};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use harness::{
     aka::Subscriber,
     callhome,
@@ -118,5 +118,16 @@ fn exit_codes_tell_refusal_usage_and_connection_apart() -> Result<()> {
         .env_remove("CALLHOME_TOKEN")
         .output()?;
     assert!(fails(&anonymous, 2).contains("--token-file"));
+    Ok(())
+}
+
+#[test]
+fn help_shows_placeholders_as_they_are_typed() -> Result<()> {
+    // clap takes {n} for a line's end.
+    let output = callhome::run(&["load", "--help"])?;
+    ensure!(
+        output.contains("'mme{number}.localdomain'") && output.contains("Origin-Host; {number}"),
+        "{output}"
+    );
     Ok(())
 }

@@ -94,3 +94,35 @@ fn roles_that_are_processes_of_their_own_go_all_nineteen_steps() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_operators_credential_is_handed_out_to_another_simulator_that_asks_for_it() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let roles = Roles::started()?;
+    let file = roles.folder().join("subscriber.ndjson");
+    let subscriber = file.display().to_string();
+    let mut arguments = vec!["lab", "--external", "--once", "--json", "--access", "non-3gpp"];
+    arguments.extend(["--subscriber", &subscriber]);
+    arguments.extend(roles.places().iter().map(String::as_str));
+    let said = callhome::run(&arguments)?;
+    let imsi = whole(chapters(&roles::told(&said)).first().context("no device is told of")?, Access::Ip)?;
+    let text = std::fs::read_to_string(&file)?;
+    let line: Value = serde_json::from_str(text.trim_end())?;
+    ensure!(line["imsi"] == imsi, "the file is of {}", line["imsi"]);
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    ensure!(mode == 0o600, "others may read it: {mode:o}");
+    for key in ["k", "opc"] {
+        let key = line[key].as_str().context("no key")?;
+        ensure!(key.len() == 32 && !said.contains(key), "a key is told, or is none");
+    }
+    // They are the ones that the operator's HSS has: a USIM with them takes its vectors.
+    let hss = format!("127.0.0.1:{}", roles.hss_diameter);
+    let mut arguments =
+        vec!["load", "--credentials", &subscriber, "--connect", &hss, "--count", "3", "--json"];
+    arguments.extend(["--realm", "epc.mnc001.mcc999.3gppnetwork.org", "--plmn", "999-01"]);
+    arguments.extend(["--origin-host", "mme.epc.mnc001.mcc999.3gppnetwork.org"]);
+    arguments.extend(["--origin-realm", "epc.mnc001.mcc999.3gppnetwork.org"]);
+    let report: Value = serde_json::from_str(&callhome::run(&arguments)?)?;
+    ensure!(report["verify"]["accepted"] == 3, "{report}");
+    Ok(())
+}

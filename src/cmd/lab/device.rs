@@ -39,7 +39,7 @@ use super::{
     },
     setup::{self, Folder},
     story::{Access, Network, Story},
-    supply,
+    subscriber, supply,
 };
 
 /// Name of the lab's batch.
@@ -69,6 +69,7 @@ pub struct Lab<'a> {
     core: Option<Core>,
     open5gs_hss: bool,
     visited: Visited,
+    subscriber: Option<PathBuf>,
 }
 
 impl<'a> Lab<'a> {
@@ -90,7 +91,22 @@ impl<'a> Lab<'a> {
         clients.introduce().await?;
         let Clients { pva, sho, drf, dpf, .. } = clients;
         let (core, open5gs_hss, visited) = (None, false, Visited::Other);
-        Ok(Self { folder, roles, ports, story, pva, sho, drf, dpf, credentials, core, open5gs_hss, visited })
+        let subscriber = None;
+        Ok(Self {
+            folder,
+            roles,
+            ports,
+            story,
+            pva,
+            sho,
+            drf,
+            dpf,
+            credentials,
+            core,
+            open5gs_hss,
+            visited,
+            subscriber,
+        })
     }
 
     /// The same, with another network that lends the first attach; that of a core is its own.
@@ -103,6 +119,13 @@ impl<'a> Lab<'a> {
     /// 3GPP access goes through this core, if there is one; the operator's HSS may be Open5GS's.
     pub fn through(mut self, core: Option<Core>, open5gs_hss: bool) -> Self {
         (self.core, self.open5gs_hss) = (core, open5gs_hss);
+        self
+    }
+
+    /// The operator's credential of each device is written into this file, if there is one.
+    #[must_use]
+    pub fn handing_out(mut self, subscriber: Option<PathBuf>) -> Self {
+        self.subscriber = subscriber;
         self
     }
 
@@ -155,6 +178,9 @@ impl<'a> Lab<'a> {
             Outcome::Installed { operator, imsi, .. } => {
                 ensure!(operator.as_str() == OPERATOR, "the RNCP is of {operator}");
                 closed?;
+                if let Some(file) = &self.subscriber {
+                    subscriber::hand_out(&tre, file)?;
+                }
                 self.attach_home(&tre, imsi).await?;
             }
             Outcome::Failed { reason, detail, .. } => {

@@ -49,7 +49,7 @@ pub enum Verify {
 pub struct LoadConfig {
     /// Servers, by TCP; connections are dealt out to them in turn.
     pub connect: Vec<SocketAddr>,
-    /// Origin-Host. `{n}` stands for the number of the connection, from 1: RFC 6733 §5.6.4 has one
+    /// Origin-Host. `{number}` stands for the number of the connection, from 1: RFC 6733 §5.6.4 has one
     /// connection between two identities, so with several connections each should have its own.
     pub origin_host: String,
     /// Origin-Realm.
@@ -204,6 +204,6 @@ impl LoadConfig {
     /// Origin-Host of connection `n`, from 0.
     #[must_use]
     pub fn origin_host_of(&self, n: usize) -> String {
-        self.origin_host.replace("{n}", &(n + 1).to_string())
+        self.origin_host.replace("{number}", &(n + 1).to_string())
     }
 }

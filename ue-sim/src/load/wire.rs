@@ -289,7 +289,7 @@ mod tests {
 
     fn wire() -> (LoadConfig, Wire) {
         let config = LoadConfig {
-            origin_host: "mme-{n}.localdomain".into(),
+            origin_host: "mme-{number}.localdomain".into(),
             ..LoadConfig::new(([127, 0, 0, 1], 1).into(), "999-71".parse().unwrap())
         };
         let wire = Wire::new(&config, 1, 7, [15, 14].into_iter());
