@@ -14,6 +14,8 @@ import roles
 MME = core.MME
 UE = ["--mme", MME, "--plmn", "999-70", "--tac", "1"]
 PROVISIONING = ["--apn", "provisioning"]
+#: A network that is the UE's alone; ue.conf of srsUE has the same name.
+UE_NETWORK = "ue"
 
 
 class Lab:
@@ -36,6 +38,17 @@ class Lab:
         ip("addr", "add", f"{core.GATEWAY}/16", "dev", "ogstun")
         ip("link", "set", "ogstun", "up")
         pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+
+    def ue_network(self):
+        """Makes the UE's own network, in which programs have no way out but its bearer."""
+        names = pathlib.Path("/run/netns")
+        if (names / UE_NETWORK).exists() and names.is_mount():
+            return
+        # Names of networks are files of the machine: not here, where the network is nobody else's either.
+        names.mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", names], check=True)
+        subprocess.run(["ip", "netns", "add", UE_NETWORK], check=True)
+        subprocess.run(["ip", "-n", UE_NETWORK, "link", "set", "lo", "up"], check=True)
 
     def start(self):
         self.network()

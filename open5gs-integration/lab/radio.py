@@ -12,11 +12,10 @@ import subprocess
 import time
 
 import core
+from lab import UE_NETWORK
 
 FILES = pathlib.Path(__file__).resolve().parent.parent / "srsran"
 PROGRAMS = ["srsenb", "srsue"]
-#: The UE's own network, as ue.conf names it.
-NETWORK = "ue"
 TUN = "tun_srsue"
 #: Seconds: the two compute every sample of the radio, on whatever the machine has left.
 ATTACH = 300
@@ -63,13 +62,6 @@ class Radio:
                 raise RuntimeError(f"srsRAN's rr.conf has no {name}")
         (self.out / "rr.conf").write_text(text)
 
-    def network(self):
-        # Names of networks are files of the machine: not here, where the network is nobody else's either.
-        os.makedirs("/run/netns", exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/netns"], check=True)
-        subprocess.run(["ip", "netns", "add", NETWORK], check=True)
-        subprocess.run(["ip", "-n", NETWORK, "link", "set", "lo", "up"], check=True)
-
     def attach(self, configuration):
         """Starts both; gives the UE's address when it is attached."""
         shutil.copy(configuration, self.out / "ue.conf")
@@ -80,12 +72,12 @@ class Radio:
         self._start("srsue", "ue.conf")
         said = self._until("srsue", "Network attach successful", ATTACH)
         address = re.search(r"Network attach successful\. IP: (\S+)", said)
-        subprocess.run(["ip", "-n", NETWORK, "route", "replace", "default", "dev", TUN], check=True)
+        subprocess.run(["ip", "-n", UE_NETWORK, "route", "replace", "default", "dev", TUN], check=True)
         return address.group(1) if address else "none"
 
     def ping(self, to):
         """What ping says of three echoes through the bearer."""
-        done = subprocess.run(["ip", "netns", "exec", NETWORK, "ping", "-c", "3", "-W", "10", to], capture_output=True, text=True)
+        done = subprocess.run(["ip", "netns", "exec", UE_NETWORK, "ping", "-c", "3", "-W", "10", to], capture_output=True, text=True)
         return done.returncode == 0, next((line for line in done.stdout.splitlines() if "transmitted" in line), done.stdout + done.stderr)
 
     def stop(self):

@@ -19,7 +19,7 @@ use ue_sim::{
     },
     device::{self, Device},
     nas::Told,
-    user_plane::{Gate, Gtp, Pings, UeNet},
+    user_plane::{Gate, Gtp, Pings, Tun, UeNet},
     usim::state,
 };
 
@@ -125,10 +125,13 @@ pub struct Args {
     /// proxy, as for `curl --proxy`.
     #[arg(long, requires = "s1u")]
     gate: bool,
-    /// Make a TUN device of this name with the UE's address, for programs that are bound to it, as `ping -I`. It needs
-    /// CAP_NET_ADMIN, and a network namespace other than the core's, which would take the UE's packets for its own.
+    /// Make a TUN device of this name with the UE's address, for programs that are bound to that, as `ping -I`. It needs
+    /// CAP_NET_ADMIN, and where the core runs on this machine a network of its own: --netns.
     #[arg(long, value_name = "NAME", requires = "s1u", conflicts_with = "gate")]
     tun: Option<String>,
+    /// The network namespace that the TUN device is made in, as `ip netns add` names it. The eNB stays in this one.
+    #[arg(long, value_name = "NAME", requires = "tun")]
+    netns: Option<String>,
     /// Keep the USIM's sequence numbers in this file between runs.
     #[arg(long, value_name = "FILE")]
     usim_state: Option<PathBuf>,
@@ -186,7 +189,7 @@ async fn told(args: Args) -> anyhow::Result<()> {
         net: None,
         gate: None,
         wants_gate: args.gate,
-        tun: args.tun.clone(),
+        tun: args.tun.clone().map(|name| Tun { name, network: args.netns.clone() }),
         json: args.json,
     };
     let done = runner.steps(steps).await;
@@ -226,7 +229,7 @@ struct Runner {
     net: Option<UeNet>,
     gate: Option<Gate>,
     wants_gate: bool,
-    tun: Option<String>,
+    tun: Option<Tun>,
     json: bool,
 }
 
@@ -267,9 +270,14 @@ impl Runner {
         came_to(&report, self.json)?;
         let (Some(gtp), End::Attached { bearer }) = (&self.gtp, &report.end) else { return Ok(()) };
         let address = bearer.address.context("the network has given no IPv4 address")?;
-        if let Some(name) = &self.tun {
-            gtp.tun(self.ue.nas().imsi(), name, address)
-                .with_context(|| format!("no TUN device {name} can be made; it needs CAP_NET_ADMIN"))?;
+        if let Some(tun) = &self.tun {
+            gtp.tun(self.ue.nas().imsi(), tun, address)
+                .with_context(|| format!("no TUN device {} can be made; it needs CAP_NET_ADMIN", tun.name))?;
+            if !self.json {
+                let inside =
+                    tun.network.as_ref().map(|name| format!("ip netns exec {name} ")).unwrap_or_default();
+                println!("through the bearer, by {}: {inside}ping -I {address} …", tun.name);
+            }
             return Ok(());
         }
         let net = UeNet::new(gtp.port(self.ue.nas().imsi(), bearer.mtu.unwrap_or(DEFAULT_MTU)), address);

@@ -8,8 +8,10 @@ mod gate;
 mod gtp;
 mod net;
 mod ping;
+mod tun;
 
 pub use gate::Gate;
 pub use gtp::{Gtp, Port};
 pub use net::{Datagrams, UeNet};
 pub use ping::{Echo, Pings};
+pub use tun::Tun;

@@ -14,7 +14,7 @@ def run(lab):
     lab.report.fact("S1AP of srsENB", f"over TCP by {stand_in}: this kernel has no SCTP" if stand_in else "over the kernel's SCTP")
     radio = Radio(lab.options.srsran, lab.out, stand_in)
     radio.write()
-    radio.network()
+    lab.ue_network()
     # Not the samples of the radio, which are TCP too.
     with lab.captured("srsran", "not port 2000 and not port 2001") as capture:
         imsi = "999710000930001"

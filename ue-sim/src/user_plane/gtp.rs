@@ -9,19 +9,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Sink, Stream};
-use oxirush_gtp_u::tun::{Routing, TunConfig};
 use oxirush_gtp_u::{Endpoint, ReceivedPacket, RemoteTunnel};
 use schemas::identity::Imsi;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_smoltcp::device::{AsyncDevice, DeviceCapabilities, Packet};
 use tokio_util::sync::PollSender;
 
+use super::tun::{Tun, UeTun};
 use crate::access::s1ap::UserPlane;
 
 /// Packets that wait in either direction for one UE; more are dropped, as by any link.
 const QUEUE: usize = 256;
-/// Routing table, and priority of the rule that leads to it, of UEs with a TUN device.
-const TUN_TABLE: u32 = 9971;
 /// How long a packet of an idle UE waits for its service request.
 const AWAIT_BEARER: Duration = Duration::from_secs(10);
 
@@ -33,7 +31,7 @@ type Tunnel = (u32, u8);
 struct Lane {
     down: mpsc::Sender<Packet>,
     tunnel: watch::Sender<Option<Tunnel>>,
-    tun: Option<TunConfig>,
+    tun: Option<UeTun>,
 }
 
 #[derive(Debug, Default)]
@@ -93,15 +91,14 @@ impl Gtp {
     /// bearer. The device is there while the bearer is; an idle UE has none, and nothing that is sent wakes it.
     ///
     /// # Errors
-    /// Without a bearer, or without `CAP_NET_ADMIN`.
-    pub fn tun(&self, imsi: Imsi, name: &str, address: Ipv4Addr) -> io::Result<()> {
-        let config =
-            TunConfig::new(name, Routing::UePolicy { address, table: TUN_TABLE, priority: TUN_TABLE });
+    /// Without a bearer, the network or `CAP_NET_ADMIN`.
+    pub fn tun(&self, imsi: Imsi, tun: &Tun, address: Ipv4Addr) -> io::Result<()> {
+        let tun = UeTun::new(tun, address);
         let mut lanes = lock(&self.lanes);
         let lane = lanes.by_imsi.get_mut(&imsi).ok_or(io::ErrorKind::NotConnected)?;
-        let (enb_ue, erab) = lane.tunnel.borrow().ok_or(io::ErrorKind::NotConnected)?;
-        self.endpoint.attach_tun(enb_ue, erab, config.clone())?;
-        lane.tun = Some(config);
+        let tunnel = lane.tunnel.borrow().ok_or(io::ErrorKind::NotConnected)?;
+        tun.attach(&self.endpoint, tunnel)?;
+        lane.tun = Some(tun);
         Ok(())
     }
 
@@ -124,7 +121,7 @@ impl UserPlane for Gtp {
         // Without packet filters a UE's packets take its default bearer, which is the first.
         if let Some(lane) = lanes.by_imsi.get(&imsi) {
             if let Some(tun) = &lane.tun
-                && let Err(error) = self.endpoint.attach_tun(enb_ue, erab, tun.clone())
+                && let Err(error) = tun.attach(&self.endpoint, (enb_ue, erab))
             {
                 tracing::warn!(%imsi, %error, "the TUN device of the UE is not there any more");
             }
