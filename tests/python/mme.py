@@ -43,6 +43,7 @@ POLICY = {
     "wrong_kenb": False,
     "wrong_xres": False,
     "setups": [],  # S1 SETUP FAILUREs that come first: their TimeToWait, or None
+    "gateway": "127.0.0.1",  # S1-U of the serving gateway
     "silent": [],  # NAS messages that it does not answer
 }
 
@@ -270,7 +271,7 @@ class Mme:
         erabs = []
         for ebi, qci in ue.bearers.items():
             ue.teid += 1
-            erabs.append(s1ap.erab(52, "E-RABToBeSetupItemCtxtSUReq", ebi, qci, dict(containers).get(ebi), ue.teid))
+            erabs.append(s1ap.erab(52, "E-RABToBeSetupItemCtxtSUReq", ebi, qci, dict(containers).get(ebi), ue.teid, self.policy["gateway"]))
         key = ue.context.kenb(ue.kenb_count)
         if self.policy["wrong_kenb"]:
             key = bytes(32)
@@ -621,7 +622,7 @@ class Mme:
         ue, ebi = connection.ue, order.get("ebi", 6)
         ue.teid += 1
         octets = self.protected(ue, "dedicated_bearer", order)
-        erab = s1ap.erab(17, "E-RABToBeSetupItemBearerSUReq", ebi, order.get("qci", 1), octets, ue.teid)
+        erab = s1ap.erab(17, "E-RABToBeSetupItemBearerSUReq", ebi, order.get("qci", 1), octets, ue.teid, self.policy["gateway"])
         self.send_ue(connection, "erab_setup", setup_erabs=[erab])
         ue.bearers[ebi] = order.get("qci", 1)
 

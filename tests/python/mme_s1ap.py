@@ -147,15 +147,15 @@ QOS = lambda qci: {
 }
 
 
-def transport(address="127.0.0.1"):
+def transport(address):
     return (int.from_bytes(socket.inet_aton(address), "big"), 32)
 
 
-def erab(number, kind, ebi, qci, nas, teid):
+def erab(number, kind, ebi, qci, nas, teid, gateway):
     value = {"e-RAB-ID": ebi, "e-RABlevelQoSParameters": QOS(qci)}
     if kind == "E-RABToBeSetupItemBearerSUReq":
         value["e-RABlevelQoSParameters"] = QOS(qci)
-    value["transportLayerAddress"] = transport()
+    value["transportLayerAddress"] = transport(gateway)
     value["gTP-TEID"] = teid.to_bytes(4, "big")
     if nas is not None:
         value["nAS-PDU"] = nas

@@ -6,6 +6,7 @@
 mod attach;
 mod authentication;
 mod command_line;
+mod gateway;
 mod identities;
 mod interface;
 mod malformed;
@@ -14,3 +15,4 @@ mod refusals;
 mod rig;
 mod security;
 mod sessions;
+mod user_plane;

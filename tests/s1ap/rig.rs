@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,7 +16,9 @@ use schemas::secret::Key128;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use ue_sim::{
-    access::s1ap::{Asked, Enb, EnbConfig, End, Event, Events, NoUserPlane, Patience, Report, S1Error, S1Ue},
+    access::s1ap::{
+        Asked, Enb, EnbConfig, End, Event, Events, NoUserPlane, Patience, Report, S1Error, S1Ue, UserPlane,
+    },
     device::Device,
     nas::{Bearer, EmmState, UeOptions},
 };
@@ -46,11 +49,28 @@ impl Rig {
 
     /// With an ICF of its own.
     pub async fn with(core: &Arc<Core>, policy: Value) -> Result<Self> {
+        Self::made(core, policy, None, Arc::new(NoUserPlane::default())).await
+    }
+
+    /// With a user plane, at this address of the eNB's.
+    pub async fn through(policy: Value, s1u: Ipv4Addr, user_plane: Arc<dyn UserPlane>) -> Result<Self> {
+        Self::made(&Core::shared()?, policy, Some(s1u), user_plane).await
+    }
+
+    async fn made(
+        core: &Arc<Core>,
+        policy: Value,
+        s1u: Option<Ipv4Addr>,
+        user_plane: Arc<dyn UserPlane>,
+    ) -> Result<Self> {
         let mme = Mme::listen(core, policy).await?;
         let (sender, told) = mpsc::unbounded_channel();
         let plmn = "999-70".parse().map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        let config = EnbConfig { reconnect: Duration::from_millis(200), ..EnbConfig::new(mme.at, plmn) };
-        let enb = Enb::connect(config, Arc::new(NoUserPlane::default()), Events::to(sender)).await?;
+        let mut config = EnbConfig { reconnect: Duration::from_millis(200), ..EnbConfig::new(mme.at, plmn) };
+        if let Some(s1u) = s1u {
+            config.user_plane = s1u.into();
+        }
+        let enb = Enb::connect(config, user_plane, Events::to(sender)).await?;
         Ok(Self { mme, enb, told, history: Vec::new() })
     }
 
