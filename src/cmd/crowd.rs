@@ -1,23 +1,32 @@
 //! `callhome crowd`: thousands of simulated UEs at a simulated eNB, towards a real MME, with a report.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use ue_sim::{
     access::s1ap::{
-        Enb, Events, NoUserPlane,
-        crowd::{self, Act, CrowdConfig, CrowdReport, News},
+        Enb, Events, NoUserPlane, UserPlane,
+        crowd::{self, Act, CrowdConfig, CrowdReport, News, Traffic},
     },
     device,
+    user_plane::{Echoes, Gtp},
     usim::state,
 };
 
 use super::{
     client::Failure,
-    enb::{EnbArgs, OptionArgs, unreached},
+    enb::{EnbArgs, OptionArgs, taken, unreached},
 };
 
 /// What stands below the options.
@@ -57,9 +66,15 @@ pub struct Args {
     /// Each UE does something of the mix about every so many seconds while it is attached.
     #[arg(long, value_name = "SECONDS")]
     every: Option<f64>,
-    /// What it does, with weights: service (idle, then a service request), tau, periodic, anew (detach and attach).
+    /// What it does, with weights: service (idle, then a service request), tau, periodic, anew (detach and attach), ping.
     #[arg(long, value_name = "WHAT=WEIGHT", value_delimiter = ',', default_value = "service=1")]
     mix: Vec<Share>,
+    /// Take user packets at this address, GTP-U port 2152.
+    #[arg(long, value_name = "ADDRESS", requires = "ping")]
+    s1u: Option<IpAddr>,
+    /// Each UE sends an ICMP echo there through its bearer when it has attached, and as `ping` of the mix.
+    #[arg(long, value_name = "ADDRESS", requires = "s1u")]
+    ping: Option<Ipv4Addr>,
     /// UEs stay attached at the end.
     #[arg(long)]
     stay: bool,
@@ -88,7 +103,8 @@ impl FromStr for Share {
             "tau" => Act::Update,
             "periodic" => Act::Periodic,
             "anew" => Act::Anew,
-            _ => return Err("service, tau, periodic or anew, each with =WEIGHT".into()),
+            "ping" => Act::Traffic,
+            _ => return Err("service, tau, periodic, anew or ping, each with =WEIGHT".into()),
         };
         Ok(Self(act, weight.parse().map_err(|_| "a weight is a whole number".to_owned())?))
     }
@@ -117,6 +133,12 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
             })
             .collect();
     }
+    let pings = args.mix.iter().any(|Share(act, _)| *act == Act::Traffic);
+    ensure!(!pings || args.ping.is_some(), Failure::Usage("--mix ping: needs --s1u and --ping".into()));
+    let gtp = match args.s1u {
+        Some(address) => Some(Gtp::bind(address).await.with_context(|| taken(address))?),
+        None => None,
+    };
     let (news, progress) = if args.quiet { (None, None) } else { watched(devices.len() as u64) };
     let config = CrowdConfig {
         rate: args.rate,
@@ -126,9 +148,18 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         mix: args.mix.iter().map(|Share(act, weight)| (*act, *weight)).collect(),
         detach: !args.stay,
         options: args.options.options()?,
+        traffic: gtp.clone().zip(args.ping).map(|(gtp, to)| Arc::new(Echoes { gtp, to }) as Arc<dyn Traffic>),
         news,
     };
-    let enb = Enb::connect(args.enb.config(), Arc::new(NoUserPlane::default()), Events::default()).await;
+    let mut enb = args.enb.config();
+    if let Some(address) = args.s1u {
+        enb.user_plane = address;
+    }
+    let user_plane: Arc<dyn UserPlane> = match gtp {
+        Some(gtp) => Arc::new(gtp),
+        None => Arc::new(NoUserPlane::default()),
+    };
+    let enb = Enb::connect(enb, user_plane, Events::default()).await;
     let enb = enb.map_err(unreached)?;
     let (report, devices) = crowd::run(&enb, devices, config, stop).await;
     enb.shutdown().await;
@@ -196,6 +227,15 @@ impl fmt::Display for Shown<'_> {
         for (title, begun, done, took) in rows.chain([("behind schedule", late.count, late.count, late)]) {
             let times = [took.p50, took.p90, took.p99, took.max].map(|time| format!("{time:>9.1}")).concat();
             writeln!(f, "{title:<22}{begun:>9}{done:>9}{times}")?;
+        }
+        if let Some(traffic) = &report.traffic {
+            let took = &traffic.took;
+            let times = [took.p50, took.p90, took.p99, took.max].map(|time| format!("{time:>9.1}")).concat();
+            let begun = traffic.done + traffic.otherwise.values().sum::<u64>();
+            writeln!(f, "{:<22}{begun:>9}{:>9}{times}", "echo by the bearer", traffic.done)?;
+            for (what, count) in &traffic.otherwise {
+                writeln!(f, "{count} through the bearer: {what}")?;
+            }
         }
         for one in &report.procedures {
             for (what, count) in &one.otherwise {

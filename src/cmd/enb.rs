@@ -80,6 +80,11 @@ pub fn unreached(error: S1Error) -> anyhow::Error {
     }
 }
 
+/// What is wrong where GTP-U cannot be had.
+pub fn taken(address: IpAddr) -> String {
+    format!("{address}, port 2152: no user packets can be taken; has another eNB or gateway this address?")
+}
+
 /// An address, with S1AP's port unless another is given.
 pub fn mme(text: &str) -> Result<SocketAddr, String> {
     text.parse().or_else(|_| {

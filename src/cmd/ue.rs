@@ -19,11 +19,11 @@ use ue_sim::{
     },
     device::{self, Device},
     nas::Told,
-    user_plane::{Gate, Gtp, Pings, Tun, UeNet},
+    user_plane::{DEFAULT_MTU, Gate, Gtp, Pings, Tun, UeNet},
     usim::state,
 };
 
-use super::enb::{EnbArgs, OptionArgs, unreached};
+use super::enb::{EnbArgs, OptionArgs, taken, unreached};
 
 /// What stands below the options.
 const MORE: &str = "\
@@ -146,9 +146,6 @@ pub struct Args {
     steps: Vec<Step>,
 }
 
-/// IPv4 link MTU where the network names none: room for GTP-U in an Ethernet frame (TS 23.060 annex C).
-const DEFAULT_MTU: u16 = 1358;
-
 /// Runs the steps.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
@@ -167,11 +164,7 @@ async fn told(args: Args) -> anyhow::Result<()> {
         config.user_plane = address;
     }
     let gtp = match args.s1u {
-        Some(address) => Some(Gtp::bind(address).await.with_context(|| {
-            format!(
-                "{address}, port 2152: no user packets can be taken; has another eNB or gateway this address?"
-            )
-        })?),
+        Some(address) => Some(Gtp::bind(address).await.with_context(|| taken(address))?),
         None => None,
     };
     let user_plane: Arc<dyn UserPlane> = match &gtp {

@@ -6,6 +6,7 @@
 mod attach;
 mod authentication;
 mod command_line;
+mod crowd;
 mod gateway;
 mod identities;
 mod interface;

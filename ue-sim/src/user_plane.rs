@@ -8,10 +8,15 @@ mod gate;
 mod gtp;
 mod net;
 mod ping;
+mod traffic;
 mod tun;
 
 pub use gate::Gate;
 pub use gtp::{Gtp, Port};
 pub use net::{Datagrams, UeNet};
 pub use ping::{Echo, Pings};
+pub use traffic::Echoes;
 pub use tun::Tun;
+
+/// IPv4 link MTU in octets where the network names none: room for GTP-U in an Ethernet frame (TS 23.060 annex C).
+pub const DEFAULT_MTU: u16 = 1358;

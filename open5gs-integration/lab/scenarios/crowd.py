@@ -1,10 +1,11 @@
-"""A thousand UEs attach at a fixed rate."""
+"""A thousand UEs attach at a fixed rate, and each sends an echo through its bearer."""
 
 import json
 import os
 import resource
 import time
 
+import core
 from lab import PROVISIONING, UE
 
 
@@ -17,16 +18,20 @@ def run(lab):
     lab.roles.rest("POST", "/v1/credentials/import", devices.read_bytes(), "application/x-ndjson")
     before, begun = {**lab.core.cpu(), **lab.roles.cpu()}, time.monotonic()
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code, out, err = lab.roles.call("crowd", *UE, *PROVISIONING, "--credentials", devices, "--rate", lab.options.rate, "--hold", "2", "--json", "--quiet", timeout=900)
+    code, out, err = lab.roles.call("crowd", *UE, *PROVISIONING, "--credentials", devices, "--rate", lab.options.rate, "--hold", "2", "--s1u", "127.0.0.30", "--ping", core.GATEWAY, "--json", "--quiet", timeout=900)
     wall = time.monotonic() - begun
     (lab.out / "crowd.json").write_text(out)
     found = json.loads(out) if out.startswith("{") else {}
     attach = next((one for one in found.get("procedures", []) if one["procedure"] == "attach"), {})
     ours = {why: number for why, number in {**attach.get("otherwise", {}), **found.get("broken", {})}.items()}
     lab.report.row("crowd", f"{count} UEs attach at {lab.options.rate} a second", code == 0 and attach.get("done") == count, ours or f"{attach.get('done')} attached")
+    traffic = found.get("traffic") or {}
+    lab.report.row("crowd", "each has an echo come back through its bearer", traffic.get("done") == count, traffic.get("otherwise") or f"{traffic.get('done')} echoes")
     if attach:
         took = attach["took"]
         lab.report.fact("attach, ms", f"p50 {took['p50']}, p90 {took['p90']}, p99 {took['p99']}, max {took['max']}")
+        if traffic:
+            lab.report.fact("echo through the bearer, ms", f"p50 {traffic['took']['p50']}, p99 {traffic['took']['p99']}")
         lab.report.fact("attaches a second", round(found["attaches_per_second"], 1))
         lab.report.fact("the simulator was behind its schedule by, ms", f"p99 {found['late']['p99']}")
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -16,15 +16,13 @@ use ue_sim::{
     nas::UeOptions,
     provision::{Events, Options, Outcome, RnctListener, provision_with},
     tre::Tre,
-    user_plane::{Gate, Gtp, UeNet},
+    user_plane::{DEFAULT_MTU, Gate, Gtp, UeNet},
 };
 
 use super::story::{Network, Story};
 
 /// What comes over the network comes within this.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// IPv4 link MTU where the network names none: room for GTP-U in an Ethernet frame (TS 23.060 annex C).
-const DEFAULT_MTU: u16 = 1358;
 
 /// A real core to go through.
 #[derive(Debug, Clone, clap::Args)]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use schemas::identity::Imsi;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Asked, Enb, End, Patience, Report, S1Error, S1Ue};
 use crate::device::Device;
 use crate::latency::{Latency, Times};
-use crate::nas::{Procedure, UeOptions};
+use crate::nas::{Bearer, Procedure, UeOptions};
 
 /// How long an eNB waits for the release that it has asked for.
 const RELEASE: Patience = Patience(Duration::from_secs(15));
@@ -28,6 +30,18 @@ pub enum Act {
     Periodic,
     /// Detach and attach again.
     Anew,
+    /// An exchange through the bearer.
+    Traffic,
+}
+
+/// What UEs do with their bearers, other than to have them.
+#[async_trait]
+pub trait Traffic: std::fmt::Debug + Send + Sync {
+    /// One exchange of a UE that is attached and connected, through its default bearer; how long it took.
+    ///
+    /// # Errors
+    /// What became of it, in words that are the same for all UEs.
+    async fn exchange(&self, imsi: Imsi, bearer: &Bearer) -> Result<Duration, String>;
 }
 
 /// How the crowd behaves.
@@ -47,6 +61,8 @@ pub struct CrowdConfig {
     pub detach: bool,
     /// How each UE is.
     pub options: UeOptions,
+    /// What each UE does with its bearer as soon as it has one, and as [`Act::Traffic`].
+    pub traffic: Option<Arc<dyn Traffic>>,
     /// Who wants to know how far it is.
     pub news: Option<mpsc::UnboundedSender<News>>,
 }
@@ -77,6 +93,17 @@ pub struct ProcedureReport {
     pub took: Latency,
 }
 
+/// What all UEs together found out about their bearers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrafficReport {
+    /// Exchanges that came to their end.
+    pub done: u64,
+    /// The others, by what became of them.
+    pub otherwise: BTreeMap<String, u64>,
+    /// How long those that were done took.
+    pub took: Latency,
+}
+
 /// What a run found out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CrowdReport {
@@ -94,6 +121,8 @@ pub struct CrowdReport {
     pub late: Latency,
     /// By procedure.
     pub procedures: Vec<ProcedureReport>,
+    /// Through the bearers; `None` where nothing was sent.
+    pub traffic: Option<TrafficReport>,
     /// Detached by the network.
     pub detached_by_network: u64,
     /// The simulator could not go on with a UE, by why.
@@ -104,7 +133,9 @@ impl CrowdReport {
     /// Whether every procedure of every UE came to what was asked for.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.broken.is_empty() && self.procedures.iter().all(|one| one.otherwise.is_empty())
+        self.broken.is_empty()
+            && self.procedures.iter().all(|one| one.otherwise.is_empty())
+            && self.traffic.iter().all(|traffic| traffic.otherwise.is_empty())
     }
 }
 
@@ -113,6 +144,12 @@ struct Tally {
     done: u64,
     otherwise: BTreeMap<String, u64>,
     took: Times,
+}
+
+impl Tally {
+    fn new() -> Option<Self> {
+        Some(Self { begun: 0, done: 0, otherwise: BTreeMap::new(), took: Times::new()? })
+    }
 }
 
 #[derive(Default)]
@@ -124,6 +161,7 @@ struct Sums {
     resynchronised: u64,
     detached_by_network: u64,
     broken: BTreeMap<String, u64>,
+    traffic: Option<Tally>,
     last_attach: Option<Instant>,
 }
 
@@ -131,6 +169,7 @@ struct Sums {
 enum Word {
     Late(Duration),
     Report(Box<Report>),
+    Exchanged(Result<Duration, String>),
     Left,
     DetachedByNetwork,
     Broken(String),
@@ -149,10 +188,24 @@ impl Sums {
                 }
             }
             Word::Report(report) => self.report(&report),
+            Word::Exchanged(what) => self.exchanged(what),
             Word::Left => self.attached = self.attached.saturating_sub(1),
             Word::DetachedByNetwork => self.detached_by_network += 1,
             Word::Broken(why) => *self.broken.entry(why).or_default() += 1,
             Word::Ended => {}
+        }
+    }
+
+    fn exchanged(&mut self, what: Result<Duration, String>) {
+        let Some(tally) = self.traffic.take().or_else(Tally::new) else { return };
+        let tally = self.traffic.insert(tally);
+        tally.begun += 1;
+        match what {
+            Ok(took) => {
+                tally.done += 1;
+                tally.took.add(took);
+            }
+            Err(why) => *tally.otherwise.entry(why).or_default() += 1,
         }
     }
 
@@ -163,13 +216,8 @@ impl Sums {
             self.last_attach = Some(Instant::now());
         }
         self.resynchronised += u64::from(report.resynchronised);
-        let Some(times) = Times::new() else { return };
-        let tally = self.tallies.entry(report.procedure).or_insert_with(|| Tally {
-            begun: 0,
-            done: 0,
-            otherwise: BTreeMap::new(),
-            took: times,
-        });
+        let Some(new) = Tally::new() else { return };
+        let tally = self.tallies.entry(report.procedure).or_insert(new);
         tally.begun += 1;
         if report.is_success() {
             tally.done += 1;
@@ -219,7 +267,8 @@ pub async fn run(
     let mut crowd = JoinSet::new();
     for (n, device) in devices.into_iter().enumerate() {
         let begins = begun + due(n, config.rate, config.ramp);
-        let one = One { enb: enb.clone(), config: config.clone(), say: sender.clone(), n: n as u64 };
+        let one =
+            One { enb: enb.clone(), config: config.clone(), say: sender.clone(), n: n as u64, bearer: None };
         crowd.spawn(one.live(device, begins, stop.clone()));
     }
     drop(sender);
@@ -268,6 +317,11 @@ fn report(sums: Sums, ues: u64, begun: Instant) -> CrowdReport {
                 took: tally.took.latency(),
             })
             .collect(),
+        traffic: sums.traffic.map(|tally| TrafficReport {
+            done: tally.done,
+            otherwise: tally.otherwise,
+            took: tally.took.latency(),
+        }),
         detached_by_network: sums.detached_by_network,
         broken: sums.broken,
     }
@@ -279,6 +333,7 @@ struct One {
     config: Arc<CrowdConfig>,
     say: mpsc::UnboundedSender<Word>,
     n: u64,
+    bearer: Option<Bearer>,
 }
 
 impl One {
@@ -300,7 +355,7 @@ impl One {
     }
 
     async fn days(&mut self, ue: &mut S1Ue, stop: &CancellationToken) -> Result<(), S1Error> {
-        if !self.tell(ue.attach().await?) {
+        if !self.attach(ue).await? {
             return Ok(());
         }
         let until = Instant::now() + self.config.hold;
@@ -328,6 +383,25 @@ impl One {
         Ok(())
     }
 
+    /// Attaches, and does with the bearer what is to be done with it; whether it is attached.
+    async fn attach(&mut self, ue: &mut S1Ue) -> Result<bool, S1Error> {
+        let report = ue.attach().await?;
+        if let End::Attached { bearer } = &report.end {
+            self.bearer = Some(bearer.clone());
+        }
+        let attached = self.tell(report);
+        if attached {
+            self.exchange(ue).await;
+        }
+        Ok(attached)
+    }
+
+    async fn exchange(&self, ue: &S1Ue) {
+        if let (Some(traffic), Some(bearer)) = (&self.config.traffic, &self.bearer) {
+            self.say(Word::Exchanged(traffic.exchange(ue.nas().imsi(), bearer).await));
+        }
+    }
+
     /// What the network has begun.
     async fn answer(&mut self, ue: &mut S1Ue, asked: Asked) -> Result<bool, S1Error> {
         match asked {
@@ -337,7 +411,7 @@ impl One {
             Asked::Detached { reattach, .. } => {
                 self.say(Word::DetachedByNetwork);
                 self.say(Word::Left);
-                if reattach { Ok(self.tell(ue.attach().await?)) } else { Ok(false) }
+                if reattach { self.attach(ue).await } else { Ok(false) }
             }
         }
     }
@@ -350,6 +424,13 @@ impl One {
                 ue.idle(RELEASE).await?;
                 Ok(self.tell(ue.service_request(false).await?))
             }
+            Some(Act::Traffic) => {
+                if !ue.is_connected() && !self.tell(ue.service_request(false).await?) {
+                    return Ok(false);
+                }
+                self.exchange(ue).await;
+                Ok(true)
+            }
             Some(Act::Update) => Ok(self.tell(ue.tracking_area_update(false, false).await?)),
             Some(Act::Periodic) => {
                 ue.idle(RELEASE).await?;
@@ -361,7 +442,7 @@ impl One {
                 if !left {
                     return Ok(false);
                 }
-                Ok(self.tell(ue.attach().await?))
+                self.attach(ue).await
             }
         }
     }
