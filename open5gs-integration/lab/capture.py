@@ -4,6 +4,8 @@ import signal
 import subprocess
 import time
 
+import core
+
 
 class Capture:
     def __init__(self, path, expression=""):
@@ -23,7 +25,7 @@ class Capture:
 
     def fields(self, display, *fields):
         """The fields of the packets that a filter of Wireshark's lets through."""
-        command = ["tshark", "-r", str(self.path), "-Y", display, "-T", "fields"]
+        command = ["tshark", "-r", str(self.path), "-d", f"tcp.port=={core.SECOND_ICF},diameter", "-Y", display, "-T", "fields"]
         for field in fields:
             command += ["-e", field]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
