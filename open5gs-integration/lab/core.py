@@ -29,6 +29,8 @@ class Core:
     def __init__(self, prefix, out, own_hss, stand_in=None):
         self.prefix, self.out, self.own_hss, self.stand_in = prefix, out, own_hss, stand_in
         self.daemons = {}
+        #: Another ConnectPeer for the ICF, and who signs certificates for it.
+        self.connect = self.authority = None
 
     def _diameter(self, name, identity, realm, listen, peers):
         lines = [f'Identity = "{identity}";', f'Realm = "{realm}";', "Port = 3868;", "SecPort = 0;", "No_IPv6;"]
@@ -36,14 +38,22 @@ class Core:
         lines += ["No_SCTP;"] * (self.stand_in is not None)
         # freeDiameter wants a certificate of its Identity also where no peer is spoken to over TLS.
         pair = [self.out / f"{name}.crt", self.out / f"{name}.key"]
-        words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-        words += ["-subj", f"/CN={identity}", "-out", str(pair[0]), "-keyout", str(pair[1])]
-        subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
-        lines += [f'TLS_Cred = "{pair[0]}", "{pair[1]}";', f'TLS_CA = "{pair[0]}";']
+        if self.authority and name == "mme":
+            certificate, key = self.authority.sign(name, identity)
+            lines += [f'TLS_Cred = "{certificate}", "{key}";', f'TLS_CA = "{self.authority.certificate}";']
+        else:
+            lines += self._alone(pair, identity)
         for extension in ["dict_rfc5777", "dict_mip6i", "dict_nasreq", "dict_nas_mipv6", "dict_dcca", "dict_dcca_3gpp"]:
             lines.append(f'LoadExtension = "{self._extension(extension)}";')
         lines += [f'ConnectPeer = "{peer}" {{ {how} }};' for peer, how in peers]
         return self._file(f"{name}.conf", lines)
+
+    def _alone(self, pair, identity):
+        """A certificate that nobody else signs."""
+        words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+        words += ["-subj", f"/CN={identity}", "-out", str(pair[0]), "-keyout", str(pair[1])]
+        subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+        return [f'TLS_Cred = "{pair[0]}", "{pair[1]}";', f'TLS_CA = "{pair[0]}";']
 
     def _extension(self, name):
         found = sorted(self.prefix.glob(f"lib/**/freeDiameter/{name}.fdx"))
@@ -67,7 +77,7 @@ class Core:
         home = (f"hss.{HOME}", "ConnectTo = \"127.0.0.8\"; No_TLS;")
         if not self.own_hss:
             home = (f"hss.{HOME}", f'ConnectTo = "127.0.0.1"; Port = {SECOND_ICF}; No_TLS; Prefer_TCP;')
-        icf = (host, f'ConnectTo = "{address}"; Port = {port}; No_TLS; Prefer_TCP;')
+        icf = (host, self.connect or f'ConnectTo = "{address}"; Port = {port}; No_TLS; Prefer_TCP;')
         self.through_icf = through_icf
         refusing = (REFUSING[0], f'ConnectTo = "{REFUSING[2]}"; Port = {REFUSING[3]}; No_TLS; Prefer_TCP;')
         mme = self._diameter("mme", f"mme.{SERVING}", SERVING, MME, [icf, refusing] + [home] * (not through_icf))

@@ -6,7 +6,7 @@ import traceback
 
 from lab import Lab
 
-from . import answers, causes, crowd, provision, resynchronisation, restarts, shared, srsran, user_plane
+from . import answers, causes, crowd, provision, resynchronisation, restarts, shared, srsran, transports, user_plane
 
 SCENARIOS = {
     "provision": provision,
@@ -15,6 +15,7 @@ SCENARIOS = {
     "answers": answers,
     "restarts": restarts,
     "shared": shared,
+    "transports": transports,
     "user_plane": user_plane,
     "crowd": crowd,
     "srsran": srsran,
