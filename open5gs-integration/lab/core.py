@@ -31,6 +31,8 @@ class Core:
         self.daemons = {}
         #: Another ConnectPeer for the ICF, and who signs certificates for it.
         self.connect = self.authority = None
+        #: Folder of what `callhome open5gs config` wrote, to be used in place of what is here.
+        self.fragments = None
 
     def _diameter(self, name, identity, realm, listen, peers):
         lines = [f'Identity = "{identity}";', f'Realm = "{realm}";', "Port = 3868;", "SecPort = 0;", "No_IPv6;"]
@@ -61,6 +63,10 @@ class Core:
             raise RuntimeError(f"{self.prefix}/lib has no freeDiameter/{name}.fdx")
         return found[0]
 
+    def extensions(self):
+        """The folder of freeDiameter's extensions."""
+        return self._extension("dict_rfc5777").parent
+
     def _file(self, name, lines):
         path = self.out / name
         path.write_text("\n".join(lines) + "\n")
@@ -70,6 +76,13 @@ class Core:
         head = ["logger:", "  file:", f"    path: {self.out}/{name}.log", "  level: info"]
         head += ["global:", "  max:", "    ue: 4096", "    peer: 32"]
         return self._file(f"{name}.yaml", head + body)
+
+    def _fragment(self, name, ours):
+        """What goes into a daemon's section: the fragment of that name, where there is one."""
+        if self.fragments is None:
+            return ours
+        lines = (self.fragments / f"{name}.yaml").read_text().splitlines()
+        return [line for line in lines if line.startswith("  ")]
 
     def write(self, through_icf=False):
         """All configurations; with `through_icf`, the operator's IMSIs lead to the ICF too, which sends them on."""
@@ -81,6 +94,8 @@ class Core:
         self.through_icf = through_icf
         refusing = (REFUSING[0], f'ConnectTo = "{REFUSING[2]}"; Port = {REFUSING[3]}; No_TLS; Prefer_TCP;')
         mme = self._diameter("mme", f"mme.{SERVING}", SERVING, MME, [icf, refusing] + [home] * (not through_icf))
+        if self.fragments:
+            mme = self.fragments / "mme.conf"
         smf = self._diameter("smf", f"smf.{SERVING}", SERVING, "127.0.0.4", [(f"pcrf.{SERVING}", 'ConnectTo = "127.0.0.9"; No_TLS;')])
         pcrf = self._diameter("pcrf", f"pcrf.{SERVING}", SERVING, "127.0.0.9", [(f"smf.{SERVING}", 'ConnectTo = "127.0.0.4"; No_TLS;')])
         self._yaml("mme", [
@@ -90,12 +105,15 @@ class Core:
             "    client:", "      sgwc:", "        - address: 127.0.0.3", "      smf:", "        - address: 127.0.0.4",
             "  gummei:", "    - plmn_id: { mcc: 999, mnc: 70 }", "      mme_gid: 2", "      mme_code: 1",
             "  tai:", "    - plmn_id: { mcc: 999, mnc: 70 }", "      tac: 1",
-            "  hss_map:",
-            f"    - plmn_id: {{ mcc: 999, mnc: 71, realm: {realm}, host: {host} }}",
-            f"    - plmn_id: {{ mcc: 999, mnc: \"01\", realm: {realm}, host: {host} }}" if through_icf
-            else f"    - plmn_id: {{ mcc: 999, mnc: \"01\", realm: {HOME}, host: hss.{HOME} }}",
-            f"    - plmn_id: {{ mcc: 999, mnc: \"04\", realm: {REFUSING[1]}, host: {REFUSING[0]} }}",
-            f"    - plmn_id: {{ mcc: 999, mnc: \"05\", realm: {NOWHERE}, host: hss.{NOWHERE} }}",
+            *self._fragment("mme", [
+                "  hss_map:",
+                f"    - plmn_id: {{ mcc: 999, mnc: 71, realm: {realm}, host: {host} }}",
+                f"    - plmn_id: {{ mcc: 999, mnc: \"01\", realm: {realm}, host: {host} }}" if through_icf
+                else f"    - plmn_id: {{ mcc: 999, mnc: \"01\", realm: {HOME}, host: hss.{HOME} }}",
+                f"    - plmn_id: {{ mcc: 999, mnc: \"04\", realm: {REFUSING[1]}, host: {REFUSING[0]} }}",
+                f"    - plmn_id: {{ mcc: 999, mnc: \"05\", realm: {NOWHERE}, host: hss.{NOWHERE} }}",
+            ]),
+            "  metrics:", "    server:", f"      - address: {MME}",
             "  security:", "    integrity_order: [ EIA2, EIA1, EIA0 ]", "    ciphering_order: [ EEA0, EEA1, EEA2 ]",
             "  network_name:", "    full: Lab", "    short: Lab", "  mme_name: lab",
             "  time:", "    t3412:", "      value: 540",
@@ -104,28 +122,28 @@ class Core:
             client = icf if through_icf else (f"mme.{SERVING}", f'ConnectTo = "{MME}"; No_TLS;')
             hss = self._diameter("hss", f"hss.{HOME}", HOME, "127.0.0.8", [client])
             self._yaml("hss", ["db_uri: mongodb://127.0.0.1:27017/open5gs", "hss:", f"  freeDiameter: {hss}"])
-        policy = ["pcrf:", f"  freeDiameter: {pcrf}", "  policy:", "    - supi_range:"]
+        policy = ["  policy:", "    - supi_range:"]
         policy += [f"        - {first}-{last}" for first, last in (("999710000000000", "999719999999999"), ("999010000000000", "999019999999999"))]
         policy.append("      session:")
         for apn in APNS:
             policy += [f"        - name: {apn}", "          type: 1"]
             policy += ["          ambr: { downlink: { value: 1, unit: 2 }, uplink: { value: 1, unit: 2 } }"]
             policy += ["          qos: { index: 9, arp: { priority_level: 8, pre_emption_vulnerability: 1, pre_emption_capability: 1 } }"]
-        self._yaml("pcrf", policy)
+        self._yaml("pcrf", ["pcrf:", f"  freeDiameter: {pcrf}", *self._fragment("pcrf", policy)])
         session = ["  session:", f"    - subnet: {SUBNET}", f"      gateway: {GATEWAY}"]
         self._yaml("smf", [
             # Without `sbi` it is an SMF of EPC alone, which needs no NRF.
             "smf:", "  pfcp:", "    server:", "      - address: 127.0.0.4", "    client:", "      upf:", "        - address: 127.0.0.7",
             "  gtpc:", "    server:", "      - address: 127.0.0.4", "  gtpu:", "    server:", "      - address: 127.0.0.4",
-            *session, "  dns:", f"    - {GATEWAY}", "  mtu: 1400", "  ctf:", "    enabled: no", f"  freeDiameter: {smf}",
+            *self._fragment("smf", session), "  dns:", f"    - {GATEWAY}", "  mtu: 1400", "  ctf:", "    enabled: no", f"  freeDiameter: {smf}",
         ])
-        self._yaml("upf", ["upf:", "  pfcp:", "    server:", "      - address: 127.0.0.7", "  gtpu:", "    server:", "      - address: 127.0.0.7", *session, "      dev: ogstun"])
+        self._yaml("upf", ["upf:", "  pfcp:", "    server:", "      - address: 127.0.0.7", "  gtpu:", "    server:", "      - address: 127.0.0.7", *self._fragment("upf", [*session, "      dev: ogstun"])])
         self._yaml("sgwc", ["sgwc:", "  gtpc:", "    server:", "      - address: 127.0.0.3", "  pfcp:", "    server:", "      - address: 127.0.0.3", "    client:", "      sgwu:", "        - address: 127.0.0.6"])
         self._yaml("sgwu", ["sgwu:", "  pfcp:", "    server:", "      - address: 127.0.0.6", "  gtpu:", "    server:", "      - address: 127.0.0.6"])
 
     def start(self):
         """All daemons, those first that others ask; ends when the MME has its peers."""
-        order = ["hss"] * self.own_hss + ["pcrf", "upf", "sgwu"]
+        order = ["hss"] * (self.own_hss and "hss" not in self.daemons) + ["pcrf", "upf", "sgwu"]
         self._up(order)
         self._up(["smf", "sgwc"])
         self.start_mme()
@@ -136,7 +154,7 @@ class Core:
     def start_mme(self):
         self._up(["mme"])
         self.expect("mme", "CONNECTED TO 'icf")
-        if not self.through_icf:
+        if not (self.through_icf or self.fragments):
             self.expect("mme", "CONNECTED TO 'hss")
 
     def start_hss(self):

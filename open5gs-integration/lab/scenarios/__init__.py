@@ -6,10 +6,11 @@ import traceback
 
 from lab import Lab
 
-from . import answers, causes, crowd, provision, resynchronisation, restarts, shared, srsran, transports, user_plane
+from . import answers, causes, config, crowd, provision, resynchronisation, restarts, shared, srsran, transports, user_plane
 
 SCENARIOS = {
     "provision": provision,
+    "config": config,
     "resynchronisation": resynchronisation,
     "causes": causes,
     "answers": answers,
