@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     process::Command,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -21,6 +21,7 @@ use crate::{
     aka::Subscriber,
     child::{Child, tail},
     icf::{HOST, Icf, REALM, Settings},
+    network::Network,
     programs,
 };
 
@@ -49,9 +50,25 @@ impl Core {
     /// # Errors
     /// If the ICF or pycrate does not come up, or they do not come together.
     pub fn start(settings: &Settings) -> Result<Arc<Self>> {
-        let mut icf = Icf::new(settings)?;
+        Self::beside(Icf::new(settings)?)
+    }
+
+    /// One of this test's own on a host of its own, which two cables lead to ([`Network`]).
+    ///
+    /// # Errors
+    /// As [`Core::start`], and if this process may not make a host.
+    pub fn over_there(settings: &Settings) -> Result<Arc<Self>> {
+        Self::beside(Icf::over_there(settings, Network::new()?)?)
+    }
+
+    /// On the host of this ICF.
+    fn beside(mut icf: Icf) -> Result<Arc<Self>> {
         icf.start()?;
-        let mut command = Command::new(programs::python()?);
+        let python = programs::python()?;
+        let mut command = match icf.network() {
+            Ok(host) => host.icf_command(&python)?,
+            Err(_) => Command::new(python),
+        };
         command
             .arg(programs::workspace().join("tests/python/mme.py"))
             .args(["--hss", HOST, "--hss-realm", REALM, "--port", &icf.diameter.to_string()])
@@ -133,8 +150,10 @@ impl Core {
 pub struct Mme {
     /// Its process.
     pub core: Arc<Core>,
-    /// Where eNBs find it.
+    /// Where eNBs find it: the first of its addresses.
     pub at: SocketAddr,
+    /// All of its addresses, with the same port.
+    pub addresses: Vec<SocketAddr>,
     name: String,
     events: UnboundedReceiver<Value>,
     /// Events that came while another was waited for.
@@ -153,14 +172,27 @@ impl Mme {
     /// # Errors
     /// If it cannot.
     pub async fn listen(core: &Arc<Core>, policy: Value) -> Result<Self> {
+        let addresses = match core.icf.network() {
+            Ok(host) => host.icf().to_vec(),
+            Err(_) => vec![Ipv4Addr::LOCALHOST.into()],
+        };
+        Self::listen_at(core, &addresses, policy).await
+    }
+
+    /// As [`Mme::listen`], at these addresses of its host: one association may use them all.
+    ///
+    /// # Errors
+    /// As [`Mme::listen`].
+    pub async fn listen_at(core: &Arc<Core>, addresses: &[IpAddr], policy: Value) -> Result<Self> {
         let name = format!("mme{}", core.numbers.fetch_add(1, Ordering::Relaxed));
         let (sender, events) = unbounded_channel();
         locked(&core.routes).insert(name.clone(), sender);
-        let mut mme =
-            Self { core: core.clone(), at: ([127, 0, 0, 1], 0).into(), name, events, kept: Vec::new() };
-        let done = mme.order(json!({ "do": "listen", "policy": policy })).await?;
-        let port = done["port"].as_u64().context("it listens nowhere")?;
-        mme.at.set_port(u16::try_from(port)?);
+        let at = SocketAddr::new(*addresses.first().context("no address")?, 0);
+        let mut mme = Self { core: core.clone(), at, addresses: Vec::new(), name, events, kept: Vec::new() };
+        let done = mme.order(json!({ "do": "listen", "addresses": addresses, "policy": policy })).await?;
+        let port = u16::try_from(done["port"].as_u64().context("it listens nowhere")?)?;
+        mme.at.set_port(port);
+        mme.addresses = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
         Ok(mme)
     }
 

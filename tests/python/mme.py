@@ -1,6 +1,7 @@
 """An MME made of pycrate's S1AP and NAS and of python-diameter's S6a, driven by one JSON object a line.
 
-In, on standard input: {"do": "listen", "mme": NAME, "policy": {…}}, and whatever `Mme` has a method `do_…` for.
+In, on standard input: {"do": "listen", "mme": NAME, "addresses": […], "policy": {…}}, and whatever `Mme` has a method
+`do_…` for.
 Out, on standard output: one JSON object a line: what was ordered is `done`; `s1ap` and `nas` are messages as pycrate
 decodes them, with stream, PPID, and whether the MAC is right; `compared` says whether RES is XRES.
 
@@ -152,12 +153,12 @@ def milenage(policy):
 
 
 class Mme:
-    def __init__(self, name, core, policy):
+    def __init__(self, name, core, addresses, policy):
         self.name, self.core = name, core
         self.policy = {**POLICY, **policy}
         self.associations, self.connections, self.ues = [], {}, {}
         self.setups = list(self.policy["setups"])
-        self.listening = s1ap.listener()
+        self.listening = s1ap.listener(addresses)
         self.port = self.listening.getsockname()[1]
         core.selector.register(self.listening, selectors.EVENT_READ, self.accept)
 
@@ -810,7 +811,7 @@ class Core:
         name = order["mme"]
         try:
             if order["do"] == "listen":
-                self.mmes[name] = mme = Mme(name, self, order.get("policy", {}))
+                self.mmes[name] = mme = Mme(name, self, order["addresses"], order.get("policy", {}))
                 say("done", mme=name, port=mme.port)
             else:
                 mme = self.mmes[name]

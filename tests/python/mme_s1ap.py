@@ -10,6 +10,7 @@ SCTP = socket.IPPROTO_SCTP
 PPID = 18
 # Linux' numbers, RFC 6458.
 INITMSG, NODELAY, RECVRCVINFO, SNDINFO, RCVINFO = 2, 3, 32, 2, 3
+BINDX_ADD = 100
 
 
 class Association:
@@ -41,11 +42,18 @@ class Association:
         self.socket.close()
 
 
-def listener(port=0):
+def listener(addresses):
+    """At all of these addresses (RFC 6458 §9.1), with one port that the system chooses."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, SCTP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(SCTP, INITMSG, struct.pack("=HHHH", 16, 16, 0, 0))
-    listening.bind(("127.0.0.1", port))
+    first, *others = addresses
+    listening.bind((first, 0))
+    port = listening.getsockname()[1]
+    for address in others:
+        # struct sockaddr_in: the family in the host's order, the port in the network's.
+        sockaddr = struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(address) + bytes(8)
+        listening.setsockopt(SCTP, BINDX_ADD, sockaddr)
     listening.listen(16)
     return listening
 

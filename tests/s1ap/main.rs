@@ -12,6 +12,7 @@ mod identities;
 mod interface;
 mod malformed;
 mod mobility;
+mod paths;
 mod refusals;
 mod rig;
 mod security;

@@ -66,7 +66,13 @@ impl Rig {
         let mme = Mme::listen(core, policy).await?;
         let (sender, told) = mpsc::unbounded_channel();
         let plmn = "999-70".parse().map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        let mut config = EnbConfig { reconnect: Duration::from_millis(200), ..EnbConfig::new(mme.at, plmn) };
+        let mut config = EnbConfig {
+            mme: mme.addresses.clone(),
+            // An eNB of a core on another host is reached by both cables to it.
+            local: core.icf.network().map_or_else(|_| Vec::new(), |host| host.mme().to_vec()),
+            reconnect: Duration::from_millis(200),
+            ..EnbConfig::new(mme.at, plmn)
+        };
         if let Some(s1u) = s1u {
             config.user_plane = s1u.into();
         }

@@ -26,13 +26,13 @@ pub trait Connect: Send + Sync + 'static {
     async fn connect(&self, config: &EnbConfig) -> Result<Arc<dyn Association>, S1Error>;
 }
 
-/// Over SCTP of the kernel.
-struct Kernel;
+/// Over SCTP of the kernel, which tells of the paths of an association.
+struct Kernel(Events);
 
 #[async_trait]
 impl Connect for Kernel {
     async fn connect(&self, config: &EnbConfig) -> Result<Arc<dyn Association>, S1Error> {
-        Ok(Arc::new(Sctp::connect(config).await?))
+        Ok(Arc::new(Sctp::connect(config, self.0.clone()).await?))
     }
 }
 
@@ -108,7 +108,7 @@ impl Enb {
         user_plane: Arc<dyn UserPlane>,
         events: Events,
     ) -> Result<Self, S1Error> {
-        Self::connect_by(Arc::new(Kernel), config, user_plane, events).await
+        Self::connect_by(Arc::new(Kernel(events.clone())), config, user_plane, events).await
     }
 
     /// As [`connect`](Self::connect), by other means than the kernel's.

@@ -1,6 +1,7 @@
 //! What happens at an eNB and its UEs, for a person or a program to follow.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use schemas::identity::Imsi;
@@ -31,6 +32,14 @@ pub enum EventKind {
     },
     /// The association is gone, and why.
     Lost(String),
+    /// A path of the association is lost, or there again; the association goes on as long as one is left (RFC 9260
+    /// §5.4, §8.2).
+    Path {
+        /// The MME's address that it leads to.
+        to: SocketAddr,
+        /// Whether it can be used.
+        usable: bool,
+    },
     /// The MME resets the interface, or part of it.
     Reset(String),
     /// The MME is overloaded (`true`), or no more.
@@ -60,6 +69,12 @@ impl fmt::Display for EventKind {
                 write!(f, "S1 is set up with MME {mme}, which serves {}", gummeis.join(", "))
             }
             Self::Lost(why) => write!(f, "the association with the MME is lost: {why}"),
+            Self::Path { to, usable: false } => {
+                write!(f, "a path of the association is lost: that to {to}; it goes on by the others")
+            }
+            Self::Path { to, usable: true } => {
+                write!(f, "a path of the association can be used: that to {to}")
+            }
             Self::Reset(cause) => write!(f, "the MME resets: {cause}"),
             Self::Overload(true) => f.write_str("the MME is overloaded"),
             Self::Overload(false) => f.write_str("the MME is not overloaded any more"),

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use oxirush_sctp::{
-    BindxFlags, ConnectedSocket, InitParams, NotificationOrData, SendOptions, Socket, SocketToAssociation,
+    BindxFlags, ConnectedSocket, Event, InitParams, Notification, NotificationOrData, PeerAddressState,
+    SendOptions, Socket, SocketToAssociation, SubscribeEventAssocId,
 };
 use tokio::sync::{Mutex, mpsc};
 
-use super::{EnbConfig, S1Error};
+use super::{EnbConfig, EventKind, Events, S1Error};
 
 /// Payload protocol identifier of S1AP, TS 36.412 §7.
 const PPID: u32 = 18;
@@ -36,14 +37,16 @@ pub trait Association: Send + Sync + 'static {
 pub struct Sctp {
     socket: ConnectedSocket,
     streams: u16,
+    events: Events,
 }
 
 impl Sctp {
-    /// Makes the association.
+    /// Makes the association: from all local addresses of `config` to all of the MME's, which are its paths
+    /// (RFC 6458 §9.1, §9.9). What becomes of a path is told to `events`.
     ///
     /// # Errors
     /// If the kernel has no SCTP, or the MME does not take it.
-    pub async fn connect(config: &EnbConfig) -> Result<Self, S1Error> {
+    pub async fn connect(config: &EnbConfig, events: Events) -> Result<Self, S1Error> {
         let failed = |source: io::Error| {
             let mme = config.mme.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             match source.raw_os_error() {
@@ -60,6 +63,7 @@ impl Sctp {
             socket.options().set_nodelay(true)?;
             socket.options().set_init_params(InitParams::streams(STREAMS, STREAMS))?;
             socket.options().set_max_message_size(LARGEST);
+            socket.options().subscribe_events(&[Event::Address], SubscribeEventAssocId::All)?;
             if !config.local.is_empty() {
                 let local: Vec<_> = config.local.iter().map(|address| SocketAddr::new(*address, 0)).collect();
                 socket.bindx(&local, BindxFlags::Add)?;
@@ -68,7 +72,7 @@ impl Sctp {
         };
         let (socket, _) = opened().map_err(failed)?.connectx(&config.mme).await.map_err(failed)?;
         let streams = socket.status().map_err(failed)?.outstreams.max(1);
-        Ok(Self { socket, streams })
+        Ok(Self { socket, streams, events })
     }
 }
 
@@ -87,9 +91,17 @@ impl Association for Sctp {
         loop {
             match self.socket.recv().await? {
                 Some(NotificationOrData::Data(message)) => return Ok(Some(message.payload)),
-                // Notifications are subscribed to by nobody.
-                Some(_) => {}
+                Some(NotificationOrData::Notification(Notification::PeerAddressChange(change))) => {
+                    let usable = match change.state {
+                        PeerAddressState::Available => true,
+                        PeerAddressState::Unreachable => false,
+                        _ => continue,
+                    };
+                    self.events.tell(None, EventKind::Path { to: change.address, usable });
+                }
                 None => return Ok(None),
+                // No other is subscribed to.
+                Some(_) => {}
             }
         }
     }
