@@ -132,7 +132,7 @@ pub struct Args {
     /// The network namespace that the TUN device is made in, as `ip netns add` names it. The eNB stays in this one.
     #[arg(long, value_name = "NAME", requires = "tun")]
     netns: Option<String>,
-    /// Keep the USIM's sequence numbers in this file between runs.
+    /// Keep the USIM's sequence numbers in this file between runs: written at each authentication, before its answer.
     #[arg(long, value_name = "FILE")]
     usim_state: Option<PathBuf>,
     /// Print each step as a line of JSON.
@@ -173,7 +173,12 @@ async fn told(args: Args) -> anyhow::Result<()> {
     };
     let enb = Enb::connect(config, user_plane, Events::to(sender)).await;
     let enb = enb.map_err(unreached)?;
-    let ue = S1Ue::new(&enb, device, options);
+    let mut ue = S1Ue::new(&enb, device, options);
+    if let Some(file) = args.usim_state.clone() {
+        ue = ue.keeping(Box::new(move |device| {
+            state::save(&file, [(device.imsi, &device.usim)]).map_err(|error| error.to_string())
+        }));
+    }
     let default = [Do::Attach, Do::Detach].map(|what| Step { what, may_fail: false });
     let steps = if args.steps.is_empty() { &default[..] } else { &args.steps };
     let mut runner = Runner {
@@ -186,15 +191,11 @@ async fn told(args: Args) -> anyhow::Result<()> {
         json: args.json,
     };
     let done = runner.steps(steps).await;
-    let ue = runner.ue;
-    let kept = args.usim_state.as_deref().map(|file| keep(file, ue.device())).transpose();
-    drop(ue);
+    drop(runner);
     enb.shutdown().await;
     drop(enb);
     teller.await.context("the steps could not be told")?;
-    done?;
-    kept?;
-    Ok(())
+    done
 }
 
 fn chosen(args: &Args) -> anyhow::Result<Device> {
@@ -209,10 +210,6 @@ fn chosen(args: &Args) -> anyhow::Result<Device> {
         Some(sqn) => device.with_sqn(sqn),
         None => device,
     })
-}
-
-fn keep(file: &std::path::Path, device: &Device) -> anyhow::Result<()> {
-    Ok(state::save(file, [(device.imsi, &device.usim)])?)
 }
 
 /// The UE, and what it has by now.

@@ -1,25 +1,36 @@
 //! `callhome ue` as its users start it.
 
-use std::process::Command;
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Command,
+};
 
 use anyhow::{Result, ensure};
 use harness::{
     callhome,
+    child::Child,
     mme::{Core, Mme},
 };
 use serde_json::{Value, json};
 
 use crate::rig::run;
 
-fn ue(mme: &Mme, file: &std::path::Path, steps: &[&str]) -> Result<(Option<i32>, Vec<Value>, String)> {
-    let output = Command::new(callhome::binary()?)
+fn command(mme: &Mme, file: &Path, arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(callhome::binary()?);
+    command
         .args(["ue", "--json", "--plmn", "999-70", "--tac", "1", "--apn", "provisioning"])
         .arg("--mme")
         .arg(mme.at.to_string())
         .arg("--credentials")
         .arg(file)
-        .args(steps)
-        .output()?;
+        .args(arguments);
+    Ok(command)
+}
+
+/// Exit code, lines of JSON, standard error.
+fn ue(mme: &Mme, file: &Path, arguments: &[&str]) -> Result<(Option<i32>, Vec<Value>, String)> {
+    let output = command(mme, file, arguments)?.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     Ok((output.status.code(), lines, String::from_utf8_lossy(&output.stderr).into_owned()))
@@ -71,6 +82,70 @@ fn every_step_of_callhome_ue_comes_to_what_was_asked_for() -> Result<()> {
         ensure!(lines.iter().any(|line| line["end"] == "refused"), "{lines:?}");
         let (code, _, errors) = ue(&mme, &file, &["try:nothing"])?;
         ensure!(code == Some(2) && errors.contains("try: before one of them"), "{code:?}: {errors}");
+        Ok(())
+    })
+}
+
+/// The process is killed as soon as its UE is attached: what the USIM has accepted is in its file (TS 33.102 annex
+/// C.2.2), so that it is never accepted again, and the next attach needs no resynchronisation.
+#[test]
+fn a_usim_remembers_what_it_has_answered_although_callhome_ue_is_killed() -> Result<()> {
+    run(async {
+        let core = Core::shared()?;
+        let mut mme = Mme::listen(&core, json!({ "reuse": false })).await?;
+        let folder = tempfile::tempdir()?;
+        let (file, kept) = (folder.path().join("devices.ndjson"), folder.path().join("usim.ndjson"));
+        let subscriber = core.subscriber()?;
+        std::fs::write(&file, subscriber.line() + "\n")?;
+        let kept = kept.to_string_lossy().into_owned();
+        let killed = |mme: &Mme| -> Result<()> {
+            let steps = ["--usim-state", &kept, "attach", "wait:60"];
+            let log = folder.path().join("ue.log");
+            let (mut child, output) = Child::start_piped("callhome ue", command(mme, &file, &steps)?, &log)?;
+            let mut lines = BufReader::new(output).lines();
+            let attached = lines.any(|line| line.is_ok_and(|line| line.contains("\"end\":\"attached\"")));
+            ensure!(attached, "{}", child.log());
+            child.kill()
+        };
+        let resynchronised = |lines: &[Value]| {
+            lines.iter().find(|line| line["procedure"] == "attach").map(|line| line["resynchronised"] == true)
+        };
+        let again = ["--usim-state", &kept, "attach", "detach"];
+
+        killed(&mme)?;
+        let (code, lines, errors) = ue(&mme, &file, &again)?;
+        ensure!(code == Some(0) && resynchronised(&lines) == Some(false), "{code:?}: {errors} {lines:?}");
+
+        // A vector that somebody has recorded, and sends again after the UE was killed.
+        let vector = json!({ "k": hex::encode(subscriber.k), "opc": hex::encode(subscriber.opc),
+            "sqn": "000000100000", "amf": "8000" });
+        mme.policy(json!({ "vector": vector })).await?;
+        killed(&mme)?;
+        mme.forget_events();
+        let (code, lines, errors) = ue(&mme, &file, &again)?;
+        ensure!(mme.nas("EMMAuthenticationFailure").await?["cause"] == 21);
+        ensure!(code == Some(0) && resynchronised(&lines) == Some(true), "{code:?}: {errors} {lines:?}");
+        Ok(())
+    })
+}
+
+/// A number that cannot be remembered is not answered.
+#[test]
+fn a_usim_whose_state_cannot_be_kept_does_not_answer() -> Result<()> {
+    run(async {
+        let core = Core::shared()?;
+        let mut mme = Mme::listen(&core, json!({})).await?;
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("devices.ndjson");
+        std::fs::write(&file, core.subscriber()?.line() + "\n")?;
+        let nowhere = folder.path().join("no folder/usim.ndjson").to_string_lossy().into_owned();
+        let (code, _, errors) = ue(&mme, &file, &["--usim-state", &nowhere, "attach"])?;
+        ensure!(
+            code == Some(1) && errors.contains("cannot be kept") && errors.contains("no folder"),
+            "{errors}"
+        );
+        mme.nas("EMMAttachRequest").await?;
+        ensure!(mme.left("nas", |event| event["name"] == "EMMAuthenticationResponse") == 0);
         Ok(())
     })
 }

@@ -23,4 +23,4 @@ pub use error::S1Error;
 pub use event::{Event, EventKind, Events};
 pub use messages::{Erab, cause_words};
 pub use transport::{Association, Memory, Sctp, pair};
-pub use ue::{Asked, End, Patience, Report, S1Ue};
+pub use ue::{Asked, End, Keeper, Patience, Report, S1Ue};

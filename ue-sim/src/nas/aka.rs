@@ -24,6 +24,7 @@ impl Ue {
         }
         match self.device.usim.authenticate(&Challenge::new(rand, autn), self.serving) {
             Authentication::Accepted(accepted) => {
+                self.out.push(Output::Keep);
                 self.tell(Told::NetworkAuthenticated { sqn: accepted.sqn().to_string() });
                 let res = NasAuthenticationResponseParameter::from_res(accepted.res())?;
                 self.partial = Some(Partial { ksi, kasme: accepted.kasme().clone() });

@@ -8,6 +8,9 @@ use super::Bearer;
 /// What the state machine wants done, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
+    /// What the USIM remembers has changed: it is to be kept before what follows is done, so that a number that was
+    /// answered is never accepted again (TS 33.102 annex C.2.2).
+    Keep,
     /// A NAS message for the MME.
     Send(Vec<u8>),
     /// A timer starts anew, to expire after this.

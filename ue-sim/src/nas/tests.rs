@@ -182,6 +182,18 @@ fn a_challenge_that_comes_again_gets_the_same_res() {
     assert!(matches!(told(&outputs)[..], [Told::SynchronisationFailure { .. }]), "{outputs:?}");
 }
 
+/// TS 33.102 annex C.2.2: a number is remembered before it is answered.
+#[test]
+fn what_the_usim_accepts_is_kept_before_its_answer_is_sent() {
+    let mut ue = ue();
+    ue.attach().unwrap();
+    let outputs = down(&mut ue, AUTHENTICATION_REQUEST);
+    let at = |wanted: fn(&Output) -> bool| outputs.iter().position(wanted).unwrap();
+    assert!(at(|output| *output == Output::Keep) < at(|output| matches!(output, Output::Send(_))));
+    // The same again changes nothing.
+    assert!(!down(&mut ue, AUTHENTICATION_REQUEST).contains(&Output::Keep));
+}
+
 /// §5.5.1.2.6 b, §5.5.3.2.6 b, §5.6.1.6 b, §5.5.2.2.4 b: the connection ends in the middle.
 #[test]
 fn a_procedure_whose_connection_ends_is_given_up() {

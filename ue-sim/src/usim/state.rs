@@ -52,7 +52,11 @@ impl UsimState {
     /// The state of `usim`, known as `imsi`.
     #[must_use]
     pub fn of(imsi: Imsi, usim: &Usim) -> Self {
-        let entries = (0u8..).zip(*usim.sqn().entries());
+        Self::with(imsi, usim.sqn())
+    }
+
+    fn with(imsi: Imsi, sqn: &SqnArray) -> Self {
+        let entries = (0u8..).zip(*sqn.entries());
         Self { imsi, seq_ms: entries.filter(|(_, seq)| *seq > 0).collect() }
     }
 
@@ -93,22 +97,29 @@ pub fn load(file: &Path) -> Result<BTreeMap<Imsi, SqnArray>, StateError> {
 }
 
 /// Writes the states to `file` so that a crash leaves either the old ones or the new ones: into a file beside
-/// it, to the disk, then renamed over it.
+/// it, to the disk, then renamed over it. Other USIMs in the file stay as they are.
 ///
 /// # Errors
-/// If that cannot be done; the old file is then as it was.
+/// If that cannot be done, or a line of the file is no state; the old file is then as it was.
 pub fn save<'a>(file: &Path, usims: impl IntoIterator<Item = (Imsi, &'a Usim)>) -> Result<(), StateError> {
+    let mut states = load(file)?;
+    states.extend(usims.into_iter().map(|(imsi, usim)| (imsi, usim.sqn().clone())));
     let write = || -> io::Result<()> {
         let mut beside = file.as_os_str().to_owned();
         beside.push(format!(".{}.new", std::process::id()));
         let written = File::create(&beside).and_then(|out| {
             let mut out = BufWriter::new(out);
-            for (imsi, usim) in usims {
-                serde_json::to_writer(&mut out, &UsimState::of(imsi, usim))?;
+            for (imsi, sqn) in &states {
+                serde_json::to_writer(&mut out, &UsimState::with(*imsi, sqn))?;
                 out.write_all(b"\n")?;
             }
             out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            fs::rename(&beside, file)
+            fs::rename(&beside, file)?;
+            // The new name too has to be on the disk.
+            match file.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+                _ => File::open(".")?.sync_all(),
+            }
         });
         if written.is_err() {
             // The error that matters is the first one; what is left beside is only clutter.
@@ -142,6 +153,22 @@ mod tests {
         assert_eq!(&again, usim.sqn());
         assert_eq!(again.accept(Sqn::new(41, 3)), Err(NotFresh::Used));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside the file");
+    }
+
+    #[test]
+    fn others_in_the_file_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("usim.json");
+        let key = Key128::new([7; 16]);
+        let (mut one, mut other) = (Usim::new(&key, &key), Usim::new(&key, &key));
+        let imsis: [Imsi; 2] = ["001010000000001", "001010000000002"].map(|imsi| imsi.parse().unwrap());
+        one.sqn.accept(Sqn::new(41, 3)).unwrap();
+        other.sqn.accept(Sqn::new(7, 0)).unwrap();
+        save(&file, [(imsis[0], &one), (imsis[1], &other)]).unwrap();
+        one.sqn.accept(Sqn::new(42, 3)).unwrap();
+        save(&file, [(imsis[0], &one)]).unwrap();
+        let states = load(&file).unwrap();
+        assert_eq!((&states[&imsis[0]], &states[&imsis[1]]), (one.sqn(), other.sqn()));
     }
 
     #[test]

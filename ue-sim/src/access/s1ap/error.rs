@@ -38,6 +38,9 @@ pub enum S1Error {
     /// A message could not be written.
     #[error("S1AP: {0}")]
     Codec(String),
+    /// What the USIM remembers cannot be kept. What would have followed is not done.
+    #[error("the UE does not go on, for what its USIM remembers cannot be kept: {0}")]
+    Keep(String),
     /// NAS.
     #[error("NAS: {0}")]
     Nas(#[from] crate::nas::NasError),

@@ -111,6 +111,9 @@ enum Happened {
     DataWaits,
 }
 
+/// Keeps what a device's USIM remembers where it outlives the process; in words why it cannot.
+pub type Keeper = Box<dyn FnMut(&Device) -> Result<(), String> + Send + Sync>;
+
 /// A UE at an eNB.
 pub struct S1Ue {
     enb: Enb,
@@ -125,6 +128,7 @@ pub struct S1Ue {
     wanted: Option<Arc<Notify>>,
     /// What has happened while nobody listened.
     unheard: Vec<Happened>,
+    keeper: Option<Keeper>,
 }
 
 impl std::fmt::Debug for S1Ue {
@@ -165,7 +169,17 @@ impl S1Ue {
             erabs: BTreeMap::new(),
             wanted,
             unheard: Vec::new(),
+            keeper: None,
         }
+    }
+
+    /// Has `keeper` called whenever the USIM remembers something new, before the UE acts upon it: whenever the process
+    /// ends, what was kept is not behind what the network has seen. If it fails, the procedure ends with
+    /// [`S1Error::Keep`].
+    #[must_use]
+    pub fn keeping(mut self, keeper: Keeper) -> Self {
+        self.keeper = Some(keeper);
+        self
     }
 
     /// Its NAS: state and bearers.
@@ -430,6 +444,11 @@ impl S1Ue {
         let mut happened = Vec::new();
         for output in outputs {
             match output {
+                Output::Keep => {
+                    if let Some(keeper) = &mut self.keeper {
+                        keeper(self.nas.device()).map_err(S1Error::Keep)?;
+                    }
+                }
                 Output::Send(nas) => self.send_nas(&nas, cause).await?,
                 Output::Start(timer, length) => {
                     self.timers.insert(timer, Instant::now() + length);
