@@ -1,7 +1,8 @@
 //! Authentication, TS 24.301 §5.4.2, with vectors of the ICF.
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use harness::aka::Subscriber;
+use serde_json::{Value, json};
 use ue_sim::{
     access::s1ap::{End, S1Ue},
     nas::UeOptions,
@@ -33,19 +34,91 @@ fn a_vector_without_the_separation_bit_is_refused() -> Result<()> {
     run(async {
         let mut rig = Rig::new(json!({})).await?;
         let subscriber = rig.mme.core.subscriber()?;
-        let vector = |amf: &str, sqn: &str| {
-            json!({ "vector": { "k": hex::encode(subscriber.k), "opc": hex::encode(subscriber.opc), "sqn": sqn,
-                "amf": amf } })
-        };
-        rig.mme.policy(vector("0000", "000000000020")).await?;
+        rig.mme.policy(vector(&subscriber, "0000", "000000000020")).await?;
         let phone = rig.phone_of(&subscriber, UeOptions::default())?;
         let report = phone.attach().await?;
         ensure!(report.network_refused == Some(26), "{report:?}");
         ensure!(rig.mme.nas("EMMAuthenticationFailure").await?["cause"] == 26);
         // The number counts as not seen: with the bit it is accepted.
-        rig.mme.policy(vector("8000", "000000000020")).await?;
+        rig.mme.policy(vector(&subscriber, "8000", "000000000020")).await?;
         let report = phone.attached().await?;
         ensure!(report.network_refused.is_none() && !report.resynchronised, "{report:?}");
+        Ok(())
+    })
+}
+
+/// A vector of the MME's own.
+fn vector(subscriber: &Subscriber, amf: &str, sqn: &str) -> Value {
+    json!({ "vector": { "k": hex::encode(subscriber.k), "opc": hex::encode(subscriber.opc), "sqn": sqn, "amf": amf } })
+}
+
+/// The UE has let go by itself, and does not use the cell until it is switched off (§5.4.2.7 f).
+async fn has_let_go(rig: &mut Rig, phone: &Phone) -> Result<()> {
+    let request = rig.mme.s1ap("UEContextReleaseRequest").await?;
+    let cause = &request["ies"]["Cause"];
+    ensure!(cause == &json!(["radioNetwork", "radio-connection-with-ue-lost"]), "{request}");
+    phone.until("idle", |state| !state.connected).await?;
+    let refused = phone.attach().await;
+    ensure!(refused.as_ref().is_err_and(|error| error.to_string().contains("barred")), "{refused:?}");
+    ensure!(phone.detach(true).await?.is_success());
+    Ok(())
+}
+
+/// §5.4.2.7 c, e: the MME does not come back to a refusal within T3418 (20 s) or T3420 (15 s).
+#[test]
+fn a_network_that_does_not_come_back_to_a_refusal_is_not_genuine() -> Result<()> {
+    run(async {
+        for (another_key, timer) in [(true, 20), (false, 15)] {
+            let mut rig = Rig::new(json!({ "silent": ["EMMAuthenticationFailure"] })).await?;
+            let subscriber = rig.mme.core.subscriber()?;
+            let mut vectors = subscriber.clone();
+            vectors.k[0] ^= u8::from(another_key);
+            // SEQ 0 is fresh to nobody.
+            rig.mme.policy(vector(&vectors, "8000", "000000000000")).await?;
+            let phone = rig.phone_of(&subscriber, UeOptions::default())?;
+            let report = phone.attach().await?;
+            ensure!(report.end == End::NetworkNotGenuine, "{report:?}");
+            let took = report.took.as_secs();
+            ensure!((timer..timer + 3).contains(&took), "after {took} s, not {timer}");
+            rig.told("the network is not genuine").await?;
+            has_let_go(&mut rig, &phone).await?;
+            rig.mme.policy(json!({ "vector": null, "silent": [] })).await?;
+            phone.attached().await?;
+        }
+        Ok(())
+    })
+}
+
+/// §5.4.2.7 c, d, e: #20, #26 and #21, one after another; but two, and then a genuine challenge, are forgiven.
+#[test]
+fn a_network_that_fails_three_times_in_a_row_is_not_genuine() -> Result<()> {
+    run(async {
+        for third_is_genuine in [true, false] {
+            let mut rig = Rig::new(json!({ "silent": ["EMMAuthenticationFailure"] })).await?;
+            let subscriber = rig.mme.core.subscriber()?;
+            let mut other = subscriber.clone();
+            other.k[0] ^= 1;
+            rig.mme.policy(vector(&other, "8000", "000000000020")).await?;
+            let phone = rig.phone_of(&subscriber, UeOptions::default())?;
+            let imsi = phone.imsi.clone();
+            let attach = tokio::spawn(async move { (phone.attach().await, phone) });
+            ensure!(rig.mme.nas("EMMAuthenticationFailure").await?["cause"] == 20);
+            rig.mme.policy(vector(&subscriber, "0000", "000000000020")).await?;
+            rig.mme.order(json!({ "do": "authenticate", "imsi": imsi })).await?;
+            ensure!(rig.mme.nas("EMMAuthenticationFailure").await?["cause"] == 26);
+            let sqn = if third_is_genuine { "000000000020" } else { "000000000000" };
+            rig.mme.policy(vector(&subscriber, "8000", sqn)).await?;
+            rig.mme.order(json!({ "do": "authenticate", "imsi": imsi })).await?;
+            let (report, phone) = attach.await?;
+            let report = report?;
+            if third_is_genuine {
+                ensure!(report.is_success(), "{report:?}");
+                continue;
+            }
+            ensure!(rig.mme.nas("EMMAuthenticationFailure").await?["cause"] == 21);
+            ensure!(report.end == End::NetworkNotGenuine, "{report:?}");
+            has_let_go(&mut rig, &phone).await?;
+        }
         Ok(())
     })
 }

@@ -2,7 +2,7 @@
 //! messages and expired timers go in, NAS messages and timers come out.
 //!
 //! Rooms: [`Ue`] is the state and what the user can ask for; `downlink` takes what the MME sends, `aka` and `security`
-//! are the two security procedures, `esm` the bearers, `messages` what a UE writes; [`cause`] says in words what a
+//! are the two security procedures, `genuine` what becomes of a network that fails the first of them, `esm` the bearers, `messages` what a UE writes; [`cause`] says in words what a
 //! cause means for the device.
 
 mod aka;
@@ -10,6 +10,7 @@ pub mod cause;
 mod downlink;
 mod esm;
 mod event;
+mod genuine;
 mod messages;
 mod security;
 mod ue;

@@ -14,17 +14,20 @@ impl Ue {
             return Err(NasError::Codec("AUTHENTICATION REQUEST: RAND and AUTN have 16 octets".into()));
         };
         let ksi = request.nas_key_set_identifier_asme.ksi();
+        let before = self.undoubted();
         // §5.4.2.3: the answer was lost on its way. The USIM is not asked twice: for it the number is not fresh any more.
         if let (Some(challenged), Some(partial)) = (&self.challenged, &mut self.partial)
             && challenged.rand == *rand
         {
             partial.ksi = ksi;
             let res = NasAuthenticationResponseParameter::from_res(&challenged.res)?;
+            self.trust(before);
             return self.send(&NasEpsMessage::new_emm(NasAuthenticationResponse::new(res)));
         }
         match self.device.usim.authenticate(&Challenge::new(rand, autn), self.serving) {
             Authentication::Accepted(accepted) => {
                 self.out.push(Output::Keep);
+                self.trust(before);
                 self.tell(Told::NetworkAuthenticated { sqn: accepted.sqn().to_string() });
                 let res = NasAuthenticationResponseParameter::from_res(accepted.res())?;
                 self.partial = Some(Partial { ksi, kasme: accepted.kasme().clone() });
@@ -38,13 +41,17 @@ impl Ue {
                     .with_authentication_failure_parameter(NasAuthenticationFailureParameter::from_auts(
                         auts,
                     ));
-                self.send(&NasEpsMessage::new_emm(failure))
+                self.send(&NasEpsMessage::new_emm(failure))?;
+                self.refuse(before, Timer::T3420);
+                Ok(())
             }
             refused @ (Authentication::MacFailure | Authentication::NonEpsUnacceptable) => {
                 let cause = refused.emm_cause().unwrap_or(EmmCause::MacFailure.as_u8());
                 self.tell(Told::NetworkRefused { cause });
                 let failure = NasAuthenticationFailure::new(messages::emm_cause(cause));
-                self.send(&NasEpsMessage::new_emm(failure))
+                self.send(&NasEpsMessage::new_emm(failure))?;
+                self.refuse(before, Timer::T3418);
+                Ok(())
             }
         }
     }

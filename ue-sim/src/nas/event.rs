@@ -17,11 +17,13 @@ pub enum Output {
     Start(Timer, Duration),
     /// A timer stops.
     Stop(Timer),
+    /// The radio connection is released at this end alone: the network is not told (TS 24.301 §5.4.2.7 f).
+    Release,
     /// Something for people and callers to know.
     Told(Told),
 }
 
-/// EMM timers of a UE, TS 24.301 table 10.2.1.
+/// EMM timers of a UE, TS 24.301 table 10.2.1, and that of a barred cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Timer {
     /// An attach is under way.
@@ -32,18 +34,26 @@ pub enum Timer {
     T3416,
     /// A service request is under way.
     T3417,
+    /// A challenge was refused with #20 or #26, and another has to come.
+    T3418,
+    /// A challenge was refused with #21, and another has to come.
+    T3420,
     /// A detach is under way.
     T3421,
     /// A tracking area update is under way.
     T3430,
+    /// A cell that is barred is not used so long (TS 36.304 §5.3.1).
+    Barred,
 }
 
 impl Timer {
-    /// Its length where the network does not give one, TS 24.301 table 10.2.1.
+    /// Its length where the network does not give one, TS 24.301 table 10.2.1, TS 36.304 §5.3.1.
     #[must_use]
     pub const fn length(self) -> Duration {
         match self {
-            Self::T3410 | Self::T3421 | Self::T3430 => Duration::from_secs(15),
+            Self::T3410 | Self::T3420 | Self::T3421 | Self::T3430 => Duration::from_secs(15),
+            Self::T3418 => Duration::from_secs(20),
+            Self::Barred => Duration::from_secs(300),
             Self::T3416 => Duration::from_secs(30),
             Self::T3417 => Duration::from_secs(5),
             Self::T3412 => Duration::from_secs(54 * 60),
@@ -127,6 +137,11 @@ pub enum Told {
         /// The cause sent.
         cause: u8,
     },
+    /// The network counts as false, and the cell as barred (TS 24.301 §5.4.2.7 f).
+    NetworkNotGenuine {
+        /// Why.
+        why: String,
+    },
     /// AUTHENTICATION REJECT: the network does not accept RES (TS 24.301 §5.4.2.5).
     AuthenticationRejected,
     /// NAS security is in use, with these algorithms (TS 24.301 §5.4.3).
@@ -203,6 +218,13 @@ impl fmt::Display for Told {
             Self::SynchronisationFailure { why } => write!(f, "synchronisation failure, AUTS is sent: {why}"),
             Self::NetworkRefused { cause } => {
                 write!(f, "the network is refused, EMM cause #{cause}, {}", cause::emm(*cause))
+            }
+            Self::NetworkNotGenuine { why } => {
+                let seconds = Timer::Barred.length().as_secs();
+                write!(
+                    f,
+                    "the network is not genuine: {why}; the UE lets go, and does not use this cell for {seconds} s"
+                )
             }
             Self::AuthenticationRejected => {
                 f.write_str("AUTHENTICATION REJECT: the network does not accept RES")

@@ -15,6 +15,12 @@ pub enum NasError {
     /// It cannot be encoded or protected.
     #[error("{0}")]
     Codec(String),
+    /// The cell is barred: its network did not prove genuine (TS 24.301 §5.4.2.7 f).
+    #[error(
+        "the cell is barred for this UE: its network did not prove genuine (TS 24.301 5.4.2.7 f); it is tried again after \
+         300 s, or when the UE was switched off"
+    )]
+    Barred,
     /// What was asked for does not go in this state.
     #[error("the UE is {state}: {what} is not possible")]
     State {

@@ -27,6 +27,9 @@ impl Ue {
                 self.kenb = count.map(|count| derive_kenb(&context.kasme, count));
                 self.context = Some(context);
                 self.partial = None;
+                // Whoever has the keys is the network (table 10.2.1: T3418, T3420).
+                let before = self.undoubted();
+                self.trust(before);
                 self.forget_challenge();
                 self.secured = true;
                 let complete = self.complete(command)?;

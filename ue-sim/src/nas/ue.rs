@@ -10,7 +10,8 @@ use oxirush_nas::nas_eps::{
 use oxirush_security::nas_eps::{KEnb, derive_kenb};
 use schemas::identity::{Imsi, Plmn};
 
-use super::{Bearer, NasError, Output, Procedure, Told, Way, messages};
+use super::genuine::Doubt;
+use super::{Bearer, NasError, Output, Procedure, Timer, Told, Way, messages};
 use crate::device::Device;
 
 /// Main EMM states of a UE, TS 24.301 §5.1.3.2.
@@ -124,6 +125,10 @@ pub struct Ue {
     pub(super) partial: Option<Partial>,
     /// The last challenge, until its keys are in use or T3416 expires.
     pub(super) challenged: Option<Challenged>,
+    /// A challenge was refused, and T3418 or T3420 runs.
+    pub(super) doubt: Option<Doubt>,
+    /// The cell's network did not prove genuine.
+    pub(super) barred: bool,
     /// Secure exchange of NAS messages is established in this signalling connection (TS 24.301 §4.4.2.3).
     pub(super) secured: bool,
     pub(super) guti: Option<Guti>,
@@ -162,6 +167,8 @@ impl Ue {
             context: None,
             partial: None,
             challenged: None,
+            doubt: None,
+            barred: false,
             secured: false,
             guti: None,
             bearers: BTreeMap::new(),
@@ -226,9 +233,10 @@ impl Ue {
     /// Begins to attach: with the GUTI if there is one, else with the IMSI (TS 24.301 §5.5.1.2.2).
     ///
     /// # Errors
-    /// If it is not deregistered, or the APN does not fit.
+    /// If it is not deregistered, the cell is barred, or the APN does not fit.
     pub fn attach(&mut self) -> Result<Vec<Output>, NasError> {
         self.expect(EmmState::Deregistered, "attach")?;
+        self.may_send()?;
         let esm = messages::pdn_connectivity(self.pti, self.options.apn.is_some())?;
         let identity = messages::mobile_identity(self.imsi(), self.guti)?;
         let request = messages::attach(self.ksi(), identity, self.options.capabilities, &esm)?;
@@ -238,9 +246,10 @@ impl Ue {
     /// Begins a tracking area update, normal or periodic; `active`: user plane is wanted (TS 24.301 §5.5.3.2.2).
     ///
     /// # Errors
-    /// If it is not registered.
+    /// If it is not registered, or the cell is barred.
     pub fn tracking_area_update(&mut self, periodic: bool, active: bool) -> Result<Vec<Output>, NasError> {
         self.expect(EmmState::Registered, "a tracking area update")?;
+        self.may_send()?;
         let Some(guti) = self.guti else {
             return Err(NasError::State { state: "without a GUTI", what: "a tracking area update" });
         };
@@ -259,9 +268,10 @@ impl Ue {
     /// Asks for its user plane (TS 24.301 §5.6.1.2).
     ///
     /// # Errors
-    /// If it is not registered, or has no security context.
+    /// If it is not registered, has no security context, or the cell is barred.
     pub fn service_request(&mut self) -> Result<Vec<Output>, NasError> {
         self.expect(EmmState::Registered, "a service request")?;
+        self.may_send()?;
         let Some(context) = &mut self.context else {
             return Err(NasError::State { state: "without a security context", what: "a service request" });
         };
@@ -278,17 +288,23 @@ impl Ue {
         Ok(self.flush())
     }
 
-    /// Detaches; switched off it waits for no answer (TS 24.301 §5.5.2.2).
+    /// Detaches; switched off it waits for no answer (TS 24.301 §5.5.2.2). A UE can be switched off also where it is not
+    /// registered: it forgets then what it knows only while it has power.
     ///
     /// # Errors
-    /// If it is not registered.
+    /// If it is not registered, or the cell is barred; neither matters to one that is switched off.
     pub fn detach(&mut self, switch_off: bool) -> Result<Vec<Output>, NasError> {
+        if switch_off && (self.barred || self.state == EmmState::Deregistered) {
+            return Ok(self.switch_off_alone());
+        }
         self.expect(EmmState::Registered, "a detach")?;
+        self.may_send()?;
         let identity = messages::mobile_identity(self.imsi(), self.guti)?;
         let request = messages::detach(self.ksi(), identity, switch_off)?;
         self.switch_off = switch_off;
         let mut out = self.begin(Procedure::Detach, &request)?;
         if switch_off {
+            self.switched_off();
             self.left(false, false, None);
             out.append(&mut self.flush());
         }
@@ -304,9 +320,15 @@ impl Ue {
     }
 
     /// A timer that [`Output::Start`] began has expired.
-    pub fn expired(&mut self, timer: super::Timer) -> Vec<Output> {
-        if timer == super::Timer::T3416 {
-            self.challenged = None;
+    pub fn expired(&mut self, timer: Timer) -> Vec<Output> {
+        match timer {
+            Timer::T3416 => self.challenged = None,
+            Timer::T3418 | Timer::T3420 => {
+                self.left_in_doubt(timer);
+                return self.flush();
+            }
+            Timer::Barred => self.barred = false,
+            _ => {}
         }
         let Some(procedure) = self.state.procedure().filter(|procedure| procedure.timer() == timer) else {
             return Vec::new();
@@ -356,15 +378,16 @@ impl Ue {
     /// From connected to idle: the time to the next periodic update runs (TS 24.301 §5.3.5).
     fn idle(&mut self) {
         if let Some(length) = self.t3412 {
-            self.out.push(Output::Start(super::Timer::T3412, length));
+            self.out.push(Output::Start(Timer::T3412, length));
         }
     }
 
-    /// RAND and RES of the last challenge are not needed any more (§5.4.2.3).
+    /// RAND and RES of the last challenge are not needed any more (§5.4.2.3), nor does another have to come.
     pub(super) fn forget_challenge(&mut self) {
         if self.challenged.take().is_some() {
-            self.out.push(Output::Stop(super::Timer::T3416));
+            self.out.push(Output::Stop(Timer::T3416));
         }
+        self.undoubted();
     }
 
     /// The user plane is there, which answers a service request (TS 24.301 §5.6.1.4) and shows that the network has
@@ -380,6 +403,11 @@ impl Ue {
     /// Key set identifier of the context in use.
     pub(super) fn ksi(&self) -> Option<u8> {
         self.context.as_ref().map(|context| context.ksi)
+    }
+
+    /// Whether the UE may use this cell.
+    fn may_send(&self) -> Result<(), NasError> {
+        if self.barred { Err(NasError::Barred) } else { Ok(()) }
     }
 
     fn expect(&self, state: EmmState, what: &'static str) -> Result<(), NasError> {
@@ -418,7 +446,7 @@ impl Ue {
         };
         let timer = procedure.timer();
         // Connected, or about to be: T3412 stands still (§5.3.5).
-        self.out.push(Output::Stop(super::Timer::T3412));
+        self.out.push(Output::Stop(Timer::T3412));
         self.out.push(Output::Start(timer, timer.length()));
     }
 
@@ -427,13 +455,17 @@ impl Ue {
         if let Some(procedure) = self.state.procedure() {
             self.out.push(Output::Stop(procedure.timer()));
         }
+        if state == EmmState::Deregistered {
+            // Table 10.2.1: T3418, T3420.
+            self.undoubted();
+        }
         self.state = state;
     }
 
     /// The registration is over.
     pub(super) fn left(&mut self, by_network: bool, reattach: bool, cause: Option<u8>) {
         self.finish(EmmState::Deregistered);
-        self.out.push(Output::Stop(super::Timer::T3412));
+        self.out.push(Output::Stop(Timer::T3412));
         for ebi in std::mem::take(&mut self.bearers).into_keys() {
             self.out.push(Output::Told(Told::BearerGone(ebi)));
         }

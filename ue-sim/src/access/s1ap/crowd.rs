@@ -234,6 +234,7 @@ fn words(end: &End) -> String {
         End::Attached { .. } | End::Done => "done".into(),
         End::Refused { emm_cause, name, .. } => format!("EMM cause #{emm_cause}, {name}"),
         End::AuthenticationRejected => "AUTHENTICATION REJECT".into(),
+        End::NetworkNotGenuine => "the network is not genuine".into(),
         End::Detached { .. } => "detached by the network".into(),
         End::Unanswered => "the MME does not answer".into(),
         End::Released { cause } => format!("released: {cause}"),

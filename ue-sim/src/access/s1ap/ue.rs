@@ -43,6 +43,8 @@ pub enum End {
     },
     /// AUTHENTICATION REJECT.
     AuthenticationRejected,
+    /// The network has failed its authentication, and counts as false (TS 24.301 §5.4.2.7 f).
+    NetworkNotGenuine,
     /// The network wants the UE off, in the middle of it.
     Detached {
         /// It shall attach again.
@@ -315,7 +317,8 @@ impl S1Ue {
         };
         let was_idle = self.connection.is_none();
         let mut happened = self.act(outputs, cause).await?;
-        // The timer of the procedure ends the wait; this is for a connection that comes to nothing without one.
+        // A timer ends the wait: that of the procedure, or one for which it stands still (TS 24.301 §5.4.2.7). This is for
+        // a connection that comes to nothing without one.
         let deadline = begun + procedure.timer().length() * 2;
         report.end = loop {
             let mut end = None;
@@ -333,10 +336,15 @@ impl S1Ue {
             if let Some(end) = end {
                 break end;
             }
-            if Instant::now() >= deadline {
+            let supervised = [procedure.timer(), Timer::T3418, Timer::T3420]
+                .iter()
+                .filter_map(|timer| self.timers.get(timer))
+                .max();
+            let until = supervised.map_or(deadline, |at| deadline.max(*at));
+            if Instant::now() >= until && supervised.is_none() {
                 break End::Unanswered;
             }
-            happened = self.step(deadline).await?;
+            happened = self.step(until).await?;
         };
         report.took = begun.elapsed();
         if let Some(longest) = await_release(procedure, &report.end, was_idle) {
@@ -394,6 +402,7 @@ impl S1Ue {
                 back_off: back_off.map(|time| time.as_secs()),
             },
             Happened::Told(Told::AuthenticationRejected) => End::AuthenticationRejected,
+            Happened::Told(Told::NetworkNotGenuine { .. }) => End::NetworkNotGenuine,
             Happened::Told(Told::Unanswered(which)) if which == procedure => End::Unanswered,
             Happened::KeysDiffer => End::KeysDiffer,
             Happened::Released(cause) => End::Released { cause },
@@ -425,7 +434,7 @@ impl S1Ue {
     async fn expired(&mut self, timer: Timer) -> Result<Vec<Happened>, S1Error> {
         if timer == Timer::T3412 {
             // TS 24.301 §5.5.3.2.2 b: periodic updating, in idle mode.
-            if self.connection.is_some() || self.nas.state() != EmmState::Registered {
+            if self.connection.is_some() || self.nas.state() != EmmState::Registered || self.nas.is_barred() {
                 return Ok(Vec::new());
             }
             let outputs = self.nas.tracking_area_update(true, false)?;
@@ -450,6 +459,16 @@ impl S1Ue {
                     }
                 }
                 Output::Send(nas) => self.send_nas(&nas, cause).await?,
+                Output::Release => {
+                    if let Some(Connection { enb, mme: Some(mme), .. }) = self.connection {
+                        // The eNB does not hear the UE any more (TS 36.413 §8.3.2).
+                        let lost = CauseRadioNetwork::radio_connection_with_ue_lost;
+                        let request = messages::release_request(Ids { mme, enb }, lost)?;
+                        self.enb.send_for(enb, &request).await?;
+                    }
+                    let released = self.released("the UE has let go".to_owned());
+                    happened.extend(Box::pin(released).await?);
+                }
                 Output::Start(timer, length) => {
                     self.timers.insert(timer, Instant::now() + length);
                 }

@@ -74,7 +74,10 @@ impl S1Ue {
             }
             ToUe::Gone(why) => self.released(why).await,
             ToUe::Paged { by_imsi } => {
-                if self.connection.is_some() || self.nas.state() == EmmState::Deregistered {
+                if self.connection.is_some()
+                    || self.nas.state() == EmmState::Deregistered
+                    || self.nas.is_barred()
+                {
                     return Ok(Vec::new());
                 }
                 self.tell(|| EventKind::Paged);
