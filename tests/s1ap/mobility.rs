@@ -270,6 +270,29 @@ fn what_the_icf_cancels_is_detached() -> Result<()> {
     })
 }
 
+/// §5.5.2.2.4 c: the first requests are lost at the MME.
+#[test]
+fn a_detach_is_repeated_until_the_network_answers() -> Result<()> {
+    run(async {
+        let mut rig = Rig::new(json!({ "silent": ["EMMDetachRequestMO"] })).await?;
+        let phone = rig.phone()?;
+        phone.attached().await?;
+        rig.mme.nas("EMMAttachComplete").await?;
+        let detach = tokio::spawn(async move { (phone.detach(false).await, phone) });
+        rig.mme.nas("EMMDetachRequestMO").await?;
+        // Genuine and of another count, or it would be taken for a replay.
+        rig.mme.nas("EMMDetachRequestMO").await?;
+        rig.told("detach: the MME does not answer; it is asked again").await?;
+        rig.mme.policy(json!({ "silent": [] })).await?;
+        let (report, phone) = detach.await?;
+        let report = report?;
+        ensure!(report.is_success() && report.took.as_secs() >= 30, "{report:?}");
+        rig.mme.nas("EMMDetachRequestMO").await?;
+        phone.until("deregistered", |state| state.emm == EmmState::Deregistered).await?;
+        Ok(())
+    })
+}
+
 #[test]
 fn a_ue_that_is_switched_off_waits_for_no_answer() -> Result<()> {
     run(async {

@@ -178,6 +178,8 @@ pub enum Told {
         /// Back-off timer T3346 that came with it.
         back_off: Option<Duration>,
     },
+    /// Nobody answered within the procedure's timer: its message is sent again.
+    Again(Procedure),
     /// Nobody answered within the procedure's timer.
     Unanswered(Procedure),
     /// The signalling connection was released before there was an answer.
@@ -247,6 +249,9 @@ impl fmt::Display for Told {
                 }
                 write!(f, "; {}", cause::consequence(*cause).words())?;
                 back_off.map_or(Ok(()), |time| write!(f, ", T3346 {} s", time.as_secs()))
+            }
+            Self::Again(procedure) => {
+                write!(f, "{}: the MME does not answer; it is asked again", procedure.words())
             }
             Self::Unanswered(procedure) => write!(f, "{}: the MME does not answer", procedure.words()),
             Self::Aborted(procedure) => write!(f, "{} aborted with its connection", procedure.words()),

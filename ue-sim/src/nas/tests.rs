@@ -322,6 +322,34 @@ fn a_procedure_that_nobody_answers_ends_with_its_timer() {
     assert_eq!(ue.state(), EmmState::Registered);
 }
 
+/// §5.5.2.2.4 c: five times in all, each with its own count, then the UE is detached by itself.
+#[test]
+fn a_detach_that_nobody_answers_is_repeated_four_times() {
+    let mut ue = attached();
+    let mut requests = sent(&ue.detach(false).unwrap());
+    for _ in 0..4 {
+        let again = ue.expired(Timer::T3421);
+        assert_eq!(told(&again), [&Told::Again(Procedure::Detach)]);
+        assert!(again.contains(&seconds(Timer::T3421, 15)), "{again:?}");
+        assert_eq!(ue.state(), EmmState::DeregisteredInitiated);
+        requests.extend(sent(&again));
+    }
+    assert_eq!(requests.len(), 5);
+    // Octet 6 of a protected message is the sequence number.
+    let numbers: Vec<&str> = requests.iter().map(|request| &request[10..12]).collect();
+    assert_eq!(numbers, ["03", "04", "05", "06", "07"]);
+    let last = ue.expired(Timer::T3421);
+    assert!(sent(&last).is_empty(), "{last:?}");
+    assert_eq!(told(&last)[0], &Told::Unanswered(Procedure::Detach));
+    assert_eq!((ue.state(), ue.bearers().count()), (EmmState::Deregistered, 0));
+    // The next one may take as many.
+    let mut ue = attached();
+    ue.detach(false).unwrap();
+    ue.expired(Timer::T3421);
+    down(&mut ue, DETACH_ACCEPT);
+    assert_eq!(ue.state(), EmmState::Deregistered);
+}
+
 /// A refusal is told before what follows from it.
 #[test]
 fn a_reject_is_the_first_that_is_told_of_it() {

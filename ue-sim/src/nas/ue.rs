@@ -95,6 +95,9 @@ pub struct UeOptions {
     pub capabilities: Capabilities,
 }
 
+/// How often DETACH REQUEST is sent again: at the first four expiries of T3421 (TS 24.301 §5.5.2.2.4 c).
+const DETACH_REPETITIONS: u8 = 4;
+
 /// An EPS security context (TS 24.301 §4.4.2.1): KASME under its key set identifier. It is never copied: a
 /// copy would use the same NAS COUNTs again.
 pub(super) struct Context {
@@ -136,6 +139,8 @@ pub struct Ue {
     /// The ATTACH or TAU REQUEST as it was before protection, for HASHMME (§5.4.3.3).
     pub(super) initial: Vec<u8>,
     pub(super) switch_off: bool,
+    /// How often T3421 has expired in the detach under way.
+    pub(super) detach_expiries: u8,
     pub(super) kenb: Option<KEnb>,
     /// The APN named in the attach under way goes out when the network asks for it.
     pub(super) pti: u8,
@@ -174,6 +179,7 @@ impl Ue {
             bearers: BTreeMap::new(),
             initial: Vec::new(),
             switch_off: false,
+            detach_expiries: 0,
             kenb: None,
             pti: 1,
             t3412: None,
@@ -299,9 +305,9 @@ impl Ue {
         }
         self.expect(EmmState::Registered, "a detach")?;
         self.may_send()?;
-        let identity = messages::mobile_identity(self.imsi(), self.guti)?;
-        let request = messages::detach(self.ksi(), identity, switch_off)?;
         self.switch_off = switch_off;
+        self.detach_expiries = 0;
+        let request = self.detach_request()?;
         let mut out = self.begin(Procedure::Detach, &request)?;
         if switch_off {
             self.switched_off();
@@ -309,6 +315,26 @@ impl Ue {
             out.append(&mut self.flush());
         }
         Ok(out)
+    }
+
+    fn detach_request(&self) -> Result<NasEpsMessage, NasError> {
+        let identity = messages::mobile_identity(self.imsi(), self.guti)?;
+        messages::detach(self.ksi(), identity, self.switch_off)
+    }
+
+    /// T3421 has expired: four times the request is sent again, the fifth time the UE is detached whether the network
+    /// has heard of it or not (TS 24.301 §5.5.2.2.4 c).
+    fn detach_again(&mut self) -> Result<(), NasError> {
+        self.detach_expiries += 1;
+        if self.detach_expiries > DETACH_REPETITIONS {
+            self.tell(Told::Unanswered(Procedure::Detach));
+            self.left(false, false, None);
+            return Ok(());
+        }
+        self.tell(Told::Again(Procedure::Detach));
+        let request = self.detach_request()?;
+        // With a NAS COUNT of its own, as every message (§4.4.3.1).
+        self.begin_again(Procedure::Detach, &request)
     }
 
     /// The MME pages the UE by its IMSI: it has forgotten the GUTI. The UE gives up its registration and attaches
@@ -333,15 +359,22 @@ impl Ue {
         let Some(procedure) = self.state.procedure().filter(|procedure| procedure.timer() == timer) else {
             return Vec::new();
         };
-        self.out.push(Output::Told(Told::Unanswered(procedure)));
         match procedure {
+            Procedure::Detach => {
+                if let Err(error) = self.detach_again() {
+                    self.tell(Told::Discarded(error.to_string()));
+                    self.left(false, false, None);
+                }
+            }
             Procedure::Attach => {
+                self.tell(Told::Unanswered(procedure));
                 self.state = EmmState::Deregistered;
                 self.bearers.clear();
             }
-            // Whether the network has heard of it or not.
-            Procedure::Detach => self.left(false, false, None),
-            Procedure::TrackingAreaUpdate | Procedure::Service => self.state = EmmState::Registered,
+            Procedure::TrackingAreaUpdate | Procedure::Service => {
+                self.tell(Told::Unanswered(procedure));
+                self.state = EmmState::Registered;
+            }
         }
         self.flush()
     }
@@ -420,6 +453,11 @@ impl Ue {
     /// Sends an initial message: integrity protected with the context if there is one (TS 24.301 §4.4.4.1). ATTACH and
     /// TRACKING AREA UPDATE REQUEST are never ciphered (§4.4.5): another MME has to be able to read them.
     fn begin(&mut self, procedure: Procedure, message: &NasEpsMessage) -> Result<Vec<Output>, NasError> {
+        self.begin_again(procedure, message)?;
+        Ok(self.flush())
+    }
+
+    fn begin_again(&mut self, procedure: Procedure, message: &NasEpsMessage) -> Result<(), NasError> {
         self.initial = message.encode()?;
         let read_by_any = matches!(procedure, Procedure::Attach | Procedure::TrackingAreaUpdate);
         let header = match &self.context {
@@ -433,8 +471,7 @@ impl Ue {
             self.kenb = Some(derive_kenb(&context.kasme, count));
         }
         self.enter(procedure);
-        self.send_as(message, header)?;
-        Ok(self.flush())
+        self.send_as(message, header)
     }
 
     fn enter(&mut self, procedure: Procedure) {

@@ -50,7 +50,7 @@ pub enum End {
         /// It shall attach again.
         reattach: bool,
     },
-    /// The MME does not answer within the procedure's timer.
+    /// The MME does not answer within the procedure's timer, however often it is asked.
     Unanswered,
     /// The MME has released the connection before there was an answer.
     Released {
