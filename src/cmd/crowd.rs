@@ -128,7 +128,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         devices = devices
             .into_iter()
             .map(|device| match kept.remove(&device.imsi) {
-                Some(sqn) => device.with_sqn(sqn),
+                Some(state) => device.with_state(&state),
                 None => device,
             })
             .collect();

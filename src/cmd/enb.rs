@@ -58,6 +58,10 @@ pub struct OptionArgs {
     /// Integrity algorithms that the UE has, as 1,2.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1,2,3")]
     eia: Vec<u8>,
+    /// The network was chosen by hand: it is tried although the USIM or the UE has it among the forbidden ones, and
+    /// leaves these lists if it accepts the UE.
+    #[arg(long)]
+    manual: bool,
 }
 
 impl OptionArgs {
@@ -68,7 +72,7 @@ impl OptionArgs {
     pub fn options(&self) -> anyhow::Result<UeOptions> {
         let capabilities =
             Capabilities { ciphering: bits(&self.eea, "eea")?, integrity: bits(&self.eia, "eia")? };
-        Ok(UeOptions { apn: self.apn.clone(), capabilities })
+        Ok(UeOptions { apn: self.apn.clone(), capabilities, manual: self.manual })
     }
 }
 

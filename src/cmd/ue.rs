@@ -34,6 +34,8 @@ Steps, in this order, one after another:
   ping:ADDRESS three ICMP echoes through the bearer (--s1u)
   idle         the eNB gives the connection up            wait:10      wait 10 s for what the network begins
   try:STEP     the step, and go on whatever it comes to: a refusal is told, and is no failure
+What a network has forbidden by a reject is not tried again: the UE says which list has it and what takes it off. `off`
+erases all lists but that of forbidden networks in the USIM (--usim-state), which --manual passes by.
 Paged, the UE answers with a service request; detached with re-attach required, it attaches again.
 Without steps: attach detach.
 
@@ -132,7 +134,8 @@ pub struct Args {
     /// The network namespace that the TUN device is made in, as `ip netns add` names it. The eNB stays in this one.
     #[arg(long, value_name = "NAME", requires = "tun")]
     netns: Option<String>,
-    /// Keep the USIM's sequence numbers in this file between runs: written at each authentication, before its answer.
+    /// Keep what the USIM remembers in this file between runs: its sequence numbers, written at each authentication
+    /// before the answer, and the networks that are forbidden to it.
     #[arg(long, value_name = "FILE")]
     usim_state: Option<PathBuf>,
     /// Print each step as a line of JSON.
@@ -207,7 +210,7 @@ fn chosen(args: &Args) -> anyhow::Result<Device> {
     })?;
     let Some(file) = args.usim_state.as_deref().filter(|file| file.exists()) else { return Ok(device) };
     Ok(match state::load(file)?.remove(&device.imsi) {
-        Some(sqn) => device.with_sqn(sqn),
+        Some(state) => device.with_state(&state),
         None => device,
     })
 }

@@ -39,6 +39,10 @@ fn a_vector_without_the_separation_bit_is_refused() -> Result<()> {
         let report = phone.attach().await?;
         ensure!(report.network_refused == Some(26), "{report:?}");
         ensure!(rig.mme.nas("EMMAuthenticationFailure").await?["cause"] == 26);
+        // The network has said AUTHENTICATION REJECT, which nothing protects: the area is left alone (§5.4.2.5).
+        phone.until("idle", |state| !state.connected).await?;
+        ensure!(phone.attach().await.is_err_and(|error| error.to_string().contains("AUTHENTICATION REJECT")));
+        ensure!(phone.detach(true).await?.is_success());
         // The number counts as not seen: with the bit it is accepted.
         rig.mme.policy(vector(&subscriber, "8000", "000000000020")).await?;
         let report = phone.attached().await?;

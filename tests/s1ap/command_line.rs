@@ -149,3 +149,39 @@ fn a_usim_whose_state_cannot_be_kept_does_not_answer() -> Result<()> {
         Ok(())
     })
 }
+
+/// A network that has refused the device for good is in the file of the USIM (EF FPLMN): the next run does not ask it,
+/// says why and what to do, and `--manual` does it (TS 23.122 §3.1, §4.4.3.1.2).
+#[test]
+fn a_forbidden_network_is_remembered_until_it_is_chosen_by_hand() -> Result<()> {
+    run(async {
+        let core = Core::shared()?;
+        let reject = json!({ "message": "attach_reject", "cause": 11, "at": "accept" });
+        let mut mme = Mme::listen(&core, json!({ "attach": reject })).await?;
+        let folder = tempfile::tempdir()?;
+        let (file, kept) = (folder.path().join("devices.ndjson"), folder.path().join("usim.ndjson"));
+        std::fs::write(&file, core.subscriber()?.line() + "\n")?;
+        let state = kept.to_string_lossy().into_owned();
+
+        let (code, lines, errors) = ue(&mme, &file, &["--usim-state", &state, "attach"])?;
+        ensure!(code == Some(1) && lines.iter().any(|line| line["emm_cause"] == 11), "{code:?}: {errors}");
+        ensure!(std::fs::read_to_string(&kept)?.contains("\"forbidden_plmns\":[\"999-70\"]"));
+
+        mme.policy(json!({ "attach": null })).await?;
+        mme.forget_events();
+        let (code, _, errors) = ue(&mme, &file, &["--usim-state", &state, "off", "attach"])?;
+        ensure!(code == Some(1), "{code:?}: {errors}");
+        for words in ["999-70 is in the list \"forbidden PLMNs\"", "in the USIM", "--manual"] {
+            ensure!(errors.contains(words), "no {words} in: {errors}");
+        }
+        ensure!(mme.left("s1ap", |event| event["name"] == "InitialUEMessage") == 0);
+
+        let by_hand = ["--usim-state", &state, "--manual", "attach", "detach"];
+        let (code, _, errors) = ue(&mme, &file, &by_hand)?;
+        ensure!(code == Some(0), "{code:?}: {errors}");
+        ensure!(!std::fs::read_to_string(&kept)?.contains("forbidden_plmns"));
+        let (code, _, errors) = ue(&mme, &file, &["--usim-state", &state, "attach", "detach"])?;
+        ensure!(code == Some(0), "{code:?}: {errors}");
+        Ok(())
+    })
+}

@@ -63,6 +63,16 @@ fn a_service_reject_is_obeyed() -> Result<()> {
             rig.mme.policy(json!({ "service": null })).await?;
             if after == EmmState::Registered {
                 ensure!(phone.service(false).await?.is_success());
+                continue;
+            }
+            if matches!(cause, 3 | 8 | 11) {
+                // Not until it is switched off; a forbidden network not even then.
+                ensure!(phone.attach().await.is_err_and(|error| error.to_string().contains("does not try")));
+                ensure!(phone.detach(true).await?.is_success());
+            }
+            if cause == 11 {
+                let refused = phone.attach().await;
+                ensure!(refused.is_err_and(|error| error.to_string().contains("\"forbidden PLMNs\"")));
             } else {
                 phone.attached().await?;
             }

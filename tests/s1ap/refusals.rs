@@ -3,14 +3,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::{
     aka::Subscriber,
     icf::{Icf, Settings},
     mme::Core,
 };
 use serde_json::{Value, json};
-use ue_sim::nas::UeOptions;
+use ue_sim::{access::s1ap::Asked, nas::UeOptions};
 
 use crate::rig::{Rig, refusal, run};
 
@@ -164,7 +164,84 @@ fn every_cause_of_an_attach_reject_is_understood() -> Result<()> {
             let told = rig.told(&format!("attach refused: EMM cause #{cause}, ")).await?;
             ensure!(told.contains("ESM cause #27, ") && told.contains("T3346 60 s"), "{told}");
             phone.until("idle", |state| !state.connected).await?;
+            if forbids(cause, true).is_some() {
+                ensure!(phone.detach(true).await?.is_success(), "#{cause}");
+            }
         }
+        Ok(())
+    })
+}
+
+/// The list that a cause leads to (TS 24.301 §5.5.1.2.5), or, if nothing protects it, §5.3.7b.
+fn forbids(cause: u8, plain: bool) -> Option<&'static str> {
+    Some(match cause {
+        3 | 6 | 7 | 8 if plain => "\"forbidden tracking areas for roaming\"",
+        3 | 6 | 7 | 8 => "the USIM counts as invalid",
+        11 | 35 => "\"forbidden PLMNs\"",
+        14 => "\"forbidden PLMNs for GPRS service\"",
+        12 => "\"forbidden tracking areas for regional provision of service\"",
+        13 | 15 => "\"forbidden tracking areas for roaming\"",
+        _ => return None,
+    })
+}
+
+/// Where a reject has led to a list, the UE does not ask the network any more: it says which list and what takes it off.
+/// A reject that was protected can be taken for true, and one that was not for an hour (§5.3.7b).
+#[test]
+fn what_is_forbidden_is_not_tried_again_and_said_why() -> Result<()> {
+    run(async {
+        for at in ["request", "accept"] {
+            let mut rig = Rig::new(json!({})).await?;
+            for cause in [3, 6, 7, 8, 11, 12, 13, 14, 15, 35] {
+                let phone = rig.phone()?;
+                let reject = json!({ "message": "attach_reject", "cause": cause, "at": at });
+                rig.mme.policy(json!({ "attach": reject, "reuse": false })).await?;
+                ensure!(refusal(&phone.attach().await?)?.0 == cause);
+                phone.until("idle", |state| !state.connected).await?;
+                rig.mme.policy(json!({ "attach": null })).await?;
+                rig.mme.forget_events();
+                let Err(refused) = phone.attach().await else { bail!("#{cause} is tried again") };
+                let refused = refused.to_string();
+                let list = forbids(cause, at == "request").context("no list")?;
+                let in_usim = at == "accept" && matches!(cause, 11 | 35);
+                // EF FPLMN has networks and no causes.
+                let since = if in_usim { "in the USIM".into() } else { format!("#{cause},") };
+                ensure!(refused.contains(list) && refused.contains(&since), "{refused}");
+                ensure!(refused.contains("T3247") == (at == "request"), "{refused}");
+                ensure!(
+                    rig.mme.left("s1ap", |event| event["name"] == "InitialUEMessage") == 0,
+                    "#{cause} is asked"
+                );
+                ensure!(phone.detach(true).await?.is_success());
+                if in_usim {
+                    ensure!(phone.attach().await.is_err_and(|error| error.to_string().contains("--manual")));
+                } else {
+                    phone.attached().await.with_context(|| format!("#{cause} after off"))?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// §5.5.2.3.2: a detach without re-attach has causes too.
+#[test]
+fn a_detach_by_the_network_forbids_as_a_reject_does() -> Result<()> {
+    run(async {
+        let mut rig = Rig::new(json!({})).await?;
+        let mut phone = rig.phone()?;
+        phone.attached().await?;
+        rig.mme.nas("EMMAttachComplete").await?;
+        let order = json!({ "do": "nas", "imsi": phone.imsi, "message": "detach_request", "cause": 13 });
+        rig.mme.order(order).await?;
+        ensure!(phone.asked().await? == Asked::Detached { reattach: false, cause: Some(13) });
+        phone.until("idle", |state| !state.connected).await?;
+        let refused = phone.attach().await;
+        ensure!(
+            refused.is_err_and(|error| error.to_string().contains("forbidden tracking areas for roaming"))
+        );
+        ensure!(phone.detach(true).await?.is_success());
+        phone.attached().await?;
         Ok(())
     })
 }

@@ -8,6 +8,7 @@ use schemas::identity::Imsi;
 use schemas::secret::Key128;
 use serde::Deserialize;
 
+use crate::usim::state::UsimState;
 use crate::usim::{SqnArray, Usim};
 
 /// A device with a USIM. Debug shows no key.
@@ -41,6 +42,13 @@ impl Device {
     #[must_use]
     pub fn with_imei(mut self, imei: impl Into<String>) -> Self {
         self.imei = imei.into();
+        self
+    }
+
+    /// Goes on from what its USIM remembered earlier.
+    #[must_use]
+    pub fn with_state(mut self, state: &UsimState) -> Self {
+        self.usim = self.usim.with_state(state);
         self
     }
 

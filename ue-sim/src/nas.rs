@@ -2,7 +2,8 @@
 //! messages and expired timers go in, NAS messages and timers come out.
 //!
 //! Rooms: [`Ue`] is the state and what the user can ask for; `downlink` takes what the MME sends, `aka` and `security`
-//! are the two security procedures, `genuine` what becomes of a network that fails the first of them, `esm` the bearers, `messages` what a UE writes; [`cause`] says in words what a
+//! are the two security procedures, `genuine` what becomes of a network that fails the first of them, `forbidden` where the UE does not go
+//! after a reject, `esm` the bearers, `messages` what a UE writes; [`cause`] says in words what a
 //! cause means for the device.
 
 mod aka;
@@ -10,6 +11,7 @@ pub mod cause;
 mod downlink;
 mod esm;
 mod event;
+mod forbidden;
 mod genuine;
 mod messages;
 mod security;
@@ -20,5 +22,6 @@ mod tests;
 
 pub use esm::Bearer;
 pub use event::{Output, Procedure, Timer, Told, Way};
+pub use forbidden::{Entry, List, Tai};
 pub use messages::NasError;
 pub use ue::{Capabilities, EmmState, Ue, UeOptions};

@@ -285,8 +285,8 @@ impl Tre {
     pub fn provisional(&self) -> Result<Option<Device>, TreError> {
         let Some(provisional) = &self.0.identity.provisional else { return Ok(None) };
         let device = Device::new(self.pcid(), &provisional.k, &provisional.opc);
-        let accepted =
-            UsimState { imsi: self.pcid(), seq_ms: self.read(|state| state.provisional_seq_ms.clone()) };
+        let seq_ms = self.read(|state| state.provisional_seq_ms.clone());
+        let accepted = UsimState { imsi: self.pcid(), seq_ms, forbidden_plmns: Vec::new() };
         Ok(Some(device.with_sqn(accepted.array().ok_or(TreError::Damaged("its sequence numbers"))?)))
     }
 
@@ -346,7 +346,7 @@ impl Tre {
         let record = self.kept().state.registry.selected().cloned().ok_or(TreError::NothingSelected)?;
         let credentials = self.operator(&record.operator).credentials(record.rncp)?;
         let device = Device::new(credentials.imsi, &credentials.k(), &credentials.opc());
-        let accepted = UsimState { imsi: record.imsi, seq_ms: record.seq_ms };
+        let accepted = UsimState { imsi: record.imsi, seq_ms: record.seq_ms, forbidden_plmns: Vec::new() };
         Ok(device.with_sqn(accepted.array().ok_or(TreError::Damaged("its sequence numbers"))?))
     }
 
@@ -356,7 +356,7 @@ impl Tre {
     /// # Errors
     /// If the device is neither of them, or the disk fails.
     pub fn keep_usim(&self, device: &Device) -> Result<(), TreError> {
-        let UsimState { imsi, seq_ms } = UsimState::of(device.imsi, &device.usim);
+        let UsimState { imsi, seq_ms, .. } = UsimState::of(device.imsi, &device.usim);
         self.commit(|state| {
             if state.registry.accepted(imsi, seq_ms.clone()) {
                 return Ok(());

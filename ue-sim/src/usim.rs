@@ -17,6 +17,7 @@ pub use authenticate::{Accepted, Authentication, Challenge, Checked};
 pub use sqn::{NotFresh, Sqn, SqnArray};
 
 use oxirush_security::milenage::{K, Milenage, Op, Opc};
+use schemas::identity::Plmn;
 use schemas::secret::Key128;
 
 /// A USIM: K and OPc (TS 35.206 §2.3), and the sequence numbers it has accepted (TS 33.102 annex C.2).
@@ -26,7 +27,12 @@ use schemas::secret::Key128;
 pub struct Usim {
     milenage: Milenage,
     sqn: SqnArray,
+    /// EF FPLMN, the oldest first.
+    forbidden_plmns: Vec<Plmn>,
 }
+
+/// Networks that EF FPLMN has room for: four are the least (TS 31.102 §4.2.16).
+const FORBIDDEN_PLMNS: usize = 4;
 
 impl Usim {
     /// A USIM as it leaves its manufacturer: it has not accepted any sequence number yet.
@@ -35,6 +41,7 @@ impl Usim {
         Self {
             milenage: Milenage::new(&K::new(k.expose()), &Opc::new(opc.expose())),
             sqn: SqnArray::default(),
+            forbidden_plmns: Vec::new(),
         }
     }
 
@@ -45,6 +52,7 @@ impl Usim {
         Self {
             milenage: Milenage::new(&k, &Opc::from_op(&k, &Op::new(op.expose()))),
             sqn: SqnArray::default(),
+            forbidden_plmns: Vec::new(),
         }
     }
 
@@ -53,6 +61,41 @@ impl Usim {
     pub fn with_sqn(mut self, sqn: SqnArray) -> Self {
         self.sqn = sqn;
         self
+    }
+
+    /// Goes on from what it remembered earlier. What does not fit into EF FPLMN, the oldest, is left out.
+    #[must_use]
+    pub fn with_state(mut self, state: &state::UsimState) -> Self {
+        if let Some(array) = state.array() {
+            self.sqn = array;
+        }
+        self.forbidden_plmns.clear();
+        for plmn in &state.forbidden_plmns {
+            self.forbid(*plmn);
+        }
+        self
+    }
+
+    /// The list of forbidden PLMNs, EF FPLMN (TS 31.102 §4.2.16), the oldest first.
+    #[must_use]
+    pub fn forbidden_plmns(&self) -> &[Plmn] {
+        &self.forbidden_plmns
+    }
+
+    /// Puts a network on the list of forbidden PLMNs; where there is no room, the oldest goes (TS 23.122 §3.1).
+    pub(crate) fn forbid(&mut self, plmn: Plmn) {
+        self.permit(plmn);
+        if self.forbidden_plmns.len() == FORBIDDEN_PLMNS {
+            self.forbidden_plmns.remove(0);
+        }
+        self.forbidden_plmns.push(plmn);
+    }
+
+    /// Takes a network off the list of forbidden PLMNs; whether it was there.
+    pub(crate) fn permit(&mut self, plmn: Plmn) -> bool {
+        let before = self.forbidden_plmns.len();
+        self.forbidden_plmns.retain(|there| *there != plmn);
+        self.forbidden_plmns.len() < before
     }
 
     /// The sequence numbers accepted so far.

@@ -148,7 +148,7 @@ fn with_states(config: &LoadConfig, devices: Vec<Device>) -> Result<Vec<Device>,
     Ok(devices
         .into_iter()
         .map(|device| match states.remove(&device.imsi) {
-            Some(sqn) => device.with_sqn(sqn),
+            Some(state) => device.with_state(&state),
             None => device,
         })
         .collect())

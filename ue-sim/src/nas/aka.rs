@@ -24,7 +24,7 @@ impl Ue {
             self.trust(before);
             return self.send(&NasEpsMessage::new_emm(NasAuthenticationResponse::new(res)));
         }
-        match self.device.usim.authenticate(&Challenge::new(rand, autn), self.serving) {
+        match self.device.usim.authenticate(&Challenge::new(rand, autn), self.serving.plmn) {
             Authentication::Accepted(accepted) => {
                 self.out.push(Output::Keep);
                 self.trust(before);

@@ -9,7 +9,7 @@ pub enum Consequence {
     /// The USIM counts as invalid until it is taken out or the device is switched off: no network is tried any more.
     /// For a device in the field this is for good.
     UsimInvalid,
-    /// This network is not tried again: it goes on the list of forbidden PLMNs.
+    /// This network is not tried again: it goes on a list of forbidden PLMNs.
     NetworkForbidden,
     /// This tracking area is not tried again; another cell may do.
     AreaForbidden,

@@ -31,7 +31,7 @@ impl Ue {
         let plain = !self.secured;
         match received.message {
             NasEpsMessage::Emm(_, message) if secured || plain && processed_plain(&message) => {
-                self.emm(message)
+                self.emm(message, secured)
             }
             NasEpsMessage::Esm(header, message) if secured => self.esm(&header, message),
             other => {
@@ -82,7 +82,8 @@ impl Ue {
         }
     }
 
-    fn emm(&mut self, message: NasEmmMessage) -> Result<(), NasError> {
+    /// `secured`: its protection was verified.
+    fn emm(&mut self, message: NasEmmMessage, secured: bool) -> Result<(), NasError> {
         match message {
             NasEmmMessage::IdentityRequest(request) => self.identity(&request),
             NasEmmMessage::AuthenticationRequest(request) => self.authentication(&request),
@@ -94,6 +95,7 @@ impl Ue {
                 // §5.4.2.5: GUTI and keys are deleted.
                 self.forget();
                 self.tell(Told::AuthenticationRejected);
+                self.authentication_rejected(secured);
                 if self.state == EmmState::RegisteredInitiated {
                     self.finish(EmmState::Deregistered);
                 } else {
@@ -106,19 +108,19 @@ impl Ue {
                 let esm_cause = reject.esm_message_container.as_ref().and_then(super::esm::reject_cause);
                 let back_off = reject.t3346_value.as_ref().and_then(NasGprsTimer2::to_seconds);
                 let cause = reject.emm_cause.cause_raw();
-                self.refused(Procedure::Attach, cause, esm_cause, back_off);
+                self.refused(Procedure::Attach, (cause, secured), esm_cause, back_off);
                 Ok(())
             }
             NasEmmMessage::TrackingAreaUpdateAccept(accept) => self.update_accept(&accept),
             NasEmmMessage::TrackingAreaUpdateReject(reject) => {
                 let back_off = reject.t3346_value.as_ref().and_then(NasGprsTimer2::to_seconds);
                 let cause = reject.emm_cause.cause_raw();
-                self.refused(Procedure::TrackingAreaUpdate, cause, None, back_off);
+                self.refused(Procedure::TrackingAreaUpdate, (cause, secured), None, back_off);
                 Ok(())
             }
             NasEmmMessage::ServiceReject(reject) => {
                 let back_off = reject.t3346_value.as_ref().and_then(NasGprsTimer2::to_seconds);
-                self.refused(Procedure::Service, reject.emm_cause.cause_raw(), None, back_off);
+                self.refused(Procedure::Service, (reject.emm_cause.cause_raw(), secured), None, back_off);
                 Ok(())
             }
             NasEmmMessage::DetachAccept(_) => {
@@ -189,6 +191,7 @@ impl Ue {
         let bearer = self.activate(header.eps_bearer_identity, &request, None)?;
         self.take_guti(accept.guti.as_ref());
         self.finish(EmmState::Registered);
+        self.allowed_here();
         self.periodic(accept.t3412_value.to_seconds());
         self.send(&messages::attach_complete(bearer.ebi)?)?;
         let guti = self.guti.map(|guti| guti.to_string());
@@ -202,6 +205,7 @@ impl Ue {
             return Ok(());
         }
         self.finish(EmmState::Registered);
+        self.allowed_here();
         if let Some(value) = &accept.t3412_value {
             self.periodic(value.to_seconds());
         }
@@ -235,13 +239,23 @@ impl Ue {
             && super::cause::consequence(cause) != super::cause::Consequence::TryAgain
         {
             self.forget();
+            if !reattach {
+                // It is never taken without protection (§4.4.4.2).
+                self.forbid(cause, true);
+            }
         }
         self.left(true, reattach, cause);
         Ok(())
     }
 
-    /// What a reject does to the UE, §5.5.1.2.5, §5.5.3.2.5, §5.6.1.5.
-    fn refused(&mut self, procedure: Procedure, cause: u8, esm_cause: Option<u8>, back_off: Option<u64>) {
+    /// What a reject does to the UE, §5.5.1.2.5, §5.5.3.2.5, §5.6.1.5. With its cause comes whether it was protected.
+    fn refused(
+        &mut self,
+        procedure: Procedure,
+        (cause, secured): (u8, bool),
+        esm_cause: Option<u8>,
+        back_off: Option<u64>,
+    ) {
         use super::cause::Consequence::{
             AreaForbidden, AttachAnew, NetworkForbidden, TryAgain, UsimInvalid, WaitAsTold,
         };
@@ -258,6 +272,7 @@ impl Ue {
             UsimInvalid | NetworkForbidden | AreaForbidden | AttachAnew => self.forget(),
             WaitAsTold | TryAgain => {}
         }
+        self.forbid(cause, secured);
         let stays = matches!(procedure, Procedure::TrackingAreaUpdate | Procedure::Service)
             && matches!(consequence, WaitAsTold | TryAgain);
         if stays {

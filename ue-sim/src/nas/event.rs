@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Bearer;
+use super::{Bearer, Entry};
 
 /// What the state machine wants done, in this order.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub enum Timer {
     T3410,
     /// Periodic tracking area update; its length is the network's.
     T3412,
+    /// What a message that nothing protected has forbidden is forgotten then (TS 24.301 §5.3.7b).
+    T3247,
     /// RAND and RES of a challenge are kept so long.
     T3416,
     /// A service request is under way.
@@ -54,6 +56,8 @@ impl Timer {
             Self::T3410 | Self::T3420 | Self::T3421 | Self::T3430 => Duration::from_secs(15),
             Self::T3418 => Duration::from_secs(20),
             Self::Barred => Duration::from_secs(300),
+            // The upper end: it is drawn from 30 minutes on.
+            Self::T3247 => Duration::from_secs(60 * 60),
             Self::T3416 => Duration::from_secs(30),
             Self::T3417 => Duration::from_secs(5),
             Self::T3412 => Duration::from_secs(54 * 60),
@@ -178,6 +182,10 @@ pub enum Told {
         /// Back-off timer T3346 that came with it.
         back_off: Option<Duration>,
     },
+    /// The UE does not go there any more.
+    Forbidden(Box<Entry>),
+    /// It may again, and why.
+    Allowed(String),
     /// Nobody answered within the procedure's timer: its message is sent again.
     Again(Procedure),
     /// Nobody answered within the procedure's timer.
@@ -253,6 +261,8 @@ impl fmt::Display for Told {
             Self::Again(procedure) => {
                 write!(f, "{}: the MME does not answer; it is asked again", procedure.words())
             }
+            Self::Forbidden(entry) => entry.fmt(f),
+            Self::Allowed(why) => f.write_str(why),
             Self::Unanswered(procedure) => write!(f, "{}: the MME does not answer", procedure.words()),
             Self::Aborted(procedure) => write!(f, "{} aborted with its connection", procedure.words()),
             Self::Detached { by_network, reattach, cause } => {

@@ -99,5 +99,6 @@ impl Ue {
     /// What a UE forgets with its power.
     pub(super) fn switched_off(&mut self) {
         self.cell_is_free();
+        self.lists_are_erased();
     }
 }

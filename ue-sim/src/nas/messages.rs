@@ -21,6 +21,9 @@ pub enum NasError {
          300 s, or when the UE was switched off"
     )]
     Barred,
+    /// The UE does not go there after an earlier reject.
+    #[error("the UE does not try: {0}")]
+    Forbidden(Box<super::Entry>),
     /// What was asked for does not go in this state.
     #[error("the UE is {state}: {what} is not possible")]
     State {

@@ -10,8 +10,9 @@ use oxirush_nas::nas_eps::{
 use oxirush_security::nas_eps::{KEnb, derive_kenb};
 use schemas::identity::{Imsi, Plmn};
 
+use super::forbidden::Forbidden;
 use super::genuine::Doubt;
-use super::{Bearer, NasError, Output, Procedure, Timer, Told, Way, messages};
+use super::{Bearer, NasError, Output, Procedure, Tai, Timer, Told, Way, messages};
 use crate::device::Device;
 
 /// Main EMM states of a UE, TS 24.301 §5.1.3.2.
@@ -93,6 +94,8 @@ pub struct UeOptions {
     pub apn: Option<String>,
     /// Its algorithms.
     pub capabilities: Capabilities,
+    /// The network was chosen by hand: it is tried although it is in a list of forbidden ones (TS 23.122 §4.4.3.1.2).
+    pub manual: bool,
 }
 
 /// How often DETACH REQUEST is sent again: at the first four expiries of T3421 (TS 24.301 §5.5.2.2.4 c).
@@ -121,7 +124,8 @@ pub(super) struct Challenged {
 /// One UE. Debug shows no key.
 pub struct Ue {
     pub(super) device: Device,
-    pub(super) serving: Plmn,
+    /// Its cell.
+    pub(super) serving: Tai,
     pub(super) options: UeOptions,
     pub(super) state: EmmState,
     pub(super) context: Option<Context>,
@@ -130,6 +134,9 @@ pub struct Ue {
     pub(super) challenged: Option<Challenged>,
     /// A challenge was refused, and T3418 or T3420 runs.
     pub(super) doubt: Option<Doubt>,
+    pub(super) forbidden: Forbidden,
+    /// T3247 runs.
+    pub(super) t3247: bool,
     /// The cell's network did not prove genuine.
     pub(super) barred: bool,
     /// Secure exchange of NAS messages is established in this signalling connection (TS 24.301 §4.4.2.3).
@@ -161,9 +168,9 @@ impl fmt::Debug for Ue {
 }
 
 impl Ue {
-    /// A UE that is switched on in the network `serving`; its USIM goes on where it was.
+    /// A UE that is switched on in a cell of the tracking area `serving`; its USIM goes on where it was.
     #[must_use]
-    pub fn new(device: Device, serving: Plmn, options: UeOptions) -> Self {
+    pub fn new(device: Device, serving: Tai, options: UeOptions) -> Self {
         Self {
             device,
             serving,
@@ -174,6 +181,8 @@ impl Ue {
             challenged: None,
             doubt: None,
             barred: false,
+            forbidden: Forbidden::default(),
+            t3247: false,
             secured: false,
             guti: None,
             bearers: BTreeMap::new(),
@@ -239,9 +248,10 @@ impl Ue {
     /// Begins to attach: with the GUTI if there is one, else with the IMSI (TS 24.301 §5.5.1.2.2).
     ///
     /// # Errors
-    /// If it is not deregistered, the cell is barred, or the APN does not fit.
+    /// If it is not deregistered, network, area or USIM is forbidden or the cell barred, or the APN does not fit.
     pub fn attach(&mut self) -> Result<Vec<Output>, NasError> {
         self.expect(EmmState::Deregistered, "attach")?;
+        self.may_attach()?;
         self.may_send()?;
         let esm = messages::pdn_connectivity(self.pti, self.options.apn.is_some())?;
         let identity = messages::mobile_identity(self.imsi(), self.guti)?;
@@ -354,10 +364,11 @@ impl Ue {
                 return self.flush();
             }
             Timer::Barred => self.barred = false,
+            Timer::T3247 => self.doubts_are_over(),
             _ => {}
         }
         let Some(procedure) = self.state.procedure().filter(|procedure| procedure.timer() == timer) else {
-            return Vec::new();
+            return self.flush();
         };
         match procedure {
             Procedure::Detach => {

@@ -1,4 +1,5 @@
-//! What a USIM keeps while it is switched off: its array of sequence numbers, in a JSON file.
+//! What a USIM keeps while it is switched off: its array of sequence numbers and the networks that are forbidden to it,
+//! in a JSON file.
 //!
 //! Keys are not in it: they come from where the device's credentials are kept.
 
@@ -7,12 +8,12 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
-use schemas::identity::Imsi;
+use schemas::identity::{Imsi, Plmn};
 use serde::{Deserialize, Serialize};
 
 use super::{SqnArray, Usim};
 
-/// The sequence numbers that one USIM has accepted. A file holds one a line.
+/// What one USIM remembers. A file holds one a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UsimState {
@@ -20,6 +21,9 @@ pub struct UsimState {
     pub imsi: Imsi,
     /// SEQ_MS(i) by IND (TS 33.102 annex C.2.2); entries that are 0 are left out.
     pub seq_ms: BTreeMap<u8, u64>,
+    /// EF FPLMN (TS 31.102 §4.2.16): networks that have refused the device for good, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbidden_plmns: Vec<Plmn>,
 }
 
 /// Why a state cannot be used.
@@ -52,12 +56,9 @@ impl UsimState {
     /// The state of `usim`, known as `imsi`.
     #[must_use]
     pub fn of(imsi: Imsi, usim: &Usim) -> Self {
-        Self::with(imsi, usim.sqn())
-    }
-
-    fn with(imsi: Imsi, sqn: &SqnArray) -> Self {
-        let entries = (0u8..).zip(*sqn.entries());
-        Self { imsi, seq_ms: entries.filter(|(_, seq)| *seq > 0).collect() }
+        let entries = (0u8..).zip(*usim.sqn().entries());
+        let seq_ms = entries.filter(|(_, seq)| *seq > 0).collect();
+        Self { imsi, seq_ms, forbidden_plmns: usim.forbidden_plmns().to_vec() }
     }
 
     /// The array that it describes, with the default limits. `None` if an IND is above 31 or a SEQ has more
@@ -73,7 +74,7 @@ impl UsimState {
 ///
 /// # Errors
 /// If the file cannot be read, or a line is not a state.
-pub fn load(file: &Path) -> Result<BTreeMap<Imsi, SqnArray>, StateError> {
+pub fn load(file: &Path) -> Result<BTreeMap<Imsi, UsimState>, StateError> {
     let name = || file.display().to_string();
     let input = match File::open(file) {
         Ok(input) => BufReader::new(input),
@@ -88,10 +89,10 @@ pub fn load(file: &Path) -> Result<BTreeMap<Imsi, SqnArray>, StateError> {
         }
         let wrong = |what: String| StateError::Line { file: name(), line, what };
         let state: UsimState = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-        let array = state
-            .array()
-            .ok_or_else(|| wrong("an IND is above 31, or a SEQ has more than 43 bits".into()))?;
-        states.insert(state.imsi, array);
+        if state.array().is_none() {
+            return Err(wrong("an IND is above 31, or a SEQ has more than 43 bits".into()));
+        }
+        states.insert(state.imsi, state);
     }
     Ok(states)
 }
@@ -103,14 +104,14 @@ pub fn load(file: &Path) -> Result<BTreeMap<Imsi, SqnArray>, StateError> {
 /// If that cannot be done, or a line of the file is no state; the old file is then as it was.
 pub fn save<'a>(file: &Path, usims: impl IntoIterator<Item = (Imsi, &'a Usim)>) -> Result<(), StateError> {
     let mut states = load(file)?;
-    states.extend(usims.into_iter().map(|(imsi, usim)| (imsi, usim.sqn().clone())));
+    states.extend(usims.into_iter().map(|(imsi, usim)| (imsi, UsimState::of(imsi, usim))));
     let write = || -> io::Result<()> {
         let mut beside = file.as_os_str().to_owned();
         beside.push(format!(".{}.new", std::process::id()));
         let written = File::create(&beside).and_then(|out| {
             let mut out = BufWriter::new(out);
-            for (imsi, sqn) in &states {
-                serde_json::to_writer(&mut out, &UsimState::with(*imsi, sqn))?;
+            for state in states.values() {
+                serde_json::to_writer(&mut out, state)?;
                 out.write_all(b"\n")?;
             }
             out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
@@ -149,9 +150,10 @@ mod tests {
         let imsi: Imsi = "001010000000001".parse().unwrap();
         save(&file, [(imsi, &usim)]).unwrap();
 
-        let mut again = load(&file).unwrap().remove(&imsi).unwrap();
-        assert_eq!(&again, usim.sqn());
-        assert_eq!(again.accept(Sqn::new(41, 3)), Err(NotFresh::Used));
+        let again = load(&file).unwrap().remove(&imsi).unwrap();
+        let mut again = Usim::new(&key, &key).with_state(&again);
+        assert_eq!(again.sqn(), usim.sqn());
+        assert_eq!(again.sqn.accept(Sqn::new(41, 3)), Err(NotFresh::Used));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside the file");
     }
 
@@ -168,7 +170,28 @@ mod tests {
         one.sqn.accept(Sqn::new(42, 3)).unwrap();
         save(&file, [(imsis[0], &one)]).unwrap();
         let states = load(&file).unwrap();
-        assert_eq!((&states[&imsis[0]], &states[&imsis[1]]), (one.sqn(), other.sqn()));
+        assert_eq!(states[&imsis[0]], UsimState::of(imsis[0], &one));
+        assert_eq!(states[&imsis[1]], UsimState::of(imsis[1], &other));
+    }
+
+    /// TS 31.102 §4.2.16, TS 23.122 §3.1: four networks, and the oldest goes.
+    #[test]
+    fn forbidden_networks_are_remembered_the_oldest_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("usim.json");
+        let key = Key128::new([7; 16]);
+        let imsi: Imsi = "001010000000001".parse().unwrap();
+        let networks = ["999-01", "999-02", "999-03", "999-04", "999-05"].map(|plmn| plmn.parse().unwrap());
+        let mut usim = Usim::new(&key, &key);
+        for plmn in networks {
+            usim.forbid(plmn);
+        }
+        usim.forbid(networks[2]);
+        save(&file, [(imsi, &usim)]).unwrap();
+        let again = Usim::new(&key, &key).with_state(&load(&file).unwrap()[&imsi]);
+        assert_eq!(again.forbidden_plmns(), [networks[1], networks[3], networks[4], networks[2]]);
+        assert!(usim.permit(networks[3]) && !usim.permit(networks[0]));
+        assert_eq!(usim.forbidden_plmns(), [networks[1], networks[4], networks[2]]);
     }
 
     #[test]

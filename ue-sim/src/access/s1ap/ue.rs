@@ -15,7 +15,7 @@ use super::messages::{self, Erab, Ids, Temporary};
 use super::registry::{Inbox, ToUe};
 use super::{Enb, EventKind, S1Error};
 use crate::device::Device;
-use crate::nas::{Bearer, EmmState, Output, Procedure, Timer, Told, Ue, UeOptions, Way};
+use crate::nas::{Bearer, EmmState, Output, Procedure, Tai, Timer, Told, Ue, UeOptions, Way};
 
 /// How a procedure ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -157,7 +157,8 @@ impl S1Ue {
     #[must_use]
     pub fn new(enb: &Enb, device: Device, options: UeOptions) -> Self {
         let (inbox, mail) = mpsc::unbounded_channel();
-        let nas = Ue::new(device, enb.config().plmn, options);
+        let serving = Tai { plmn: enb.config().plmn, tac: enb.config().tac };
+        let nas = Ue::new(device, serving, options);
         enb.registry().known(nas.imsi(), None, &inbox);
         let wanted = enb.user_plane().wanted(nas.imsi());
         Self {
