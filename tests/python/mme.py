@@ -738,6 +738,21 @@ class Mme:
         """A message that has nothing but its identifiers."""
         self.send_ue(self.connection_of(order), order["message"])
 
+    def do_unknown_element(self, order):
+        """A message with an information element that there is not; IDENTITY REQUEST, or what else is ordered."""
+        unknown = (60000, order["criticality"], b"\x01\x02")
+        if order.get("message") == "configuration_update":
+            for association in self.associations:
+                self.send(association, "configuration_update", capacity=1, unknown=unknown)
+            return
+        connection = self.connection_of(order)
+        if order.get("message") == "context_modification":
+            ambr = {"uEaggregateMaximumBitRateDL": 4096000, "uEaggregateMaximumBitRateUL": 2048000}
+            self.send_ue(connection, "context_modification", ambr=ambr, unknown=unknown)
+            return
+        octets = connection.ue.context.protect(CIPHERED, nas.MESSAGES["identity_request"](connection.ue, {"type": 1}))
+        self.send_ue(connection, "downlink_nas", nas=octets, unknown=unknown)
+
     def do_stranger(self, order):
         """A message for a UE that there is not."""
         for association in self.associations:

@@ -112,6 +112,10 @@ def write(message, **ies):
     kind, code, criticality, name = MESSAGES[message]
     elements = []
     for key, value in ies.items():
+        if key == "unknown":  # an information element that there is not: identifier, criticality, octets
+            number, how, octets = value
+            elements.append({"id": number, "criticality": how, "value": ("_unk_004", octets)})
+            continue
         number, how, kind_of = IES[key]
         elements.append({"id": number, "criticality": how, "value": (kind_of, value)})
     body = {"procedureCode": code, "criticality": criticality, "value": (name, {"protocolIEs": elements})}

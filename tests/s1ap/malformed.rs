@@ -105,23 +105,117 @@ fn messages_cut_off_and_changed_break_nothing() -> Result<()> {
     })
 }
 
-/// §10.3.5: what has to be there is not.
+/// Elements that are missing, as Criticality Diagnostics name them (§9.2.1.21).
+fn missing(elements: &[u16]) -> Value {
+    let item = |id| json!({ "iECriticality": "reject", "iE-ID": id, "typeOfError": "missing" });
+    elements.iter().map(item).collect()
+}
+
+/// §10.3.5: what has to be there is not. The answer says what: procedure, its message and criticality, and the elements;
+/// a procedure's own failure the last two alone (§9.2.1.21).
 #[test]
 fn a_message_without_a_mandatory_element_is_an_abstract_syntax_error() -> Result<()> {
     run(async {
         let mut rig = Rig::new(json!({})).await?;
         let phone = rig.phone()?;
         phone.attached().await?;
-        for message in ["downlink_nas", "erab_setup", "erab_modify", "erab_release"] {
+        for (message, procedure, criticality, elements) in [
+            ("downlink_nas", 11, "ignore", &[26][..]),
+            ("erab_setup", 5, "reject", &[16]),
+            ("erab_modify", 6, "reject", &[30]),
+        ] {
             rig.mme.order(json!({ "do": "incomplete", "message": message, "imsi": phone.imsi })).await?;
             let answer = rig.mme.s1ap("ErrorIndication").await?;
             let cause = &answer["ies"]["Cause"];
             ensure!(cause == &json!(["protocol", "abstract-syntax-error-reject"]), "{message}: {answer}");
+            let expected = json!({ "procedureCode": procedure, "triggeringMessage": "initiating-message",
+                "procedureCriticality": criticality, "iEsCriticalityDiagnostics": missing(elements) });
+            ensure!(
+                answer["ies"]["CriticalityDiagnostics"] == expected,
+                "{message}: {answer}, not {expected}"
+            );
+            // About whom it is, and on the stream of that one (§8.7.2.2, TS 36.412 §7).
+            ensure!(answer["ies"]["MME-UE-S1AP-ID"].is_u64() && answer["ies"]["ENB-UE-S1AP-ID"].is_u64());
+            ensure!(answer["stream"].as_u64().is_some_and(|stream| stream > 0), "{answer}");
         }
+        // That this list is missing is to be ignored (§9.1.3.5): nothing is released.
+        rig.mme.order(json!({ "do": "incomplete", "message": "erab_release", "imsi": phone.imsi })).await?;
+        let answer = rig.mme.s1ap("E-RABReleaseResponse").await?;
+        ensure!(answer["ies"].as_object().is_some_and(|ies| ies.len() == 2), "{answer}");
         // This one has a failure of its own.
         rig.mme.order(json!({ "do": "incomplete", "message": "context_setup", "imsi": phone.imsi })).await?;
         let answer = rig.mme.s1ap("InitialContextSetupFailure").await?;
-        ensure!(answer["ies"]["Cause"][0] == "protocol", "{answer}");
+        ensure!(answer["ies"]["Cause"] == json!(["protocol", "abstract-syntax-error-reject"]), "{answer}");
+        let expected = json!({ "procedureCriticality": "reject",
+            "iEsCriticalityDiagnostics": missing(&[66, 24, 107, 73]) });
+        ensure!(answer["ies"]["CriticalityDiagnostics"] == expected, "{answer}");
+        lives(&mut rig, &phone).await
+    })
+}
+
+/// §10.3.4.2: an element that nobody knows is obeyed as its criticality says.
+#[test]
+fn an_unknown_element_is_rejected_told_or_passed_over_as_its_criticality_says() -> Result<()> {
+    run(async {
+        let mut rig = Rig::new(json!({})).await?;
+        let phone = rig.phone()?;
+        phone.attached().await?;
+        for (criticality, cause, acted) in [
+            ("reject", Some("abstract-syntax-error-reject"), false),
+            ("notify", Some("abstract-syntax-error-ignore-and-notify"), true),
+            ("ignore", None, true),
+        ] {
+            rig.mme.forget_events();
+            let order = json!({ "do": "unknown_element", "imsi": phone.imsi, "criticality": criticality });
+            rig.mme.order(order).await?;
+            if let Some(cause) = cause {
+                let answer = rig.mme.s1ap("ErrorIndication").await?;
+                ensure!(answer["ies"]["Cause"] == json!(["protocol", cause]), "{answer}");
+                let diagnostics = &answer["ies"]["CriticalityDiagnostics"];
+                let item = json!([{ "iECriticality": criticality, "iE-ID": 60000, "typeOfError": "not-understood" }]);
+                ensure!(diagnostics["iEsCriticalityDiagnostics"] == item, "{answer}");
+                ensure!(diagnostics["procedureCode"] == 11, "{answer}");
+            }
+            if acted {
+                rig.mme.nas("EMMIdentityResponse").await?;
+            }
+            lives(&mut rig, &phone).await?;
+            // What came meanwhile was the answer to the other order alone.
+            ensure!(
+                rig.mme.left("nas", |event| event["name"] == "EMMIdentityResponse") == 0,
+                "{criticality}"
+            );
+            ensure!(rig.mme.left("s1ap", |event| event["name"] == "ErrorIndication") == 0, "{criticality}");
+        }
+        Ok(())
+    })
+}
+
+/// §10.3.4.2: a procedure that has a message to fail with fails, and that says why.
+#[test]
+fn a_procedure_that_can_fail_says_by_that_what_it_does_not_know() -> Result<()> {
+    run(async {
+        let mut rig = Rig::new(json!({})).await?;
+        let phone = rig.phone()?;
+        phone.attached().await?;
+        for (message, failure) in [
+            ("context_modification", "UEContextModificationFailure"),
+            ("configuration_update", "MMEConfigurationUpdateFailure"),
+        ] {
+            let order = json!({ "do": "unknown_element", "imsi": phone.imsi, "message": message,
+                "criticality": "reject" });
+            rig.mme.order(order).await?;
+            let answer = rig.mme.s1ap(failure).await?;
+            ensure!(
+                answer["ies"]["Cause"] == json!(["protocol", "abstract-syntax-error-reject"]),
+                "{answer}"
+            );
+            let item =
+                json!([{ "iECriticality": "reject", "iE-ID": 60000, "typeOfError": "not-understood" }]);
+            let expected = json!({ "procedureCriticality": "reject", "iEsCriticalityDiagnostics": item });
+            ensure!(answer["ies"]["CriticalityDiagnostics"] == expected, "{answer}");
+            ensure!((answer["stream"] == 0) == (message == "configuration_update"), "{answer}");
+        }
         lives(&mut rig, &phone).await
     })
 }
@@ -169,6 +263,9 @@ fn a_procedure_that_the_enb_does_not_have_is_refused() -> Result<()> {
         rig.mme.order(json!({ "do": "kill" })).await?;
         let answer = rig.mme.s1ap("ErrorIndication").await?;
         ensure!(answer["ies"]["Cause"] == json!(["protocol", "abstract-syntax-error-reject"]), "{answer}");
+        let expected = json!({ "procedureCode": 43, "triggeringMessage": "initiating-message",
+            "procedureCriticality": "reject" });
+        ensure!(answer["ies"]["CriticalityDiagnostics"] == expected, "{answer}");
         lives(&mut rig, &phone).await
     })
 }

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::messages::{self, FromMme, Ids, Unreadable};
+use super::messages::{self, Answer, FromMme, Ids, Read, Unreadable};
 use super::registry::{Registry, ToUe};
 use super::{Association, EnbConfig, Event, EventKind, Events, S1Error, Sctp};
 
@@ -191,12 +191,11 @@ impl Enb {
 
     /// Sends on the stream of a UE: TS 36.412 §7 keeps stream 0 for what concerns none.
     pub(super) async fn send_for(&self, enb_ue: u32, message: &[u8]) -> Result<(), S1Error> {
-        let streams = match &*self.shared.link.borrow() {
-            Link::Up(association) => u32::from(association.streams()),
+        let stream = match &*self.shared.link.borrow() {
+            Link::Up(association) => stream_of(&**association, enb_ue),
             Link::Down => return Err(S1Error::Lost),
         };
-        let stream = if streams > 1 { 1 + enb_ue % (streams - 1) } else { 0 };
-        self.send(u16::try_from(stream).unwrap_or(0), message).await
+        self.send(stream, message).await
     }
 
     async fn send(&self, stream: u16, message: &[u8]) -> Result<(), S1Error> {
@@ -204,6 +203,17 @@ impl Enb {
         match link {
             Link::Up(association) => association.send(stream, message).await.map_err(|_| S1Error::Lost),
             Link::Down => Err(S1Error::Lost),
+        }
+    }
+}
+
+/// The stream of a UE's connection: always the same, where its messages stay in order; 0 only if there is no other.
+fn stream_of(association: &dyn Association, enb_ue: u32) -> u16 {
+    match association.streams() {
+        0 | 1 => 0,
+        streams => {
+            let others = u32::from(streams) - 1;
+            u16::try_from(1 + enb_ue % others).unwrap_or(0)
         }
     }
 }
@@ -239,7 +249,7 @@ async fn set_up(
 async fn setup_answer(association: &dyn Association) -> Result<FromMme, S1Error> {
     loop {
         let message = association.recv().await?.ok_or(S1Error::Lost)?;
-        let answer = messages::read(&message)?;
+        let answer = messages::read(&message)?.message;
         if matches!(answer, FromMme::SetupResponse { .. } | FromMme::SetupFailure { .. }) {
             return Ok(answer);
         }
@@ -285,29 +295,53 @@ async fn receive(shared: &Shared, association: &dyn Association) -> String {
             Ok(None) => return "the MME has ended it".to_owned(),
             Err(error) => return error.to_string(),
         };
-        let answer = match messages::read(&message) {
-            Ok(message) => take(shared, message),
-            Err(error) => {
-                shared.events.tell(None, EventKind::Error(format!("a message of the MME: {error}")));
-                let cause = match error {
-                    Unreadable::Transfer(_) => Some(CauseProtocol::transfer_syntax_error),
-                    Unreadable::Abstract(_, told) => {
-                        told.then_some(CauseProtocol::abstract_syntax_error_reject)
-                    }
-                };
-                cause.and_then(|cause| messages::error_indication(None, Cause::protocol(cause)).ok())
-            }
+        let tell = |why: &str| {
+            shared.events.tell(None, EventKind::Error(format!("a message of the MME: {why}")));
         };
-        if let Some(answer) = answer
-            && let Err(error) = association.send(0, &answer).await
-        {
-            return error.to_string();
+        let mut answers = Vec::new();
+        match messages::read(&message) {
+            Ok(Read { message, passed_over }) => {
+                if let Some((why, answer)) = passed_over {
+                    tell(&why);
+                    answers.extend(answer);
+                }
+                answers.extend(take(shared, message));
+            }
+            Err(Unreadable::Abstract(why, answer)) => {
+                tell(&why);
+                answers.extend(answer);
+            }
+            Err(error @ Unreadable::Transfer(_)) => {
+                tell(&error.to_string());
+                let cause = Cause::protocol(CauseProtocol::transfer_syntax_error);
+                let octets = messages::error_indication((None, None), cause, None).ok();
+                answers.extend(octets.map(|octets| Answer { enb: None, octets }));
+            }
+        }
+        for Answer { enb, octets } in answers {
+            let stream = enb.map_or(0, |enb| stream_of(association, enb));
+            if let Err(error) = association.send(stream, &octets).await {
+                return error.to_string();
+            }
         }
     }
 }
 
-/// Takes one message; gives what is to be answered on stream 0.
-fn take(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
+/// Takes one message; gives what is to be answered.
+fn take(shared: &Shared, message: FromMme) -> Option<Answer> {
+    let message = match message {
+        FromMme::Other { name, answer } => {
+            let what = format!("{name} is not something that this eNB does");
+            shared.events.tell(None, EventKind::Error(what));
+            return answer;
+        }
+        message => message,
+    };
+    take_ours(shared, message).map(|octets| Answer { enb: None, octets })
+}
+
+/// Of what this eNB does; gives what is to be answered on stream 0.
+fn take_ours(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
     let tell = |kind| shared.events.tell(None, kind);
     let hand = |ids: Ids, what: ToUe| {
         if shared.registry.to(ids.enb, what) {
@@ -316,7 +350,7 @@ fn take(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
         // §10.6: an identifier that this eNB has not given.
         tell(EventKind::Error(format!("a message for eNB UE S1AP ID {}, which there is not", ids.enb)));
         let cause = Cause::radioNetwork(CauseRadioNetwork::unknown_enb_ue_s1ap_id);
-        messages::error_indication(Some(ids), cause).ok()
+        messages::error_about(ids, cause).ok()
     };
     match message {
         FromMme::DownlinkNas { ids, nas } => hand(ids, ToUe::Nas(ids, nas)),
@@ -375,12 +409,10 @@ fn take(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
             None
         }
         FromMme::MmeConfigurationUpdate => messages::configuration_acknowledge().ok(),
-        FromMme::Other { name, reject } => {
-            tell(EventKind::Error(format!("{name} is not something that this eNB does")));
-            let cause = Cause::protocol(CauseProtocol::abstract_syntax_error_reject);
-            reject.then(|| messages::error_indication(None, cause).ok()).flatten()
-        }
-        FromMme::SetupResponse { .. } | FromMme::SetupFailure { .. } | FromMme::ResetAcknowledged => None,
+        FromMme::SetupResponse { .. }
+        | FromMme::SetupFailure { .. }
+        | FromMme::ResetAcknowledged
+        | FromMme::Other { .. } => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an eNB writes and reads of S1AP, TS 36.413 §9.1.
 
+mod faults;
 mod read;
 mod write;
 
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use oxirush_s1ap::s1ap::Cause;
 
-pub(super) use read::{Unreadable, read};
+pub(super) use faults::Answer;
+pub(super) use read::{Read, Unreadable, read};
 pub(super) use write::*;
 
 /// The two identifiers of a UE-associated logical S1 connection, TS 36.413 §3.1.
@@ -115,10 +117,10 @@ pub(super) enum FromMme {
         cause: String,
     },
     MmeConfigurationUpdate,
-    /// Something that this eNB does not do; whether it has to say so (criticality reject, §10.3).
+    /// Something that this eNB does not do, and what it has to say to that (§10.3.4.1).
     Other {
         name: String,
-        reject: bool,
+        answer: Option<Answer>,
     },
 }
 

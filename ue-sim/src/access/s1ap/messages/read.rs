@@ -7,6 +7,7 @@ use oxirush_s1ap::helpers;
 use oxirush_s1ap::s1ap::*;
 use oxirush_s1ap::{Error, S1apPduKind, extract_s1ap_ies, ie};
 
+use super::faults::{self, Answer, Verdict};
 use super::{Erab, FromMme, Ids, MmeKey, cause_words};
 
 fn wait(time: TimeToWait) -> Duration {
@@ -43,19 +44,41 @@ pub(in super::super) enum Unreadable {
     /// It is no S1AP at all (§10.2).
     #[error("{0}")]
     Transfer(Error),
-    /// Something that has to be there is not, or makes no sense (§10.3); whether the MME is told.
+    /// Something that has to be there is not, or makes no sense (§10.3); what the MME is told.
     #[error("{0}")]
-    Abstract(Error, bool),
+    Abstract(String, Option<Answer>),
+}
+
+/// A message of the MME that is acted upon.
+#[derive(Debug, Clone, PartialEq)]
+pub(in super::super) struct Read {
+    /// It.
+    pub(in super::super) message: FromMme,
+    /// What was passed over in it and has to be told (criticality notify, §10.3.4.2): in words, and the answer.
+    pub(in super::super) passed_over: Option<(String, Option<Answer>)>,
 }
 
 /// Reads a message of the MME.
-pub(in super::super) fn read(octets: &[u8]) -> Result<FromMme, Unreadable> {
+pub(in super::super) fn read(octets: &[u8]) -> Result<Read, Unreadable> {
     let pdu = S1AP_PDU::decode_borrowed(octets).map_err(Unreadable::Transfer)?;
-    content(&pdu).map_err(|error| {
-        // Nobody is told of an error in a report of errors, nor in an answer: that would go on for ever.
-        let first = matches!(pdu, S1APPDU::initiatingMessage(_));
-        Unreadable::Abstract(error, first && pdu.kind() != S1apPduKind::Initiating_ErrorIndication)
-    })
+    let content = content(&pdu);
+    if let Ok(message @ FromMme::Other { .. }) = content {
+        return Ok(Read { message, passed_over: None });
+    }
+    let passed_over = match faults::judge(&pdu) {
+        Verdict::Good => None,
+        Verdict::Notify(why, answer) => Some((why, answer)),
+        Verdict::Reject(why, answer) => return Err(Unreadable::Abstract(why, answer)),
+    };
+    match content {
+        Ok(message) => Ok(Read { message, passed_over }),
+        Err(error) => Err(Unreadable::Abstract(error.to_string(), faults::unreadable(&pdu, &error))),
+    }
+}
+
+/// A cause that has to be there, and may be missing all the same (criticality ignore).
+fn cause_or_none(cause: Option<&Cause>) -> String {
+    cause.map_or_else(|| "no cause given".to_owned(), cause_words)
 }
 
 fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
@@ -94,14 +117,14 @@ fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
         Kind::Initiating_UEContextRelease => {
             extract_s1ap_ies!(pdu, UEContextReleaseCommand,
                 req ids: UES1APIDs = UE_S1AP_IDs(ids) => ids,
-                req cause: Cause = Cause(cause) => cause,
+                lax cause: Cause = Cause(cause) => cause,
             );
             let (mme, enb) = match ids {
                 UES1APIDs::uE_S1AP_ID_pair(pair) => (pair.mme_ue_s1ap_id.0, Some(pair.enb_ue_s1ap_id.0)),
                 UES1APIDs::mME_UE_S1AP_ID(id) => (id.0, None),
                 _ => return Ok(unknown(pdu)),
             };
-            FromMme::ContextRelease { mme, enb, cause: cause_words(&cause) }
+            FromMme::ContextRelease { mme, enb, cause: cause_or_none(cause.as_ref()) }
         }
         Kind::Initiating_E_RABSetup => {
             extract_s1ap_ies!(pdu, ERABSetupRequest,
@@ -140,7 +163,6 @@ fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
                 req mme: u32 = MME_UE_S1AP_ID(id),
                 req enb: u32 = eNB_UE_S1AP_ID(id),
                 opt nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
-                req _list: ERABList = E_RABToBeReleasedList(list) => list,
             );
             let mut erabs = Vec::new();
             for item in pdu.items::<ie::E_RABToBeReleasedList>() {
@@ -162,7 +184,7 @@ fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
         }
         Kind::Initiating_Reset => {
             extract_s1ap_ies!(pdu, Reset,
-                req cause: Cause = Cause(cause) => cause,
+                lax cause: Cause = Cause(cause) => cause,
                 req kind: ResetType = ResetType(kind) => kind,
             );
             let part = match kind {
@@ -177,7 +199,7 @@ fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
                 }
                 _ => return Ok(unknown(pdu)),
             };
-            FromMme::Reset { part, cause: cause_words(&cause) }
+            FromMme::Reset { part, cause: cause_or_none(cause.as_ref()) }
         }
         Kind::Successful_Reset => FromMme::ResetAcknowledged,
         Kind::Initiating_OverloadStart => FromMme::OverloadStart,
@@ -188,19 +210,16 @@ fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
                 lax enb: u32 = eNB_UE_S1AP_ID(id),
                 lax cause: Cause = Cause(cause) => cause,
             );
-            let cause = cause.as_ref().map_or_else(|| "no cause given".to_owned(), cause_words);
-            FromMme::ErrorIndication { mme, enb, cause }
+            FromMme::ErrorIndication { mme, enb, cause: cause_or_none(cause.as_ref()) }
         }
         Kind::Initiating_MMEConfigurationUpdate => FromMme::MmeConfigurationUpdate,
         _ => unknown(pdu),
     })
 }
 
-/// What this eNB does not do. A message that has no counterpart to refuse it with, but criticality reject, is answered
-/// with ERROR INDICATION (§10.3.4.1).
+/// What this eNB does not do.
 fn unknown(pdu: &S1APPDU<'_>) -> FromMme {
-    let reject = pdu.criticality() == Criticality::reject && matches!(pdu, S1APPDU::initiatingMessage(_));
-    FromMme::Other { name: pdu.to_string(), reject }
+    FromMme::Other { name: pdu.to_string(), answer: faults::unknown_procedure(pdu) }
 }
 
 fn context_setup(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {

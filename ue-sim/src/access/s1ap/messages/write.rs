@@ -133,17 +133,53 @@ pub(in super::super) fn context_setup_response(
     .encode()
 }
 
-/// INITIAL CONTEXT SETUP FAILURE, §9.1.4.4.
-pub(in super::super) fn context_setup_failure(ids: Ids, cause: Cause) -> Result<Vec<u8>, Error> {
-    build_s1ap!(
-        UnsuccessfulOutcome,
-        InitialContextSetup,
-        InitialContextSetupFailure,
-        MME_UE_S1AP_ID(ids.mme),
-        eNB_UE_S1AP_ID(ids.enb),
-        Cause(cause),
-    )?
-    .encode()
+/// INITIAL CONTEXT SETUP FAILURE, §9.1.4.4; with what is wrong in the request, if that is why.
+pub(in super::super) fn context_setup_failure(
+    ids: Ids,
+    cause: Cause,
+    diagnostics: Option<CriticalityDiagnostics>,
+) -> Result<Vec<u8>, Error> {
+    let mut ies = vec![
+        build_s1ap_ie!(InitialContextSetupFailure, MME_UE_S1AP_ID(ids.mme))?,
+        build_s1ap_ie!(InitialContextSetupFailure, eNB_UE_S1AP_ID(ids.enb))?,
+        build_s1ap_ie!(InitialContextSetupFailure, Cause(cause))?,
+    ];
+    if let Some(diagnostics) = diagnostics {
+        ies.push(build_s1ap_ie!(InitialContextSetupFailure, CriticalityDiagnostics(diagnostics))?);
+    }
+    let message = InitialContextSetupFailure::new(ProtocolIEContainer(ies));
+    S1AP_PDU::of_message(&message, Criticality::reject)?.encode()
+}
+
+/// UE CONTEXT MODIFICATION FAILURE, §9.1.4.10; with what is wrong in the request.
+pub(in super::super) fn modification_failure(
+    ids: Ids,
+    cause: Cause,
+    diagnostics: Option<CriticalityDiagnostics>,
+) -> Result<Vec<u8>, Error> {
+    let mut ies = vec![
+        build_s1ap_ie!(UEContextModificationFailure, MME_UE_S1AP_ID(ids.mme))?,
+        build_s1ap_ie!(UEContextModificationFailure, eNB_UE_S1AP_ID(ids.enb))?,
+        build_s1ap_ie!(UEContextModificationFailure, Cause(cause))?,
+    ];
+    if let Some(diagnostics) = diagnostics {
+        ies.push(build_s1ap_ie!(UEContextModificationFailure, CriticalityDiagnostics(diagnostics))?);
+    }
+    let message = UEContextModificationFailure::new(ProtocolIEContainer(ies));
+    S1AP_PDU::of_message(&message, Criticality::reject)?.encode()
+}
+
+/// MME CONFIGURATION UPDATE FAILURE, §9.1.8.12; with what is wrong in the update.
+pub(in super::super) fn configuration_failure(
+    cause: Cause,
+    diagnostics: Option<CriticalityDiagnostics>,
+) -> Result<Vec<u8>, Error> {
+    let mut ies = vec![build_s1ap_ie!(MMEConfigurationUpdateFailure, Cause(cause))?];
+    if let Some(diagnostics) = diagnostics {
+        ies.push(build_s1ap_ie!(MMEConfigurationUpdateFailure, CriticalityDiagnostics(diagnostics))?);
+    }
+    let message = MMEConfigurationUpdateFailure::new(ProtocolIEContainer(ies));
+    S1AP_PDU::of_message(&message, Criticality::reject)?.encode()
 }
 
 /// E-RABs that failed, each with its cause; a list has one at least, or is not there (§9.2.1.36).
@@ -346,20 +382,31 @@ pub(in super::super) fn reset_acknowledge(
     pdu.encode()
 }
 
-/// ERROR INDICATION, §9.1.8.3.
-pub(in super::super) fn error_indication(ids: Option<Ids>, cause: Cause) -> Result<Vec<u8>, Error> {
-    let pdu = match ids {
-        None => build_s1ap!(InitiatingMessage, ErrorIndication, ErrorIndication, Cause(cause),),
-        Some(ids) => build_s1ap!(
-            InitiatingMessage,
-            ErrorIndication,
-            ErrorIndication,
-            MME_UE_S1AP_ID(ids.mme),
-            eNB_UE_S1AP_ID(ids.enb),
-            Cause(cause),
-        ),
-    }?;
-    pdu.encode()
+/// ERROR INDICATION, §9.1.8.3: about the connection that the message named, as far as it did (MME and eNB UE S1AP ID);
+/// with what is wrong in it (§9.2.1.21).
+pub(in super::super) fn error_indication(
+    (mme, enb): (Option<u32>, Option<u32>),
+    cause: Cause,
+    diagnostics: Option<CriticalityDiagnostics>,
+) -> Result<Vec<u8>, Error> {
+    let mut ies = Vec::new();
+    if let Some(mme) = mme {
+        ies.push(build_s1ap_ie!(ErrorIndication, MME_UE_S1AP_ID(mme))?);
+    }
+    if let Some(enb) = enb {
+        ies.push(build_s1ap_ie!(ErrorIndication, eNB_UE_S1AP_ID(enb))?);
+    }
+    ies.push(build_s1ap_ie!(ErrorIndication, Cause(cause))?);
+    if let Some(diagnostics) = diagnostics {
+        ies.push(build_s1ap_ie!(ErrorIndication, CriticalityDiagnostics(diagnostics))?);
+    }
+    let message = ErrorIndication::new(ProtocolIEContainer(ies));
+    S1AP_PDU::of_message(&message, Criticality::ignore)?.encode()
+}
+
+/// ERROR INDICATION about a connection, for another reason than the message's form.
+pub(in super::super) fn error_about(ids: Ids, cause: Cause) -> Result<Vec<u8>, Error> {
+    error_indication((Some(ids.mme), Some(ids.enb)), cause, None)
 }
 
 /// MME CONFIGURATION UPDATE ACKNOWLEDGE, §9.1.8.11.

@@ -93,7 +93,7 @@ impl S1Ue {
     /// TS 36.413 §10.6: the MME means another connection by this identifier. It is told so, and both forget theirs.
     async fn mistaken(&mut self, ids: Ids) -> Result<Vec<Happened>, S1Error> {
         let cause = Cause::radioNetwork(CauseRadioNetwork::unknown_pair_ue_s1ap_id);
-        self.reply(ids, messages::error_indication(Some(ids), cause)?).await?;
+        self.reply(ids, messages::error_about(ids, cause)?).await?;
         self.released("the MME knows the connection by another identifier".to_owned()).await
     }
 
@@ -107,16 +107,16 @@ impl S1Ue {
     ) -> Result<Vec<Happened>, S1Error> {
         self.tell(|| EventKind::S1(Way::Down, "INITIAL CONTEXT SETUP REQUEST", of(ids)));
         let Some(key) = key else {
-            // §10.3.5: it has to be there, and this procedure has a message to say so.
+            // It is there, and has not the length of a key.
             let cause = Cause::protocol(CauseProtocol::abstract_syntax_error_reject);
-            self.reply(ids, messages::context_setup_failure(ids, cause)?).await?;
+            self.reply(ids, messages::context_setup_failure(ids, cause, None)?).await?;
             return Ok(Vec::new());
         };
         let agree = self.nas.kenb().is_some_and(|ours| key.is(ours));
         if !agree {
             self.tell(|| EventKind::KeysDiffer);
             let cause = Cause::radioNetwork(CauseRadioNetwork::failure_in_radio_interface_procedure);
-            self.reply(ids, messages::context_setup_failure(ids, cause)?).await?;
+            self.reply(ids, messages::context_setup_failure(ids, cause, None)?).await?;
             return Ok(vec![Happened::KeysDiffer]);
         }
         self.tell(|| EventKind::KeysAgree);
