@@ -34,11 +34,20 @@ struct Lane {
     tun: Option<UeTun>,
 }
 
+/// A UE that is switched on.
+#[derive(Debug, Default)]
+struct There {
+    /// Told when it has packets and no bearer.
+    wanted: Arc<Notify>,
+    /// How many are it: the next may be there before the last is gone.
+    users: usize,
+}
+
 #[derive(Debug, Default)]
 struct Lanes {
     by_imsi: HashMap<Imsi, Lane>,
     owners: HashMap<u32, Imsi>,
-    wanted: HashMap<Imsi, Arc<Notify>>,
+    there: HashMap<Imsi, There>,
 }
 
 /// The S1-U endpoint of an eNB; a clone is another handle to the same.
@@ -103,7 +112,7 @@ impl Gtp {
     }
 
     fn wanted_by(&self, imsi: Imsi) -> Arc<Notify> {
-        lock(&self.lanes).wanted.entry(imsi).or_default().clone()
+        lock(&self.lanes).there.entry(imsi).or_default().wanted.clone()
     }
 }
 
@@ -152,7 +161,23 @@ impl UserPlane for Gtp {
     }
 
     fn wanted(&self, imsi: Imsi) -> Option<Arc<Notify>> {
-        Some(self.wanted_by(imsi))
+        let mut lanes = lock(&self.lanes);
+        let there = lanes.there.entry(imsi).or_default();
+        there.users += 1;
+        Some(there.wanted.clone())
+    }
+
+    fn gone(&self, imsi: Imsi) {
+        let mut lanes = lock(&self.lanes);
+        if let Some(there) = lanes.there.get_mut(&imsi) {
+            there.users = there.users.saturating_sub(1);
+            if there.users > 0 {
+                return;
+            }
+        }
+        // With its lane the far ends of its port are closed.
+        lanes.there.remove(&imsi);
+        lanes.by_imsi.remove(&imsi);
     }
 }
 
@@ -251,5 +276,59 @@ impl Sink<Packet> for Port {
 impl AsyncDevice for Port {
     fn capabilities(&self) -> &DeviceCapabilities {
         &self.capabilities
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn imsi(number: u32) -> Imsi {
+        format!("99971{number:010}").parse().unwrap()
+    }
+
+    /// What is kept: lanes, UEs that are there, connections.
+    fn kept(gtp: &Gtp) -> (usize, usize, usize) {
+        let lanes = lock(&gtp.lanes);
+        (lanes.by_imsi.len(), lanes.there.len(), lanes.owners.len())
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_ues_that_are_gone() {
+        let gtp = Gtp::bind([127, 21, 52, 1].into()).await.unwrap();
+        let gateway = (IpAddr::from([127, 21, 52, 2]), 7);
+        for number in 0..500 {
+            assert!(gtp.wanted(imsi(number)).is_some());
+            gtp.install(imsi(number), number, 5, gateway);
+            let _port = (number % 2 == 0).then(|| gtp.port(imsi(number), 1400));
+            gtp.remove_all(number);
+        }
+        assert_eq!(kept(&gtp), (500, 500, 0));
+        for number in 0..500 {
+            gtp.gone(imsi(number));
+        }
+        assert_eq!(kept(&gtp), (0, 0, 0));
+        // Once more is no more.
+        gtp.gone(imsi(1));
+        assert_eq!(kept(&gtp), (0, 0, 0));
+    }
+
+    /// A device is switched on again before the old one is dropped: the new one keeps what it has.
+    #[tokio::test]
+    async fn the_next_ue_of_a_subscriber_outlives_the_last() {
+        let gtp = Gtp::bind([127, 21, 52, 3].into()).await.unwrap();
+        let before = gtp.wanted(imsi(1)).unwrap();
+        let mut port = gtp.port(imsi(1), 1400);
+        let after = gtp.wanted(imsi(1)).unwrap();
+        gtp.install(imsi(1), 9, 5, (IpAddr::from([127, 21, 52, 4]), 7));
+        gtp.gone(imsi(1));
+        assert_eq!(kept(&gtp), (1, 1, 1));
+        assert!(Arc::ptr_eq(&before, &after));
+        gtp.remove_all(9);
+        gtp.gone(imsi(1));
+        assert_eq!(kept(&gtp), (0, 0, 0));
+        // Whoever still holds the port sees its end.
+        let end = futures_util::StreamExt::next(&mut port).await;
+        assert!(end.is_none());
     }
 }

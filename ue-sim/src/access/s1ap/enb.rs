@@ -45,8 +45,11 @@ pub trait UserPlane: Send + Sync + 'static {
     fn remove(&self, enb_ue: u32, erab: u8);
     /// All bearers of a connection are.
     fn remove_all(&self, enb_ue: u32);
-    /// Told when the UE has packets to send and no bearer: a service request is due (TS 24.301 §5.6.1.1 b).
+    /// A UE is switched on. Gives what is told when it has packets to send and no bearer: a service request is due
+    /// (TS 24.301 §5.6.1.1 b). [`gone`](Self::gone) follows.
     fn wanted(&self, imsi: Imsi) -> Option<Arc<Notify>>;
+    /// The UE is not there any more, and whatever was kept for it can go.
+    fn gone(&self, imsi: Imsi);
 }
 
 /// Bearers without packets: identifiers are given, nothing is carried.
@@ -66,6 +69,8 @@ impl UserPlane for NoUserPlane {
     fn wanted(&self, _: Imsi) -> Option<Arc<Notify>> {
         None
     }
+
+    fn gone(&self, _: Imsi) {}
 }
 
 #[derive(Clone)]

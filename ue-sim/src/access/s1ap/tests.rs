@@ -131,6 +131,8 @@ impl UserPlane for Teids {
     fn wanted(&self, _: Imsi) -> Option<Arc<Notify>> {
         None
     }
+
+    fn gone(&self, _: Imsi) {}
 }
 
 /// Plays the MME, and says where the eNB went another way.

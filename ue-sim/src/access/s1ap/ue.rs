@@ -149,6 +149,7 @@ impl Drop for S1Ue {
             self.enb.registry().close(connection.enb);
             self.enb.user_plane().remove_all(connection.enb);
         }
+        self.enb.user_plane().gone(self.nas.imsi());
     }
 }
 
