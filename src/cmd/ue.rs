@@ -33,6 +33,7 @@ Steps, in this order, one after another:
   off          switch off: detach without an answer       periodic     periodic tracking area update
   ping:ADDRESS three ICMP echoes through the bearer (--s1u)
   idle         the eNB gives the connection up            wait:10      wait 10 s for what the network begins
+  release:6    the eNB gives the dedicated bearer 6 up
   try:STEP     the step, and go on whatever it comes to: a refusal is told, and is no failure
 What a network has forbidden by a reject is not tried again: the UE says which list has it and what takes it off. `off`
 erases all lists but that of forbidden networks in the USIM (--usim-state), which --manual passes by.
@@ -62,6 +63,7 @@ enum Do {
     Periodic,
     Wait(u64),
     Ping(Ipv4Addr),
+    Release(u8),
 }
 
 /// A step of the command line.
@@ -96,12 +98,14 @@ impl FromStr for Do {
             other => match (other.strip_prefix("wait:"), other.strip_prefix("ping:")) {
                 (Some(seconds), _) => Self::Wait(seconds.parse().map_err(|_| "wait:SECONDS")?),
                 (_, Some(address)) => Self::Ping(address.parse().map_err(|_| "ping:ADDRESS (IPv4)")?),
-                _ => {
-                    return Err(
-                        "attach, detach, off, idle, service, tau, periodic, wait:SECONDS, ping:ADDRESS, or try: before one of them"
-                            .into(),
-                    );
-                }
+                _ => match other.strip_prefix("release:") {
+                    Some(ebi) => Self::Release(ebi.parse().map_err(|_| "release:BEARER")?),
+                    None => {
+                        return Err("attach, detach, off, idle, service, tau, periodic, wait:SECONDS, \
+                                    ping:ADDRESS, release:BEARER, or try: before one of them"
+                            .into());
+                    }
+                },
             },
         })
     }
@@ -254,6 +258,7 @@ impl Runner {
             Do::Periodic => came_to(&self.ue.tracking_area_update(true, false).await?, self.json),
             Do::Wait(seconds) => self.wait(Duration::from_secs(seconds)).await,
             Do::Ping(address) => self.ping(address).await,
+            Do::Release(ebi) => Ok(self.ue.release_bearer(ebi).await?),
         }
     }
 

@@ -31,6 +31,7 @@ from s6a_client import say
 PLMN = bytes.fromhex("99f907")
 
 POLICY = {
+    "keep_lost": False,  # a connection whose UE is lost is not released
     "eea": 2,
     "eia": 2,
     "identities": [],  # of these types it asks before it authenticates; negative: and does not wait for the answer
@@ -247,7 +248,7 @@ class Mme:
 
     def on_uecontextreleaserequest(self, association, ies):
         connection = self.connections.get(ies["MME-UE-S1AP-ID"])
-        if connection:
+        if connection and not self.policy["keep_lost"]:
             self.release(connection, ("radioNetwork", "user-inactivity"))
 
     def on_uecontextreleasecomplete(self, association, ies):

@@ -123,6 +123,7 @@ enum Do {
     Update { periodic: bool, active: bool },
     Detach { switch_off: bool },
     Idle,
+    ReleaseBearer(u8),
 }
 
 type Reply = oneshot::Sender<Result<Option<Report>, S1Error>>;
@@ -205,6 +206,11 @@ impl Phone {
         self.act(Do::Idle).await.map(drop)
     }
 
+    /// The eNB gives a dedicated bearer up.
+    pub async fn release_bearer(&self, ebi: u8) -> Result<()> {
+        self.act(Do::ReleaseBearer(ebi)).await.map(drop)
+    }
+
     /// What the network wants of it next.
     pub async fn asked(&mut self) -> Result<Asked> {
         let asked = tokio::time::timeout(LIMIT, self.asked.recv()).await;
@@ -250,6 +256,7 @@ async fn live(
                         ue.tracking_area_update(periodic, active).await.map(Some)
                     }
                     Do::Detach { switch_off } => ue.detach(switch_off).await.map(Some),
+                    Do::ReleaseBearer(ebi) => ue.release_bearer(ebi).await.map(|()| None),
                     Do::Idle => ue.idle(Patience(LIMIT)).await.map(|()| None),
                 };
                 replies = Some((reply, done));

@@ -103,3 +103,71 @@ fn a_context_modification_is_answered() -> Result<()> {
         Ok(())
     })
 }
+
+/// TS 36.413 §8.2.3.2.2, TS 24.301 §6.4.4.6: the eNB gives a dedicated bearer up and says so; the UE drops it and says
+/// nothing.
+#[test]
+fn a_bearer_that_the_enb_gives_up_is_indicated() -> Result<()> {
+    run(async {
+        let mut rig = Rig::new(json!({})).await?;
+        let phone = rig.phone()?;
+        phone.attached().await?;
+        rig.mme.order(json!({ "do": "erab_setup", "imsi": phone.imsi })).await?;
+        phone.until("with a dedicated bearer", |state| state.bearers.len() == 2).await?;
+        rig.mme.nas("ESMActDediEPSBearerCtxtAccept").await?;
+        rig.mme.forget_events();
+        phone.release_bearer(6).await?;
+        let told = rig.mme.s1ap("E-RABReleaseIndication").await?.to_string();
+        ensure!(told.contains("\"e-RAB-ID\":6") && told.contains("user-inactivity"), "{told}");
+        ensure!(phone.state().bearers.len() == 1);
+        ensure!(rig.mme.left("nas", |event| event["way"] == "up") == 0);
+        // Not twice, and not the default bearer.
+        for ebi in [6, 5] {
+            let refused = phone.release_bearer(ebi).await;
+            ensure!(refused.is_err_and(|error| error.to_string().contains("cannot give up")), "{ebi}");
+        }
+        // It can be set up again.
+        rig.mme.order(json!({ "do": "erab_setup", "imsi": phone.imsi })).await?;
+        phone.until("with a dedicated bearer", |state| state.bearers.len() == 2).await?;
+        Ok(())
+    })
+}
+
+/// TS 36.413 §8.6.2.4: the UE is lost, and the MME goes on sending to it.
+#[test]
+fn nas_for_a_ue_that_is_lost_comes_back() -> Result<()> {
+    run(async {
+        let mut rig = Rig::new(json!({ "update": { "guti": true }, "keep_lost": true })).await?;
+        let phone = rig.phone()?;
+        phone.attached().await?;
+        rig.mme.order(json!({ "do": "release", "imsi": phone.imsi })).await?;
+        phone.until("idle", |state| !state.connected).await?;
+        rig.mme.s1ap("UEContextReleaseComplete").await?;
+        rig.mme.forget_events();
+        // After the update the network does not release the connection, and the UE lets go by itself (T3440).
+        rig.mme.policy(json!({ "silent": ["EMMTrackingAreaUpdateComplete"] })).await?;
+        ensure!(phone.update(false, false).await?.is_success());
+        let request = rig.mme.s1ap("UEContextReleaseRequest").await?;
+        ensure!(
+            request["ies"]["Cause"] == json!(["radioNetwork", "radio-connection-with-ue-lost"]),
+            "{request}"
+        );
+        phone.until("idle", |state| !state.connected).await?;
+        rig.mme.forget_events();
+        let order = json!({ "do": "nas", "imsi": phone.imsi, "message": "identity_request", "type": 1 });
+        rig.mme.order(order).await?;
+        let back = rig.mme.s1ap("NASNonDeliveryIndication").await?;
+        ensure!(back["ies"]["Cause"] == json!(["radioNetwork", "radio-connection-with-ue-lost"]), "{back}");
+        let sent =
+            rig.mme.event("nas", |event| event["way"] == "down" && event["imsi"] == phone.imsi).await?;
+        ensure!(
+            back["ies"]["NAS-PDU"] == sent["octets"] && back["stream"].as_u64() > Some(0),
+            "{back} {sent}"
+        );
+        // Once it is released, it is nobody's.
+        rig.mme.order(json!({ "do": "release", "imsi": phone.imsi })).await?;
+        rig.mme.s1ap("UEContextReleaseComplete").await?;
+        ensure!(phone.service(false).await?.is_success());
+        Ok(())
+    })
+}

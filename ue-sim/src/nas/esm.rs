@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use oxirush_nas::nas_eps::*;
 use serde::Serialize;
 
-use super::{NasError, Told, Ue, messages};
+use super::{NasError, Output, Told, Ue, messages};
 
 /// One EPS bearer of a UE.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -122,6 +122,15 @@ impl Ue {
         };
         // Answers to the network's procedures have PTI 0 (§9.4, §6.4).
         self.send(&NasEpsMessage::new_esm(answer, ebi, 0))
+    }
+
+    /// The radio bearer of a dedicated bearer is gone: so is the bearer, and nobody is told (§6.4.4.6). `None`: there is
+    /// none of this identity.
+    pub fn bearer_lost(&mut self, ebi: u8) -> Option<Vec<Output>> {
+        self.bearers.get(&ebi)?.linked?;
+        self.bearers.remove(&ebi);
+        self.tell(Told::BearerGone(ebi));
+        Some(self.flush())
     }
 
     /// §6.7.

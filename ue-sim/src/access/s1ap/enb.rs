@@ -340,6 +340,21 @@ fn take(shared: &Shared, message: FromMme) -> Option<Answer> {
             shared.events.tell(None, EventKind::Error(what));
             return answer;
         }
+        // The UE is lost (§8.3.2), and the MME does not know it yet or is about to release the connection.
+        FromMme::DownlinkNas { ids, nas } if shared.registry.is_lost(ids.enb) => {
+            let what = "NAS of the MME cannot be delivered: the radio connection is lost".to_owned();
+            shared.events.tell(None, EventKind::Error(what));
+            let lost = CauseRadioNetwork::radio_connection_with_ue_lost;
+            let octets = messages::non_delivery(ids, nas, lost).ok()?;
+            return Some(Answer { enb: Some(ids.enb), octets });
+        }
+        FromMme::ContextRelease { mme, enb: Some(enb), .. } if shared.registry.is_lost(enb) => {
+            shared.registry.forget_lost(enb);
+            return Some(Answer {
+                enb: Some(enb),
+                octets: messages::release_complete(Ids { mme, enb }).ok()?,
+            });
+        }
         message => message,
     };
     take_ours(shared, message).map(|octets| Answer { enb: None, octets })

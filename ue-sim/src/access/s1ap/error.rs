@@ -38,6 +38,12 @@ pub enum S1Error {
     /// A message could not be written.
     #[error("S1AP: {0}")]
     Codec(String),
+    /// There is no such bearer to give up.
+    #[error(
+        "the eNB cannot give up bearer {0}: the UE is not connected, or it is none of its dedicated bearers (a default \
+         bearer goes with the connection: idle)"
+    )]
+    NoBearer(u8),
     /// What the USIM remembers cannot be kept. What would have followed is not done.
     #[error("the UE does not go on, for what its USIM remembers cannot be kept: {0}")]
     Keep(String),

@@ -1,6 +1,6 @@
 //! Which UE a message of the MME is for: by the eNB's identifier of its connection, or by what it is paged by.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use schemas::identity::Imsi;
@@ -52,6 +52,8 @@ pub(super) type Inbox = mpsc::UnboundedSender<ToUe>;
 #[derive(Debug, Default)]
 struct Tables {
     by_id: HashMap<u32, Inbox>,
+    /// Connections whose UE is lost and that the MME has not released yet.
+    lost: HashSet<u32>,
     by_tmsi: HashMap<(u8, u32), Inbox>,
     by_imsi: HashMap<Vec<u8>, Inbox>,
     next: u32,
@@ -76,8 +78,8 @@ impl Registry {
         for _ in 0..IDS {
             let id = tables.next;
             tables.next = (id + 1) % IDS;
-            if let std::collections::hash_map::Entry::Vacant(entry) = tables.by_id.entry(id) {
-                entry.insert(inbox.clone());
+            if !tables.by_id.contains_key(&id) && !tables.lost.contains(&id) {
+                tables.by_id.insert(id, inbox.clone());
                 return Some(id);
             }
         }
@@ -86,6 +88,24 @@ impl Registry {
 
     pub(super) fn close(&self, id: u32) {
         self.lock().by_id.remove(&id);
+    }
+
+    /// The UE of a connection is lost; the connection itself is the eNB's until the MME releases it (TS 36.413 §8.3.2).
+    pub(super) fn lose(&self, id: u32) {
+        let mut tables = self.lock();
+        if tables.by_id.remove(&id).is_some() {
+            tables.lost.insert(id);
+        }
+    }
+
+    /// Whether a connection has lost its UE.
+    pub(super) fn is_lost(&self, id: u32) -> bool {
+        self.lock().lost.contains(&id)
+    }
+
+    /// The MME has released a connection that had lost its UE.
+    pub(super) fn forget_lost(&self, id: u32) {
+        self.lock().lost.remove(&id);
     }
 
     /// A UE that can be paged.
@@ -125,14 +145,18 @@ impl Registry {
 
     /// All connections are gone.
     pub(super) fn all_gone(&self, why: &str) {
-        for (_, inbox) in self.lock().by_id.drain() {
+        let mut tables = self.lock();
+        tables.lost.clear();
+        for (_, inbox) in tables.by_id.drain() {
             let _ = inbox.send(ToUe::Gone(why.to_owned()));
         }
     }
 
     /// One is.
     pub(super) fn gone(&self, enb: u32, why: &str) {
-        if let Some(inbox) = self.lock().by_id.remove(&enb) {
+        let mut tables = self.lock();
+        tables.lost.remove(&enb);
+        if let Some(inbox) = tables.by_id.remove(&enb) {
             let _ = inbox.send(ToUe::Gone(why.to_owned()));
         }
     }
@@ -160,6 +184,24 @@ mod tests {
         registry.all_gone("lost");
         assert!(!registry.to(b, ToUe::Gone(String::new())));
         assert!(matches!(mail.try_recv(), Ok(ToUe::Gone(_))));
+    }
+
+    #[test]
+    fn a_connection_without_its_ue_keeps_its_identifier_until_it_is_released() {
+        let registry = Registry::default();
+        let (inbox, _mail) = mpsc::unbounded_channel();
+        let (lost, reset) = (registry.open(&inbox).unwrap(), registry.open(&inbox).unwrap());
+        registry.lose(lost);
+        registry.lose(reset);
+        assert!(registry.is_lost(lost) && !registry.to(lost, ToUe::Gone(String::new())));
+        registry.lock().next = lost;
+        assert!(![lost, reset].contains(&registry.open(&inbox).unwrap()));
+        registry.forget_lost(lost);
+        registry.gone(reset, "RESET");
+        assert!(!registry.is_lost(lost) && !registry.is_lost(reset));
+        // What there never was is not lost either.
+        registry.lose(77);
+        assert!(!registry.is_lost(77));
     }
 
     #[test]

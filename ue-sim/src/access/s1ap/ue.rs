@@ -374,7 +374,7 @@ impl S1Ue {
             } else if longest < T3440 {
                 return Ok(());
             } else {
-                self.released("T3440 has expired".to_owned()).await?
+                self.let_go("T3440 has expired").await?
             };
             happened.retain(|what| !matches!(what, Happened::Released(_)));
             self.unheard.extend(happened);
@@ -461,16 +461,7 @@ impl S1Ue {
                     }
                 }
                 Output::Send(nas) => self.send_nas(&nas, cause).await?,
-                Output::Release => {
-                    if let Some(Connection { enb, mme: Some(mme), .. }) = self.connection {
-                        // The eNB does not hear the UE any more (TS 36.413 §8.3.2).
-                        let lost = CauseRadioNetwork::radio_connection_with_ue_lost;
-                        let request = messages::release_request(Ids { mme, enb }, lost)?;
-                        self.enb.send_for(enb, &request).await?;
-                    }
-                    let released = self.released("the UE has let go".to_owned());
-                    happened.extend(Box::pin(released).await?);
-                }
+                Output::Release => happened.extend(Box::pin(self.let_go("the UE has let go")).await?),
                 Output::Start(timer, length) => {
                     self.timers.insert(timer, Instant::now() + length);
                 }
@@ -547,6 +538,40 @@ impl S1Ue {
         let mut happened = self.act(outputs, RRCEstablishmentCause::mo_Signalling).await?;
         happened.push(Happened::Released(cause));
         Ok(happened)
+    }
+
+    /// The UE releases its radio connection by itself. The eNB does not hear it any more, and asks the MME for the release
+    /// (TS 36.413 §8.3.2); until that comes, what is sent to the UE is not delivered (§8.6.2.4).
+    async fn let_go(&mut self, why: &str) -> Result<Vec<Happened>, S1Error> {
+        if let Some(Connection { enb, mme: Some(mme), .. }) = self.connection {
+            self.enb.registry().lose(enb);
+            let lost = CauseRadioNetwork::radio_connection_with_ue_lost;
+            let request = messages::release_request(Ids { mme, enb }, lost)?;
+            self.enb.send_for(enb, &request).await?;
+        }
+        self.released(why.to_owned()).await
+    }
+
+    /// The eNB gives up a dedicated bearer: it tells the MME (TS 36.413 §8.2.3.2.2), and the UE drops it without a word
+    /// (TS 24.301 §6.4.4.6).
+    ///
+    /// # Errors
+    /// If the UE is not connected, or has no such dedicated bearer: a default bearer goes with the connection alone
+    /// ([`idle`](Self::idle)).
+    pub async fn release_bearer(&mut self, ebi: u8) -> Result<(), S1Error> {
+        let Some(Connection { enb, mme: Some(mme), .. }) = self.connection else {
+            return Err(S1Error::NoBearer(ebi));
+        };
+        let outputs = self.nas.bearer_lost(ebi).ok_or(S1Error::NoBearer(ebi))?;
+        self.erabs.remove(&ebi);
+        self.enb.user_plane().remove(enb, ebi);
+        let inactive = CauseRadioNetwork::user_inactivity;
+        let message = messages::erab_release_indication(Ids { mme, enb }, ebi, inactive)?;
+        self.tell(|| EventKind::S1(Way::Up, "E-RAB RELEASE INDICATION", of(Ids { mme, enb })));
+        self.enb.send_for(enb, &message).await?;
+        let happened = self.act(outputs, RRCEstablishmentCause::mo_Signalling).await?;
+        self.unheard.extend(happened);
+        Ok(())
     }
 
     fn tell(&self, kind: impl FnOnce() -> EventKind) {

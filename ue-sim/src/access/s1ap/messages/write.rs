@@ -106,6 +106,24 @@ pub(in super::super) fn uplink(config: &EnbConfig, ids: Ids, nas: &[u8]) -> Resu
     .encode()
 }
 
+/// NAS NON DELIVERY INDICATION, §9.1.7.4: this message did not reach the UE.
+pub(in super::super) fn non_delivery(
+    ids: Ids,
+    nas: Vec<u8>,
+    cause: CauseRadioNetwork,
+) -> Result<Vec<u8>, Error> {
+    build_s1ap!(
+        InitiatingMessage,
+        NASNonDeliveryIndication,
+        NASNonDeliveryIndication,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb),
+        NAS_PDU(nas),
+        Cause(Cause::radioNetwork(cause)),
+    )?
+    .encode()
+}
+
 /// INITIAL CONTEXT SETUP RESPONSE, §9.1.4.3: where the eNB takes each bearer's packets.
 pub(in super::super) fn context_setup_response(
     ids: Ids,
@@ -304,6 +322,25 @@ pub(in super::super) fn erab_release_response(
         E_RABReleaseListBearerRelComp(done),
         E_RABFailedToReleaseList(not)
     )
+}
+
+/// E-RAB RELEASE INDICATION, §9.1.3.7: the eNB has given an E-RAB up.
+pub(in super::super) fn erab_release_indication(
+    ids: Ids,
+    erab: u8,
+    cause: CauseRadioNetwork,
+) -> Result<Vec<u8>, Error> {
+    let item = ERABItem::new(ERABID(u64::from(erab)), Cause::radioNetwork(cause), None);
+    let list = ERABList(vec![build_s1ap_ie!(IGNORE E_RABItem(item))?]);
+    build_s1ap!(
+        InitiatingMessage,
+        E_RABReleaseIndication,
+        ERABReleaseIndication,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb),
+        E_RABReleasedList(list),
+    )?
+    .encode()
 }
 
 /// UE CONTEXT RELEASE REQUEST, §9.1.4.5.
