@@ -698,7 +698,7 @@ class Mme:
         """A message as it is sent, for a UE that there is not."""
         ids = {"mme": 999, "enb": 99999}
         ambr = {"uEaggregateMaximumBitRateDL": 2048000, "uEaggregateMaximumBitRateUL": 1024000}
-        erab = lambda number, kind: [s1ap.erab(number, kind, 6, 1, b"\x07\x60", 0x1000)]
+        erab = lambda number, kind: [s1ap.erab(number, kind, 6, 1, b"\x07\x60", 0x1000, self.policy["gateway"])]
         qos = {"e-RAB-ID": 6, "e-RABLevelQoSParameters": s1ap.QOS(2), "nAS-PDU": b"\x07\x60"}
         gone = {"e-RAB-ID": 6, "cause": ("nas", "normal-release")}
         area = s1ap.item(47, "TAIItem", {"tAI": {"pLMNidentity": PLMN, "tAC": b"\x00\x01"}}, "ignore")
