@@ -11,7 +11,7 @@ use anyhow::Result;
 use harness::{
     callhome,
     icf::{HOST, Icf, MME},
-    ports,
+    ports, programs,
 };
 use serde_json::Value;
 
@@ -171,5 +171,41 @@ fn ue_conf_is_written_for_a_device_and_its_keys_are_printed_nowhere() -> Result<
     assert!(!said(&output).contains(&key));
     let printed = open5gs(&icf, icf.rest, &["config", "--ue", &devices])?;
     assert_eq!(printed.status.code(), Some(2), "keys are not printed: {}", said(&printed));
+    Ok(())
+}
+
+/// The harness that runs a whole core: what it says where there is none. Each of its scenarios is loaded for that.
+#[test]
+fn the_harness_says_what_it_misses() -> Result<()> {
+    let harness = |words: &[&str]| -> Result<Output> {
+        Ok(Command::new(programs::python()?)
+            .args(["-B", "open5gs-integration/lab", "--callhome", &callhome::binary()?.to_string_lossy()])
+            .args(words)
+            .current_dir(programs::workspace())
+            .env_remove("OPEN5GS")
+            .env_remove("SRSRAN")
+            .output()?)
+    };
+    let output = harness(&["--open5gs", "/nowhere"])?;
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    for word in ["/nowhere/bin", "open5gs-mmed", "open5gs-upfd", "OPEN5GS="] {
+        assert!(said(&output).contains(word), "no {word}: {}", said(&output));
+    }
+    // A core that is there only by its names.
+    let prefix = tempfile::tempdir()?;
+    std::fs::create_dir(prefix.path().join("bin"))?;
+    for daemon in ["mme", "hss", "pcrf", "sgwc", "sgwu", "smf", "upf"] {
+        std::fs::write(prefix.path().join(format!("bin/open5gs-{daemon}d")), "")?;
+    }
+    let prefix = prefix.path().display().to_string();
+    for (words, remedy) in [
+        (vec!["--scenario", "srsran"], "SRSRAN=… says where srsRAN 4G is installed"),
+        (vec!["--scenario", "srsran", "--srsran", "/nowhere"], "/nowhere has no srsenb, no srsue"),
+        (vec!["--scenario", "nothing"], "invalid choice: 'nothing'"),
+    ] {
+        let output = harness(&[&["--open5gs", &prefix], &words[..]].concat())?;
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(remedy), "{words:?}: {}", said(&output));
+    }
     Ok(())
 }
