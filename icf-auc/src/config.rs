@@ -52,6 +52,35 @@ pub struct Relay {
     /// Ranges of that network that are ours, as `FIRST-LAST`.
     #[serde(default)]
     pub ours: Vec<String>,
+    /// How long HSS or MME may take for the answer to a request that was passed on; then it is answered with 3002.
+    #[serde(default = "Relay::four_seconds")]
+    pub timeout: Span,
+    /// Requests that may wait for such an answer, each way; above, 3004.
+    #[serde(default = "Relay::four_thousand")]
+    pub pending: usize,
+}
+
+impl Relay {
+    /// To this HSS in this realm; no network is shared yet.
+    #[must_use]
+    pub fn to(hss: impl Into<String>, realm: impl Into<String>) -> Self {
+        Self {
+            hss: hss.into(),
+            realm: realm.into(),
+            prefixes: Vec::new(),
+            ours: Vec::new(),
+            timeout: Self::four_seconds(),
+            pending: Self::four_thousand(),
+        }
+    }
+
+    /// Well below the fifteen seconds that a UE waits for its attach (T3410, TS 24.301 §10.2).
+    fn four_seconds() -> Span {
+        Span::seconds(4)
+    }
+    fn four_thousand() -> usize {
+        4096
+    }
 }
 
 /// `[diameter]`.

@@ -29,7 +29,7 @@ use crate::{
         nodes::Nodes,
         notices::Notices,
         outbox::Outbox,
-        relay::{Relay, Split},
+        relay::{self, Relay},
         sweeper::Sweeper,
         wake::Wake,
     },
@@ -263,7 +263,7 @@ pub fn node_config(config: &IcfConfig) -> anyhow::Result<NodeConfig> {
         bail!("icf.max_vectors: 1 to 5 (TS 29.272 §7.3.17)");
     }
     if let Some(relay) = &config.relay {
-        Split::new(relay).map_err(anyhow::Error::msg)?;
+        relay::check(relay).map_err(anyhow::Error::msg)?;
         if !diameter.peers.iter().any(|peer| peer.identity.eq_ignore_ascii_case(&relay.hss)) {
             bail!("relay.hss: {:?} has to be one of diameter.peers", relay.hss);
         }

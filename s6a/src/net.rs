@@ -33,7 +33,7 @@ pub use endpoint::{BadEndpoint, Endpoint};
 pub use error::StartError;
 pub use node::Node;
 pub use registry::PeerStatus;
-pub use request::{Destination, OwnedMessage, RequestError};
+pub use request::{Destination, Onward, OwnedMessage, RequestError};
 pub use tls::TlsConfigs;
 pub use transport::{Stream, TransportKind};
 

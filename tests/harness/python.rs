@@ -43,6 +43,18 @@ impl Mme {
         Self::start(folder, &["--hss", hss, "--hss-realm", realm, "--port", &port.to_string()])
     }
 
+    /// As [`Mme::connect`], in another name than that of the MME: as the HSS behind the ICF's relay, say.
+    ///
+    /// # Errors
+    /// As [`Mme::connect`].
+    pub fn connect_as(folder: &Path, port: u16, identity: &str) -> Result<Self> {
+        let port = port.to_string();
+        Self::start(
+            folder,
+            &["--hss", HOST, "--hss-realm", REALM, "--port", &port, "--origin-host", identity],
+        )
+    }
+
     /// Waits for a relay to connect to it at `port`, and asks the ICF through that.
     ///
     /// # Errors
@@ -60,7 +72,10 @@ impl Mme {
             .arg(programs::workspace().join("tests/python/s6a_client.py"))
             .args(how)
             .env("PYTHONDONTWRITEBYTECODE", "1");
-        let (child, output) = Child::start_piped("python-diameter", command, &folder.join("python.log"))?;
+        // Two of them may share a folder.
+        let log = tempfile::Builder::new().prefix("python").suffix(".log").tempfile_in(folder)?;
+        let (_, log) = log.keep()?;
+        let (child, output) = Child::start_piped("python-diameter", command, &log)?;
         let (sender, events) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {

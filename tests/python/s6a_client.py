@@ -1,7 +1,9 @@
-"""An MME made of python-diameter, driven by one JSON object a line.
+"""An MME, or an HSS, made of python-diameter, driven by one JSON object a line.
 
 In, on standard input:   {"do": "air", "imsi": "...", "plmn": "99f917", "vectors": 1, "resync": "<60 hex>"}
                          {"do": "ulr" | "pur" | "nor", "imsi": ...}, {"do": "stop"}
+                         as an HSS: {"do": "clr" | "idr" | "dsr", "imsi": ..., "to": "<Destination-Host>"},
+                         {"do": "rsr", "user_ids": ["99971"], "reset_ids": ["<hex>"], "to": ...}
 Out, on standard output: {"event": "ready"}, {"event": "answer", ...}, {"event": "request", ...}, {"event": "sent", ...}
 
 Every message that crosses the wire is printed as python-diameter itself decodes it: AVPs by the names of its own
@@ -18,7 +20,10 @@ import threading
 from diameter.message import Message, constants as c
 from diameter.message.avp import AvpGrouped
 from diameter.message.avp.grouped import (
+    AuthenticationInfo,
+    EUtranVector,
     RequestedEutranAuthenticationInfo,
+    SubscriptionData,
     TerminalInformation,
     VendorSpecificApplicationId,
 )
@@ -121,7 +126,7 @@ class Mme:
         self.app.wait_for_ready(timeout=25)
         say("ready")
 
-    def request(self, kind, imsi):
+    def request(self, kind, imsi, to=None):
         message = kind()
         message.header.application_id = S6A
         message.session_id = self.node.session_generator.next_id()
@@ -131,9 +136,10 @@ class Mme:
         message.auth_session_state = NO_STATE_MAINTAINED
         message.origin_host = self.args.origin_host.encode()
         message.origin_realm = self.args.origin_realm.encode()
-        message.destination_host = self.args.hss.encode()
+        message.destination_host = (to or self.args.hss).encode()
         message.destination_realm = self.args.hss_realm.encode()
-        message.user_name = imsi
+        if imsi is not None:
+            message.user_name = imsi
         return message
 
     def air(self, order):
@@ -166,17 +172,39 @@ class Mme:
         message.nor_flags = order.get("flags", 1 << 2)
         return message
 
+    def clr(self, order):
+        message = self.request(CancelLocationRequest, order["imsi"], order["to"])
+        message.cancellation_type = order.get("type", 2)
+        return message
+
+    def idr(self, order):
+        message = self.request(InsertSubscriberDataRequest, order["imsi"], order["to"])
+        message.subscription_data = SubscriptionData()
+        return message
+
+    def dsr(self, order):
+        message = self.request(DeleteSubscriberDataRequest, order["imsi"], order["to"])
+        message.dsr_flags = order.get("flags", 1)
+        return message
+
+    def rsr(self, order):
+        message = self.request(ResetRequest, None, order["to"])
+        message.user_id = order.get("user_ids", [])
+        message.reset_id = [bytes.fromhex(one) for one in order.get("reset_ids", [])]
+        return message
+
     def on_request(self, app, message):
-        """Does what an MME does with CLR, IDR, DSR and RSR: says yes."""
+        """Does what an MME does with CLR, IDR, DSR and RSR: says yes. And as an HSS that asks no questions."""
         say("request", **described(message))
         answer = app.generate_answer(message, result_code=SUCCESS)
-        if isinstance(message, (CancelLocationRequest, InsertSubscriberDataRequest)) or isinstance(
-            message, (DeleteSubscriberDataRequest, ResetRequest)
-        ):
-            answer.auth_session_state = NO_STATE_MAINTAINED
-            answer.vendor_specific_application_id = VendorSpecificApplicationId(
-                vendor_id=VENDOR_3GPP, auth_application_id=S6A
-            )
+        if isinstance(message, AuthenticationInformationRequest):
+            # Octets that can be told apart: nobody authenticates with them.
+            vector = EUtranVector(rand=b"R" * 16, xres=b"X" * 8, autn=b"A" * 16, kasme=b"K" * 32)
+            answer.authentication_info = AuthenticationInfo(e_utran_vector=[vector])
+        answer.auth_session_state = NO_STATE_MAINTAINED
+        answer.vendor_specific_application_id = VendorSpecificApplicationId(
+            vendor_id=VENDOR_3GPP, auth_application_id=S6A
+        )
         say("sent", **described(answer))
         return answer
 

@@ -2,11 +2,16 @@
 //! that HSS's requests on to the MME. python-diameter is the HSS once, and the MME once; the other side is the tests'
 //! own peer, which sees every octet.
 
+mod commands;
+mod header;
+mod hostile;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::{
     aka::Subscriber,
+    free_diameter::NAME,
     icf::{Icf, MME, Settings},
     peer::Peer,
     python::{self, Mme},
@@ -19,15 +24,29 @@ use crate::PLMN;
 /// The other Diameter node of each test.
 const OTHER: &str = "other.localdomain";
 const BYSTANDER: &str = "bystander.localdomain";
+/// The HSS, where both sides are known by their names.
+const HSS: &str = "hss.localdomain";
 
 /// An ICF that has 9997100000… of network 999-71; the rest of it belongs to `hss`.
-fn icf(hss: &'static str, subscribers: &[Subscriber]) -> Result<Icf> {
+fn icf(hss: &str, subscribers: &[Subscriber]) -> Result<Icf> {
+    Icf::with(&settings(hss, ""), subscribers)
+}
+
+/// The same with more keys of `[relay]`.
+fn settings(hss: &str, more: &str) -> Settings {
     let relay = format!(
         "\n[relay]\nhss = \"{hss}\"\nrealm = \"localdomain\"\nprefixes = [\"99971\"]\n\
-         ours = [\"999710000000000-999710000999999\"]\n"
+         ours = [\"999710000000000-999710000999999\"]\n{more}\n"
     );
-    let peers = vec![MME.into(), OTHER.into(), BYSTANDER.into()];
-    Icf::with(&Settings { peers, icf: relay.leak(), ..Settings::default() }, subscribers)
+    let peers = [MME, HSS, OTHER, BYSTANDER, NAME].map(str::to_owned).into();
+    Settings { peers, icf: relay.leak(), ..Settings::default() }
+}
+
+/// The value of a metric with its labels, as one line of the exposition begins; 0 where there is none yet.
+fn metric(icf: &Icf, name: &str) -> Result<f64> {
+    let text = icf.rest_ok("GET", "/metrics", None)?.body;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(value.unwrap_or("0").parse()?)
 }
 
 /// An ordinary IMSI.

@@ -75,6 +75,10 @@ impl Application for S6a {
         }
     }
 
+    fn answer_unmatched(&self, _from: &Arc<PeerInfo>, _answer: &Message<'_>) {
+        self.0.metrics.late.inc();
+    }
+
     fn peer_up(&self, peer: &Arc<PeerInfo>) {
         self.0.metrics.peers_open.inc();
         tracing::info!(peer = peer.identity, realm = peer.realm, transport = %peer.transport, "peer open");

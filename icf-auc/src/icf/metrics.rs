@@ -11,6 +11,8 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
 
+use super::relay::metrics::RelayMetrics;
+
 /// The S6a commands that an HSS answers, in the order of [`Metrics`]' tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
@@ -70,6 +72,10 @@ pub struct Metrics {
     pub peers_open: IntGauge,
     /// Requests of ours by command and outcome.
     pub sent: IntCounterVec,
+    /// Answers that nobody waited for any more.
+    pub late: IntCounter,
+    /// What `[relay]` passes on.
+    pub relay: RelayMetrics,
 }
 
 impl fmt::Debug for Metrics {
@@ -148,6 +154,11 @@ impl Metrics {
                 "Requests of ours by command and outcome.",
                 &["command", "outcome"],
             )?,
+            late: counter(
+                "callhome_s6a_late_answers_total",
+                "Answers dropped because nobody waited for them any more.",
+            )?,
+            relay: RelayMetrics::register(registry)?,
         })
     }
 

@@ -15,6 +15,10 @@ pub trait Application: Send + Sync + 'static {
     /// cannot be answered at once takes [`Answer::later`].
     fn request(&self, from: &Arc<PeerInfo>, request: &Message<'_>, answer: Answer<'_>);
 
+    /// An answer that nobody waits for: its request was given up, or never was. It is dropped (RFC 6733 §3,
+    /// Hop-by-Hop Identifier).
+    fn answer_unmatched(&self, _from: &Arc<PeerInfo>, _answer: &Message<'_>) {}
+
     /// A peer is open.
     fn peer_up(&self, _peer: &Arc<PeerInfo>) {}
 

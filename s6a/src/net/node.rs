@@ -18,7 +18,7 @@ use super::registry::Registry;
 use super::slot::Link;
 use super::transport::Connected;
 use super::{
-    Destination, Endpoint, NodeConfig, OwnedMessage, PeerStatus, RequestError, StartError, Stream,
+    Destination, Endpoint, NodeConfig, Onward, OwnedMessage, PeerStatus, RequestError, StartError, Stream,
     TransportKind, connector, listen, request, sctp,
 };
 use crate::base::DisconnectCause;
@@ -170,6 +170,19 @@ impl Node {
         encode: impl FnOnce(&mut Vec<u8>, u32, u32),
     ) -> Result<OwnedMessage, RequestError> {
         request::request(self.shared(), to, encode).await
+    }
+
+    /// Sends a request on that came from a peer, and waits for its answer as long as [`Onward::within`] says. `encode`
+    /// appends one request with the Hop-by-Hop id it is given; the End-to-End id is its origin's (RFC 6733 §6.1.9).
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn pass_on(
+        &self,
+        onward: Onward<'_>,
+        encode: impl FnOnce(&mut Vec<u8>, u32),
+    ) -> Result<OwnedMessage, RequestError> {
+        request::onward(self.shared(), onward, encode).await
     }
 
     /// Serves a connection that a peer has opened by other means, such as one end of `tokio::io::duplex`.

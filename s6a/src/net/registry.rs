@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use super::slot::{Link, Slot};
-use super::{Counters, Destination, NodeConfig, TransportKind};
+use super::{Counters, Destination, NodeConfig, Onward, TransportKind};
 use crate::peer::State;
 
 /// A peer as `GET /v1/peers` shows it.
@@ -90,11 +90,32 @@ impl Registry {
     /// would answer 3002. Where no host is named, any peer of the realm will do. Connections without doubt
     /// first. `not` is one that has just failed.
     pub(super) fn route(&self, to: Destination<'_>, not: Option<u64>) -> Option<Arc<Link>> {
+        self.find(to, not, None, false)
+    }
+
+    /// As [`Self::route`], never back to where the request came from: it would come again (RFC 6733 §6.1.3).
+    pub(super) fn route_onward(&self, onward: Onward<'_>, not: Option<u64>) -> Option<Arc<Link>> {
+        self.find(onward.to, not, Some(onward.from), onward.direct)
+    }
+
+    fn find(
+        &self,
+        to: Destination<'_>,
+        not: Option<u64>,
+        from: Option<&str>,
+        direct: bool,
+    ) -> Option<Arc<Link>> {
         let host = to.host.map(key);
         let slots = self.read();
-        let usable = |slot: &Arc<Slot>| slot.open().filter(|(link, _)| Some(link.id) != not);
+        let usable = |slot: &Arc<Slot>| {
+            let back = from.is_some_and(|from| slot.identity.eq_ignore_ascii_case(from));
+            slot.open().filter(|(link, _)| !back && Some(link.id) != not)
+        };
         if let Some((link, _)) = host.as_ref().and_then(|host| slots.get(host)).and_then(usable) {
             return Some(link);
+        }
+        if direct {
+            return None;
         }
         slots
             .values()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -19,6 +20,19 @@ pub struct Destination<'a> {
     pub host: Option<&'a str>,
     /// Destination-Realm.
     pub realm: &'a str,
+}
+
+/// How a request that came from a peer goes on to another (RFC 6733 §6.1.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Onward<'a> {
+    /// Who it is for.
+    pub to: Destination<'a>,
+    /// Identity of the peer that it came from: it never goes back there.
+    pub from: &'a str,
+    /// Whether the host itself has to be the next hop. If not, a relay that leads to it will do (§6.1.6).
+    pub direct: bool,
+    /// How long its answer may take.
+    pub within: Duration,
 }
 
 /// A received message.
@@ -52,7 +66,7 @@ pub enum RequestError {
     /// No open peer is, or leads to, the destination.
     #[error("no peer is connected that is the destination or leads to it")]
     NoPeer,
-    /// No answer within [`Timers::request`](super::Timers).
+    /// No answer within [`Timers::request`](super::Timers), or [`Onward::within`].
     #[error("the peer did not answer in time")]
     TimedOut,
     /// The connection went, and no other leads there.
@@ -83,8 +97,28 @@ pub(super) async fn request(
     to: Destination<'_>,
     encode: impl FnOnce(&mut Vec<u8>, u32, u32),
 ) -> Result<OwnedMessage, RequestError> {
-    let deadline = Instant::now() + shared.config.timers.request;
-    let mut link = shared.registry.route(to, None).ok_or(RequestError::NoPeer)?;
+    let within = shared.config.timers.request;
+    send(shared, |not| shared.registry.route(to, not), within, encode).await
+}
+
+pub(super) async fn onward(
+    shared: &Shared,
+    onward: Onward<'_>,
+    encode: impl FnOnce(&mut Vec<u8>, u32),
+) -> Result<OwnedMessage, RequestError> {
+    let route = |not| shared.registry.route_onward(onward, not);
+    send(shared, route, onward.within, |out, hop_by_hop, _| encode(out, hop_by_hop)).await
+}
+
+/// Sends over what `route` gives, and once more when that is lost; `route` is told which connection has failed.
+async fn send(
+    shared: &Shared,
+    route: impl Fn(Option<u64>) -> Option<Arc<Link>>,
+    within: Duration,
+    encode: impl FnOnce(&mut Vec<u8>, u32, u32),
+) -> Result<OwnedMessage, RequestError> {
+    let deadline = Instant::now() + within;
+    let mut link = route(None).ok_or(RequestError::NoPeer)?;
     let mut octets = Vec::with_capacity(512);
     let mut hop_by_hop = link.next_hop_by_hop();
     encode(&mut octets, hop_by_hop, shared.next_end_to_end());
@@ -96,7 +130,7 @@ pub(super) async fn request(
             Err(_) => return Err(RequestError::TimedOut),
             Ok(Err(RequestError::Disconnected)) => {
                 // §5.5.4: failover to another connection, marked as possibly sent before (§3, T).
-                link = shared.registry.route(to, Some(link.id)).ok_or(RequestError::Disconnected)?;
+                link = route(Some(link.id)).ok_or(RequestError::Disconnected)?;
                 hop_by_hop = link.next_hop_by_hop();
                 set_hop_by_hop(&mut octets, hop_by_hop);
                 octets[4] |= CommandFlags::RETRANSMITTED.0;

@@ -2,7 +2,7 @@
 
 use s6a::codec::dictionary::base::*;
 use s6a::codec::{CommandFlags, ResultCode};
-use s6a::net::{Destination, Node, RequestError};
+use s6a::net::{Destination, Node, Onward, RequestError};
 
 use super::Carrier;
 use crate::support::*;
@@ -187,4 +187,33 @@ async fn a_request_for_an_absent_host_goes_to_a_relay_and_never_to_its_sibling()
         sibling.send(&answer(&sent.message(), ResultCode::SUCCESS)).await;
     });
     assert!(result.is_ok());
+}
+
+/// RFC 6733 §6.1.3: what goes back comes again. A relay that has sent a request is none that leads to its destination.
+#[tokio::test]
+async fn a_request_that_is_passed_on_never_goes_back_and_only_to_the_host_where_that_is_wanted() {
+    const RELAY: &str = "dra.visited.example";
+    let mut config = Carrier::hss();
+    config.accept_unknown_peers = true;
+    let app = App::new(Manner::Now);
+    let node = Node::start(config, app).await.unwrap();
+    let mut relay = Carrier::connect(&node).await;
+    assert_eq!(relay.ask(&cer(RELAY, u32::MAX, 1)).await.code(), ResultCode::SUCCESS);
+    let within = std::time::Duration::from_millis(300);
+    let write = |out: &mut Vec<u8>, hop_by_hop: u32| clr(out, hop_by_hop, 77);
+    for (from, direct) in [(RELAY, false), ("DRA.Visited.Example", false), ("x.y", true)] {
+        let onward = Onward { to: TO_MME, from, direct, within };
+        assert_eq!(node.pass_on(onward, write).await.unwrap_err(), RequestError::NoPeer, "{from} {direct}");
+    }
+    let onward = Onward { to: TO_MME, from: "x.y", direct: false, within };
+    let (result, ()) = tokio::join!(node.pass_on(onward, write), async {
+        let sent = relay.receive().await;
+        assert_eq!(sent.header().end_to_end, 77);
+        relay.send(&answer(&sent.message(), ResultCode::SUCCESS)).await;
+    });
+    assert!(result.is_ok());
+    // And its answer has its own time, not that of the node's own requests.
+    let start = std::time::Instant::now();
+    assert_eq!(node.pass_on(onward, write).await.unwrap_err(), RequestError::TimedOut);
+    assert!(start.elapsed() >= within && start.elapsed() < quick().request);
 }

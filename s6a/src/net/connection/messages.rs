@@ -142,6 +142,9 @@ impl Connection {
             None => {
                 self.counters.answers_unmatched += 1;
                 tracing::debug!(remote = ?self.end.remote, header = ?message.header, "an answer nobody waits for");
+                if let Some(info) = &self.info {
+                    self.shared.app.answer_unmatched(info, message);
+                }
             }
         }
     }

@@ -1,0 +1,96 @@
+//! RSR of the other HSS that names no node: it has lost who serves its subscribers, and does not know whom to tell.
+//!
+//! TS 29.272 §5.2.4.1: an HSS tells every MME and SGSN that it may have registered subscribers at. To each it goes as
+//! a request of that HSS, whose Origin-Host is how a node finds the subscribers that it concerns (the same clause).
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use futures_util::future::join_all;
+use s6a::{
+    app::UpdateLocationRequest,
+    base::{Refusal, Routing},
+    codec::ResultCode,
+    net::{Later, Node},
+};
+
+use super::{
+    courier::Courier,
+    metrics,
+    passage::Next,
+    route::{Direction, Route},
+};
+
+/// Nodes behind others that are remembered; who asks in many names gets no more.
+const MOST: usize = 1000;
+
+/// Nodes that have registered subscribers at the HSS and are no peers of ours, with their realms: they are behind a
+/// relay. Those that are peers need not be remembered.
+#[derive(Debug, Default)]
+pub struct Behind(Mutex<BTreeMap<String, String>>);
+
+impl Behind {
+    /// A request has gone up that came from the peer `from`.
+    pub fn note(&self, from: &str, command: u32, routing: &Routing<'_>) {
+        let (Some(host), Some(realm)) = (routing.origin_host, routing.origin_realm) else { return };
+        if command != UpdateLocationRequest::CODE || host.eq_ignore_ascii_case(from) {
+            return;
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = host.to_ascii_lowercase();
+        if known.len() < MOST || known.contains_key(&host) {
+            known.insert(host, realm.to_owned());
+        }
+    }
+
+    fn all(&self) -> Vec<(String, String)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|(host, realm)| (host.clone(), realm.clone())).collect()
+    }
+}
+
+/// Whom it is for: every open peer but the HSS, and whoever was met behind one.
+fn nodes(node: &Node, behind: &Behind, route: &Route, realm: Option<&str>) -> Vec<Next> {
+    let open = node.peers().into_iter().filter(|peer| peer.state.is_open());
+    let mut all: Vec<(String, String)> =
+        open.map(|peer| (peer.identity, peer.realm.unwrap_or_default())).collect();
+    for (host, realm) in behind.all() {
+        if !all.iter().any(|(known, _)| known.eq_ignore_ascii_case(&host)) {
+            all.push((host, realm));
+        }
+    }
+    all.into_iter()
+        .filter(|(host, of)| !route.is_hss(host) && realm.is_none_or(|realm| realm.eq_ignore_ascii_case(of)))
+        .map(|(host, realm)| Next { host, realm, rewrite: true })
+        .collect()
+}
+
+/// Sends it to every node, and answers it: 2001 if each has answered and one at least has taken it; 3002 if there is
+/// none, or one was not reached; 5012 if all have refused it.
+pub async fn every_node(
+    courier: &Courier,
+    behind: &Behind,
+    route: &Route,
+    (from, realm): (&str, Option<&str>),
+    later: Later,
+) {
+    let request = later.request();
+    let nodes = courier.node().map(|node| nodes(&node, behind, route, realm)).unwrap_or_default();
+    let asked = join_all(nodes.iter().map(|next| courier.ask(Direction::Down, from, next, &request))).await;
+    let missed = asked.iter().filter(|asked| asked.is_err()).count();
+    let answers = asked.iter().flatten();
+    let taken = answers.filter(|answer| metrics::class(&answer.message()) == "2xxx").count();
+    tracing::info!(hss = from, nodes = nodes.len(), taken, missed, "the HSS has reset its nodes");
+    let what = format!("{taken} of {} nodes have taken it, {missed} have not answered", nodes.len());
+    let code = match (nodes.len(), taken, missed) {
+        (0, ..) | (_, _, 1..) => ResultCode::UNABLE_TO_DELIVER,
+        (_, 0, _) => ResultCode::UNABLE_TO_COMPLY,
+        _ => ResultCode::SUCCESS,
+    };
+    // An RSA (§7.2.16) has no more in it than any refusal.
+    let result =
+        Refusal { message: if code == ResultCode::SUCCESS { "" } else { &what }, ..Refusal::from(code) };
+    later.refuse(result);
+}
