@@ -5,6 +5,7 @@
 mod commands;
 mod header;
 mod hostile;
+mod metrics;
 mod silence;
 
 use std::time::Duration;
