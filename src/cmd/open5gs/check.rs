@@ -3,6 +3,7 @@
 mod bearer;
 mod metrics;
 mod peering;
+mod relay;
 mod routing;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::super::client::Failure;
 use super::finding::{Findings, Verdict};
 use super::free_diameter::{self, FreeDiameter};
 use super::ours::Ours;
-use super::theirs::{self, File, Mme, Policy, Subnets};
+use super::theirs::{self, File, FreeDiameterTold, Mme, Policy, Subnets};
 
 /// Where the core's files are.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -27,6 +28,12 @@ pub struct Where {
     /// freeDiameter's file of the MME; without, the one that mme.yaml names.
     #[arg(long, value_name = "FILE")]
     pub mme_conf: Option<PathBuf>,
+    /// The HSS's file, where the ICF relays to it.
+    #[arg(long, value_name = "FILE")]
+    pub hss_yaml: Option<PathBuf>,
+    /// freeDiameter's file of the HSS; without, the one that hss.yaml names.
+    #[arg(long, value_name = "FILE")]
+    pub hss_conf: Option<PathBuf>,
     /// The SMF's file.
     #[arg(long, value_name = "FILE")]
     pub smf_yaml: Option<PathBuf>,
@@ -48,6 +55,8 @@ pub struct Core {
     pub mme: Option<File<Mme>>,
     /// freeDiameter of the MME.
     pub free_diameter: Option<File<FreeDiameter>>,
+    /// freeDiameter of the HSS.
+    pub hss: Option<File<FreeDiameter>>,
     /// `smf.yaml`.
     pub smf: Option<File<Subnets>>,
     /// `upf.yaml`.
@@ -75,6 +84,7 @@ impl Where {
         let pcrf_path = self.path(self.pcrf_yaml.as_ref(), "pcrf.yaml");
         Ok(Core {
             free_diameter: self.free_diameter(mme.as_ref())?,
+            hss: self.hss()?,
             mme,
             smf: read_subnets(self.smf_yaml.as_ref(), "smf")?,
             upf: read_subnets(self.upf_yaml.as_ref(), "upf")?,
@@ -86,15 +96,19 @@ impl Where {
         if let Some(path) = &self.mme_conf {
             return theirs::read(path, free_diameter::read).map(Some);
         }
-        let Some(mme) = mme else { return Ok(None) };
-        if let Some(section) = &mme.content.free_diameter {
-            return Ok(Some(File { name: mme.name.clone(), content: section.clone() }));
+        mme.map_or(Ok(None), |mme| named(&mme.name, &mme.content.free_diameter))
+    }
+
+    /// A core may have its HSS elsewhere, or none: only a file that is named has to be there.
+    fn hss(&self) -> anyhow::Result<Option<File<FreeDiameter>>> {
+        if let Some(path) = &self.hss_conf {
+            return theirs::read(path, free_diameter::read).map(Some);
         }
-        // Named as the MME's machine sees it, which may be another one.
-        match mme.content.free_diameter_file.as_deref().map(Path::new) {
-            Some(path) if path.is_file() => theirs::read(path, free_diameter::read).map(Some),
-            _ => Ok(None),
-        }
+        let beside =
+            || self.folder.as_ref().map(|folder| folder.join("hss.yaml")).filter(|path| path.is_file());
+        let Some(path) = self.hss_yaml.clone().or_else(beside) else { return Ok(None) };
+        let hss = theirs::read(&path, theirs::hss)?;
+        named(&hss.name, &hss.content)
     }
 
     /// Whether there is anything to look at.
@@ -102,8 +116,16 @@ impl Where {
     /// # Errors
     /// If not.
     pub fn some(&self) -> Result<(), Failure> {
-        let files =
-            [&self.folder, &self.mme_yaml, &self.mme_conf, &self.smf_yaml, &self.upf_yaml, &self.pcrf_yaml];
+        let files = [
+            &self.folder,
+            &self.mme_yaml,
+            &self.mme_conf,
+            &self.hss_yaml,
+            &self.hss_conf,
+            &self.smf_yaml,
+            &self.upf_yaml,
+            &self.pcrf_yaml,
+        ];
         if files.iter().all(|file| file.is_none()) {
             let why = "say where the core's files are: --folder /etc/open5gs, or --mme-yaml and its sisters";
             return Err(Failure::Usage(why.to_owned()));
@@ -112,11 +134,24 @@ impl Where {
     }
 }
 
+/// freeDiameter's configuration as a daemon's file names it.
+fn named(file: &str, told: &FreeDiameterTold) -> anyhow::Result<Option<File<FreeDiameter>>> {
+    match told {
+        FreeDiameterTold::Here(section) => Ok(Some(File { name: file.to_owned(), content: section.clone() })),
+        // Named as the daemon's machine sees it, which may be another one.
+        FreeDiameterTold::In(path) if Path::new(path).is_file() => {
+            theirs::read(Path::new(path), free_diameter::read).map(Some)
+        }
+        FreeDiameterTold::In(_) | FreeDiameterTold::Nothing => Ok(None),
+    }
+}
+
 /// Compares everything that can be without asking the core.
 pub fn compare(ours: &Ours, core: &Core) -> Findings {
     let mut findings = Findings::default();
     peering::check(ours, core, &mut findings);
     routing::check(ours, core, &mut findings);
+    relay::check(ours, core, &mut findings);
     bearer::check(ours, core, &mut findings);
     // Both ends of a range, and profiles that share an APN, come upon the same thing: it is said once.
     let mut seen = Vec::new();

@@ -88,6 +88,7 @@ fn what_config_writes_check_finds_right() {
         let core = Core {
             mme: named("mme.yaml", theirs::mme(read("mme.yaml"))),
             free_diameter: named("mme.conf", free_diameter::read(read("mme.conf"))),
+            hss: None,
             smf: named("smf.yaml", theirs::subnets(read("smf.yaml"), "smf")),
             upf: named("upf.yaml", theirs::subnets(read("upf.yaml"), "upf")),
             pcrf: named("pcrf.yaml", theirs::policies(read("pcrf.yaml"))),

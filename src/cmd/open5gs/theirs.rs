@@ -69,15 +69,45 @@ impl HssMap {
     }
 }
 
+/// Where the file of a daemon says that freeDiameter's configuration is.
+#[derive(Debug, Clone, Default)]
+pub enum FreeDiameterTold {
+    /// Nowhere.
+    #[default]
+    Nothing,
+    /// In this section of the same file.
+    Here(FreeDiameter),
+    /// In a file of this name.
+    In(String),
+}
+
+impl FreeDiameterTold {
+    fn of(section: &Node) -> Self {
+        match section.get("freeDiameter") {
+            None => Self::Nothing,
+            Some(node) => node
+                .text()
+                .map_or_else(|| Self::Here(free_diameter::section(node)), |path| Self::In(path.to_owned())),
+        }
+    }
+}
+
+/// Reads a `hss.yaml`: where its freeDiameter is.
+///
+/// # Errors
+/// Line, and what is wrong there.
+pub fn hss(text: &str) -> Result<FreeDiameterTold, String> {
+    let root = yaml::read(text)?;
+    Ok(FreeDiameterTold::of(root.get("hss").ok_or("there is no section hss")?))
+}
+
 /// What `mme.yaml` says.
 #[derive(Debug, Clone, Default)]
 pub struct Mme {
     /// Its entries, first match first.
     pub hss_map: Vec<HssMap>,
-    /// freeDiameter's section, where it is not a file.
-    pub free_diameter: Option<FreeDiameter>,
-    /// freeDiameter's file, where it is one.
-    pub free_diameter_file: Option<String>,
+    /// Its freeDiameter.
+    pub free_diameter: FreeDiameterTold,
     /// Where Prometheus asks it.
     pub metrics: Option<String>,
 }
@@ -90,12 +120,10 @@ pub fn mme(text: &str) -> Result<Mme, String> {
     let root = yaml::read(text)?;
     let mme = root.get("mme").ok_or("there is no section mme")?;
     let maps = mme.get("hss_map").map(Node::each).unwrap_or_default();
-    let free_diameter = mme.get("freeDiameter");
     let metrics = mme.at(&["metrics", "server"]).and_then(|server| server.each().first());
     Ok(Mme {
         hss_map: maps.iter().map(hss_map).collect(),
-        free_diameter: free_diameter.filter(|node| node.text().is_none()).map(free_diameter::section),
-        free_diameter_file: free_diameter.and_then(Node::text).map(str::to_owned),
+        free_diameter: FreeDiameterTold::of(mme),
         metrics: metrics.and_then(|one| {
             let address = one.text_of("address")?;
             let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };

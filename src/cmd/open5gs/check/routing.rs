@@ -18,7 +18,8 @@ pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
     }
 }
 
-fn ours_is(ours: &Ours, entry: &HssMap) -> bool {
+/// Whether an entry leads to the ICF.
+pub fn ours_is(ours: &Ours, entry: &HssMap) -> bool {
     let diameter = &ours.config.diameter;
     entry.realm.as_deref().is_some_and(|realm| realm.eq_ignore_ascii_case(&diameter.origin_realm))
         && entry.host.as_deref().is_some_and(|host| host.eq_ignore_ascii_case(&diameter.origin_host))
@@ -68,7 +69,8 @@ fn target_realm(entry: &HssMap) -> String {
     entry.realm.clone().or_else(of_plmn).unwrap_or_default()
 }
 
-fn target(entry: &HssMap) -> String {
+/// Where an entry leads, in words.
+pub fn target(entry: &HssMap) -> String {
     let realm = target_realm(entry);
     match &entry.host {
         Some(host) => format!("{host} in {realm}"),

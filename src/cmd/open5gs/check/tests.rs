@@ -93,6 +93,7 @@ fn findings_of(file: &str, from: &str, to: &str, state: Option<PeerState>) -> Ve
     let core = Core {
         mme: named("mme.yaml", theirs::mme(&text("mme.yaml"))),
         free_diameter: named("mme.conf", free_diameter::read(&text("mme.conf"))),
+        hss: None,
         smf: named("smf.yaml", theirs::subnets(&text("smf.yaml"), "smf")),
         upf: named("upf.yaml", theirs::subnets(&text("upf.yaml"), "upf")),
         pcrf: named("pcrf.yaml", theirs::policies(&text("pcrf.yaml"))),
