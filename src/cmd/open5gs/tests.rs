@@ -200,3 +200,110 @@ fn what_cannot_be_told_is_asked_for() {
         fragments::Core { subnet: Some(Ipv4Net::new(Ipv4Addr::new(10, 45, 128, 0), 17).unwrap()), ..core() };
     assert!(said(ICF, &told, &full).contains("fills the subnet"));
 }
+
+/// open5gs-integration/compose.yaml, whose addresses and names have to be those that `config` writes.
+struct Compose(yaml::Node);
+
+impl Compose {
+    fn read() -> Self {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("open5gs-integration").join("compose.yaml");
+        Self(yaml::read(&std::fs::read_to_string(path).unwrap()).unwrap())
+    }
+
+    fn services(&self) -> &[(String, yaml::Node)] {
+        self.0.get("services").unwrap().pairs()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.services().iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// A key of a service, its own or one that it has from `<<`.
+    fn of<'a>(&'a self, service: &str, key: &str) -> Option<&'a yaml::Node> {
+        let (_, node) = self.services().iter().find(|(name, _)| name == service)?;
+        node.get(key).or_else(|| node.at(&["<<", key]))
+    }
+
+    fn texts(&self, service: &str, key: &str) -> Vec<&str> {
+        self.of(service, key).map(yaml::Node::texts).unwrap_or_default()
+    }
+}
+
+#[test]
+fn the_compose_file_names_nothing_that_is_not_there() {
+    let compose = Compose::read();
+    let names = compose.names();
+    assert!(names.contains(&"icf") && names.contains(&"net"), "{names:?}");
+    // `name` is unknown to docker-compose 1.29; whatever begins with x- may be there.
+    let tops = compose.0.pairs().iter().map(|(key, _)| key.as_str()).filter(|key| !key.starts_with("x-"));
+    assert_eq!(tops.collect::<Vec<_>>(), ["services", "volumes"]);
+    for name in &names {
+        for on in compose.texts(name, "depends_on") {
+            assert!(names.contains(&on) && on != *name, "{name} depends on {on}");
+        }
+        // One namespace, whose ports and settings only its holder has.
+        if *name != "net" {
+            assert_eq!(compose.texts(name, "network_mode"), ["service:net"], "{name}");
+            assert!(compose.of(name, "ports").is_none() && compose.of(name, "sysctls").is_none(), "{name}");
+        }
+        for volume in compose.texts(name, "volumes") {
+            let (source, target) = volume.split_once(':').unwrap();
+            let known = source.starts_with("./") || compose.0.at(&["volumes", source]).is_some();
+            assert!(known && target.starts_with('/'), "{name}: {volume}");
+        }
+        assert!(compose.of(name, "build").is_none(), "there is no Dockerfile to build {name} from");
+    }
+    let icf = compose.texts("icf", "command");
+    assert_eq!(icf, ["callhome", "icf", "--config", "icf.toml"]);
+    let mounted = compose.of("icf", "volumes").unwrap().each().iter().filter_map(|one| one.text_of("target"));
+    assert_eq!(mounted.collect::<Vec<_>>(), ["/callhome", "/usr/local/bin/callhome"]);
+    assert_eq!(compose.texts("icf", "working_dir"), ["/callhome"]);
+}
+
+#[test]
+fn the_compose_file_has_the_files_and_addresses_that_config_writes() {
+    let compose = Compose::read();
+    for (name, _) in compose.services() {
+        let Some(daemon) = compose.texts(name, "entrypoint").first().and_then(|path| path.rsplit('/').next())
+        else {
+            continue;
+        };
+        let Some(role) = daemon.strip_prefix("open5gs-").and_then(|daemon| daemon.strip_suffix('d')) else {
+            continue;
+        };
+        assert_eq!(role, name);
+        let file = format!("/etc/open5gs/{role}.yaml");
+        assert_eq!(compose.texts(name, "entrypoint")[1..], ["-c", &*file], "{name}");
+        assert_eq!(compose.texts(name, "volumes"), ["./open5gs:/etc/open5gs:ro"], "{name}");
+    }
+    // The ICF that its comment describes, which is that of a new database.
+    let icf = ICF.replace("192.0.2.10", "127.0.0.1");
+    let fragments = fragments::all(&ours_with(&icf, &Told::default()), &core()).unwrap();
+    let roles: Vec<&str> = fragments.iter().filter_map(|one| one.file.strip_suffix(".yaml")).collect();
+    for role in roles {
+        assert!(compose.names().contains(&role), "config writes {role}.yaml, and nothing there reads it");
+    }
+    let text_of = |file: &str| text(&fragments, file);
+    assert!(text_of("mme.conf").contains("ConnectTo = \"127.0.0.1\"; Port = 3868;"));
+    let upf = yaml::read(text_of("upf.yaml")).unwrap();
+    let session = upf.at(&["upf", "session"]).and_then(|all| all.each().first()).unwrap();
+    let [subnet, gateway, dev] = ["subnet", "gateway", "dev"].map(|key| session.text_of(key).unwrap());
+    let script = compose.texts("net", "command").concat();
+    let (_, length) = subnet.split_once('/').unwrap();
+    for line in [
+        format!("ip tuntap add name {dev} mode tun\n"),
+        format!("ip addr add {gateway}/{length} dev {dev}\n"),
+        format!("ip link set {dev} up\n"),
+        format!("-s {subnet} ! -o {dev} -j MASQUERADE\n"),
+    ] {
+        assert!(script.contains(&line), "{line}{script}");
+    }
+    // What makes and what opens the tunnel may do so.
+    for name in ["net", "upf"] {
+        assert_eq!(compose.texts(name, "cap_add"), ["NET_ADMIN"], "{name}");
+        assert_eq!(compose.texts(name, "devices"), ["/dev/net/tun"], "{name}");
+        assert_eq!(compose.texts(name, "user"), ["root"], "{name}");
+    }
+    // S1AP (TS 36.412 §7) and GTP-U (TS 29.281 §4.4.2.1).
+    assert_eq!(compose.texts("net", "ports"), ["36412:36412/sctp", "2152:2152/udp"]);
+}
