@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
     path::Path,
     process::{Command, Output},
+    thread,
 };
 
 use anyhow::Result;
@@ -141,6 +144,92 @@ fn exit_codes_tell_wrong_use_and_an_icf_out_of_reach_apart() -> Result<()> {
     assert!(said(&unread).contains("mme.yaml: line "), "{}", said(&unread));
     let unreached = open5gs(&icf, ports::free()?, &["config"])?;
     assert_eq!(unreached.status.code(), Some(3), "{}", said(&unreached));
+    Ok(())
+}
+
+/// An MME's Prometheus server: one answer after the other, each to one request for /metrics, then no more.
+fn mme_metrics(answers: Vec<String>) -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || -> Result<()> {
+        for answer in answers {
+            let (mut stream, _) = listener.accept()?;
+            let mut lines = BufReader::new(stream.try_clone()?).lines();
+            let asked = lines.next().transpose()?.unwrap_or_default();
+            while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+            let answer = if asked == "GET /metrics HTTP/1.1" { answer } else { http("404 Not Found", "") };
+            stream.write_all(answer.as_bytes())?;
+        }
+        Ok(())
+    });
+    Ok(port)
+}
+
+fn http(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
+
+/// `--metrics`: the MME is asked where its own file says, and the ICF beside it over REST.
+#[test]
+fn check_asks_the_mme_for_its_metrics_where_its_file_says_they_are() -> Result<()> {
+    let (icf, _) = Icf::with_one()?;
+    let core = tempfile::tempdir()?;
+    write_core(&icf, core.path())?;
+    let _peer = icf.connect(MME)?;
+    let (folder, conf) = (core.path().to_string_lossy(), core.path().join("mme.conf"));
+    let yaml = core.path().join("mme.yaml");
+    let without = std::fs::read_to_string(&yaml)?;
+    let check = |server: Option<u16>| -> Result<(Value, Output)> {
+        let more = server.map(|port| {
+            format!("  metrics:\n    server:\n      - address: 127.0.0.1\n        port: {port}\n")
+        });
+        std::fs::write(&yaml, without.clone() + &more.unwrap_or_default())?;
+        let conf = conf.to_string_lossy();
+        let arguments = ["check", "--folder", &folder, "--mme-conf", &conf, "--metrics", "--json"];
+        let output = open5gs(&icf, icf.rest, &arguments)?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let findings = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let one = findings.into_iter().find(|one| one["check"] == "metrics");
+        Ok((one.unwrap_or_else(|| panic!("{}", said(&output))), output))
+    };
+
+    let (one, output) = check(None)?;
+    assert_eq!((&one["verdict"], output.status.code()), (&"unseen".into(), Some(0)), "{one}");
+    assert_eq!(one["remedy"], "there is no section metrics with a server");
+
+    // As Open5GS's MME writes them.
+    let text = "# HELP enb eNodeBs\n# TYPE enb gauge\nenb 1\n\n# HELP mme_session MME Sessions\n# TYPE mme_session gauge\n\
+                mme_session 2\n";
+    let port = mme_metrics(vec![
+        http("200 OK", text),
+        http("200 OK", "<html>hello</html>"),
+        http("503 Service Unavailable", text),
+        "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n# TYPE enb gauge\n".to_owned(),
+    ])?;
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    let (one, output) = check(Some(port))?;
+    assert_eq!((&one["verdict"], &one["place"]), (&"good".into(), &url.as_str().into()), "{one}");
+    assert_eq!(one["found"], "the MME answers: 1 eNB, 2 sessions");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    for says in [
+        "answers something else than metrics",
+        "answers 503 Service Unavailable",
+        "stops in the middle of its answer",
+        // Its four answers are given: it has gone.
+        "gives no answer",
+    ] {
+        let (one, output) = check(Some(port))?;
+        assert_eq!((&one["verdict"], &one["found"]), (&"wrong".into(), &says.into()), "{one}");
+        assert_eq!((&one["place"], output.status.code()), (&url.as_str().into(), Some(1)), "{one}");
+        assert!(one["remedy"].as_str().unwrap().starts_with("is the MME running"), "{one}");
+    }
+    // The ICF's own, which want a token, are not the MME's.
+    let (one, _) = check(Some(icf.rest))?;
+    assert_eq!(
+        (&one["verdict"], &one["found"]),
+        (&"wrong".into(), &"answers 401 Unauthorized".into()),
+        "{one}"
+    );
     Ok(())
 }
 
