@@ -4,12 +4,18 @@ use std::{
     collections::VecDeque,
     io::{Read, Write},
     net::TcpStream,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
 
 use crate::{
+    pki::Identity,
     s6a::{Route, S6A},
     sctp::Association,
     wire::{Avp, Message, SUCCESS, TGPP, flag, group},
@@ -21,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 enum Carrier {
     Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
     Sctp(Box<Association>),
 }
 
@@ -28,6 +35,10 @@ impl Carrier {
     fn write(&mut self, octets: &[u8]) -> Result<()> {
         match self {
             Self::Tcp(stream) => Ok(stream.write_all(octets)?),
+            Self::Tls(stream) => {
+                stream.write_all(octets)?;
+                Ok(stream.flush()?)
+            }
             Self::Sctp(association) => association.send(octets),
         }
     }
@@ -37,14 +48,22 @@ impl Carrier {
         match self {
             Self::Tcp(stream) => {
                 stream.set_read_timeout(Some(limit))?;
-                let mut chunk = vec![0; 16 * 1024];
-                let read = stream.read(&mut chunk)?;
-                chunk.truncate(read);
-                Ok(chunk)
+                chunk(stream)
+            }
+            Self::Tls(stream) => {
+                stream.sock.set_read_timeout(Some(limit))?;
+                chunk(stream)
             }
             Self::Sctp(association) => association.receive(limit),
         }
     }
+}
+
+fn chunk(from: &mut impl Read) -> Result<Vec<u8>> {
+    let mut chunk = vec![0; 16 * 1024];
+    let read = from.read(&mut chunk)?;
+    chunk.truncate(read);
+    Ok(chunk)
 }
 
 /// A connection after CER/CEA.
@@ -81,6 +100,28 @@ impl Peer {
         let stream = TcpStream::connect(("127.0.0.1", port)).context("no Diameter connection")?;
         stream.set_nodelay(true)?;
         Self::begin(Carrier::Tcp(stream), route, None)
+    }
+
+    /// As [`Peer::connect`], over mutual TLS from the first octet (RFC 6733 §13.1), to the one that is named `icf`.
+    ///
+    /// # Errors
+    /// As [`Peer::connect`], or if a file of `files` is not as it has to be.
+    pub fn connect_tls(port: u16, route: &Route, files: &Identity, icf: &str) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&files.ca)?)?;
+        let chain = vec![CertificateDer::from_pem_file(&files.cert)?];
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(&files.key)?)?;
+        let session = ClientConnection::new(Arc::new(config), ServerName::try_from(icf.to_owned())?)?;
+        let stream = TcpStream::connect(("127.0.0.1", port)).context("no Diameter connection")?;
+        stream.set_nodelay(true)?;
+        let carrier = Carrier::Tls(Box::new(StreamOwned::new(session, stream)));
+        let peer = Self::begin(carrier, route, None)?;
+        let outcome = peer.capabilities.result()?;
+        ensure!(outcome == SUCCESS, "{} is answered {outcome:?} to its CER", route.host);
+        Ok(peer)
     }
 
     /// As [`Peer::introduce`], over an association. `origin_state_id` grows with each restart (RFC 6733 §8.16).
@@ -135,7 +176,7 @@ impl Peer {
     pub fn port(&self) -> Result<u16> {
         match &self.carrier {
             Carrier::Sctp(association) => association.port(),
-            Carrier::Tcp(_) => bail!("the connection is over TCP"),
+            Carrier::Tcp(_) | Carrier::Tls(_) => bail!("the connection is over TCP"),
         }
     }
 
@@ -146,7 +187,7 @@ impl Peer {
     pub fn into_association(self) -> Result<Association> {
         match self.carrier {
             Carrier::Sctp(association) => Ok(*association),
-            Carrier::Tcp(_) => bail!("the connection is over TCP"),
+            Carrier::Tcp(_) | Carrier::Tls(_) => bail!("the connection is over TCP"),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod free_diameter;
 mod losses;
+mod relay;
 mod restarts;
 mod rig;
 mod wireshark;

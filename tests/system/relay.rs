@@ -7,6 +7,7 @@ mod header;
 mod hostile;
 mod metrics;
 mod silence;
+mod transport;
 
 use std::time::Duration;
 
