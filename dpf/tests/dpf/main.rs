@@ -8,6 +8,7 @@ mod harness;
 mod operators;
 mod others;
 mod refusals;
+#[path = "../../pva/tests/doubles/responder.rs"]
 mod responder;
 mod restart;
 mod revocation;

@@ -8,5 +8,6 @@ mod documents;
 mod harness;
 mod libcoap;
 mod notices;
+#[path = "../../../dpf/pva/tests/doubles/responder.rs"]
 mod responder;
 mod revocation;

@@ -1,4 +1,5 @@
-//! The PVA's OCSP responder, and what it is to say of a platform.
+//! The PVA's OCSP responder, and what it is to say of a platform: for the tests of DRF and DPF, which ask it.
+//! It lies here, beside the PVA whose it is; they take it by `#[path]`, so that no crate has to know it but in tests.
 
 use std::{
     collections::HashMap,
