@@ -124,6 +124,20 @@ impl Peer {
         Ok(peer)
     }
 
+    /// As [`Peer::connect`], as one that says that it forwards for others (RFC 6733 §2.4).
+    ///
+    /// # Errors
+    /// As [`Peer::connect`].
+    pub fn connect_as_relay(port: u16, route: &Route) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).context("no Diameter connection")?;
+        stream.set_nodelay(true)?;
+        let relay = Avp::base(258, u32::MAX.to_be_bytes());
+        let peer = Self::begin(Carrier::Tcp(stream), route, Some(relay))?;
+        let outcome = peer.capabilities.result()?;
+        ensure!(outcome == SUCCESS, "{} is answered {outcome:?} to its CER", route.host);
+        Ok(peer)
+    }
+
     /// As [`Peer::introduce`], over an association. `origin_state_id` grows with each restart (RFC 6733 §8.16).
     ///
     /// # Errors
@@ -133,10 +147,11 @@ impl Peer {
         route: &Route,
         origin_state_id: Option<u32>,
     ) -> Result<Self> {
+        let origin_state_id = origin_state_id.map(|id| Avp::base(278, id.to_be_bytes()));
         Self::begin(Carrier::Sctp(Box::new(association)), route, origin_state_id)
     }
 
-    fn begin(carrier: Carrier, route: &Route, origin_state_id: Option<u32>) -> Result<Self> {
+    fn begin(carrier: Carrier, route: &Route, more: Option<Avp>) -> Result<Self> {
         let mut cer = Message {
             flags: flag::REQUEST,
             command: 257,
@@ -156,7 +171,7 @@ impl Peer {
                 ),
             ],
         };
-        cer.avps.extend(origin_state_id.map(|id| Avp::base(278, id.to_be_bytes())));
+        cer.avps.extend(more);
         let mut peer = Self {
             carrier,
             buffer: Vec::new(),

@@ -1,6 +1,7 @@
 //! S6a requests as they come from the connections.
 
 use std::{
+    borrow::Cow,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -113,9 +114,18 @@ fn thread_of(command: Command, request: &Message<'_>) -> tracing::Span {
     if !span.is_disabled()
         && let Some(session) = request.find(&SESSION_ID)
     {
-        span.record("session", String::from_utf8_lossy(session.data).as_ref());
+        span.record("session", shown(session.data).as_ref());
     }
     span
+}
+
+/// A Session-Id for the log: it has no longest length (RFC 6733 §8.8), and is in every line about the request.
+fn shown(session: &[u8]) -> Cow<'_, str> {
+    const MOST: usize = 200;
+    match session.get(..MOST) {
+        Some(begin) if session.len() > MOST => format!("{}…", String::from_utf8_lossy(begin)).into(),
+        _ => String::from_utf8_lossy(session),
+    }
 }
 
 /// Says in the log why a request is refused, on the thread of its session.
@@ -217,5 +227,18 @@ pub(super) fn number(outcome: Outcome) -> u32 {
     match outcome {
         Outcome::Result(code) => code.0,
         Outcome::Experimental { code, .. } => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_id_is_shown_whole_unless_it_is_absurd() {
+        assert_eq!(shown(b"mme.localdomain;1;2"), "mme.localdomain;1;2");
+        assert_eq!(shown(&[b';'; 200]).len(), 200);
+        assert_eq!(shown(&[b';'; 60_000]).chars().count(), 201);
+        assert!(shown(&[0xff; 60_000]).chars().count() <= 201);
     }
 }

@@ -12,6 +12,7 @@
 pub mod courier;
 pub mod metrics;
 pub mod passage;
+pub mod places;
 pub mod reset;
 pub mod route;
 pub mod split;
@@ -110,7 +111,7 @@ impl Application for Relay {
             Decision::Here => {}
             Decision::On(direction, next) => {
                 if direction == Direction::Up {
-                    self.behind.note(&from.identity, message.header.command, &routing);
+                    self.behind.note(&from, message.header.command, &routing);
                 }
                 let later = answer.later();
                 tokio::spawn(async move { courier.carry(direction, &from.identity, next, later).await });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use harness::{
     icf::{HOST, MME},
+    peer::Peer,
     s6a::{AIR, CLR, Route},
     wire::{Avp, Message, Outcome, SUCCESS},
 };
@@ -39,6 +40,24 @@ fn a_peer_that_is_not_the_hss_can_neither_answer_for_it_nor_send_in_its_name() -
     let rsr = downward(&mut bystander, harness::s6a::RSR, HOST);
     ensure!(bystander.call(rsr)?.result()? == Outcome::Base(3001));
     ensure!(mme.request(SHORT).is_err() && hss.request(SHORT).is_err(), "it was passed on all the same");
+    Ok(())
+}
+
+/// What is for the HSS is for nobody else, also while it is away; and what an HSS has for an MME goes by a relay, but never
+/// back to whom it has come from.
+#[test]
+fn a_peer_that_calls_itself_a_relay_is_not_given_what_is_for_the_hss() -> Result<()> {
+    let icf = icf(HSS, &[])?;
+    let mut bystander = Peer::connect_as_relay(icf.diameter, &icf.route(BYSTANDER))?;
+    let mut mme = icf.connect(MME)?;
+    let answer = mme.air(ORDINARY, PLMN, 1, None)?;
+    ensure!(answer.result()? == Outcome::Base(3002) && texts(&answer, 264) == [HOST], "{answer:?}");
+    ensure!(bystander.request(SHORT).is_err(), "it was given an ordinary subscriber's request");
+    drop(bystander);
+    let mut hss = Peer::connect_as_relay(icf.diameter, &icf.route(HSS))?;
+    let clr = downward(&mut hss, CLR, OTHER);
+    ensure!(hss.call(clr)?.result()? == Outcome::Base(3002));
+    ensure!(hss.requests.is_empty(), "its own request came back");
     Ok(())
 }
 

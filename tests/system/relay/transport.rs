@@ -1,6 +1,6 @@
 //! The relay between peers over TLS: towards the HSS, towards the MME, and with freeDiameter's TLS in between.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use harness::{
@@ -35,6 +35,20 @@ fn both_ways(mme: &mut Peer, hss: &mut Peer) -> Result<()> {
     Ok(())
 }
 
+/// A peer that is open is not let in a second time.
+fn nobody_is_open(icf: &Icf) -> Result<()> {
+    let until = Instant::now() + SOON;
+    loop {
+        let peers = icf.rest_ok("GET", "/v1/peers", None)?.json()?;
+        let peers = peers["items"].as_array().context("no items")?;
+        if peers.iter().all(|peer| peer["since"].is_null()) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "still open: {peers:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn over_tls_on_either_side_and_on_both() -> Result<()> {
     let mut icf = Icf::with(&Settings { tls: true, ..settings(HSS, "") }, &[])?;
@@ -49,8 +63,7 @@ fn over_tls_on_either_side_and_on_both() -> Result<()> {
         let (mut mme, mut hss) = (connect(mme, MME, &of_mme)?, connect(hss, HSS, &of_hss)?);
         both_ways(&mut mme, &mut hss)?;
         drop((mme, hss));
-        // The next ones are not to find the old ones open.
-        std::thread::sleep(Duration::from_millis(200));
+        nobody_is_open(&icf)?;
     }
     Ok(())
 }

@@ -10,11 +10,11 @@ use s6a::{
     codec::{Header, Message, ResultCode},
     net::{Destination, Later, Node, Onward, OwnedMessage, RequestError},
 };
-use tokio::sync::Semaphore;
 
 use super::{
     metrics::{self, RelayMetrics},
     passage::{Next, passed_on},
+    places::Places,
     route::Direction,
 };
 
@@ -25,14 +25,14 @@ pub struct Courier {
     /// How long an answer may take.
     within: Duration,
     /// Places for requests that wait, by direction: the one must not starve the other.
-    places: [Arc<Semaphore>; 2],
+    places: [Arc<Places>; 2],
     /// The counters.
     pub metrics: RelayMetrics,
     complaints: Complaints,
 }
 
 impl Courier {
-    /// With `pending` places each way, and `within` for an answer.
+    /// With `pending` places each way (see [`Places`]), and `within` for an answer.
     #[must_use]
     pub fn new(pending: usize, within: Duration, metrics: RelayMetrics) -> Self {
         for direction in Direction::ALL {
@@ -41,7 +41,7 @@ impl Courier {
         Self {
             node: OnceLock::new(),
             within,
-            places: [(); 2].map(|()| Arc::new(Semaphore::new(pending))),
+            places: [(); 2].map(|()| Arc::new(Places::new(pending))),
             metrics,
             complaints: Complaints::default(),
         }
@@ -85,9 +85,9 @@ impl Courier {
         request: &Message<'_>,
     ) -> Result<OwnedMessage, RequestError> {
         let (command, way) = (metrics::command(request.header.command), direction.label());
-        let answered = match self.places[direction as usize].clone().try_acquire_owned() {
-            Err(_) => Err(RequestError::Busy),
-            Ok(_place) => self.send(direction, from, next, request).await,
+        let answered = match self.places[direction as usize].take(from, request.octets().len()) {
+            None => Err(RequestError::Busy),
+            Some(_place) => self.send(direction, from, next, request).await,
         };
         match &answered {
             Ok(answer) => {

@@ -13,14 +13,14 @@ use s6a::{
     app::UpdateLocationRequest,
     base::{Refusal, Routing},
     codec::ResultCode,
-    net::{Later, Node},
+    net::{Later, Node, PeerInfo},
 };
 
 use super::{
     courier::Courier,
     metrics,
     passage::Next,
-    route::{Direction, Route},
+    route::{Direction, LONGEST_NAME, Route},
 };
 
 /// Nodes behind others that are remembered; who asks in many names gets no more.
@@ -32,10 +32,15 @@ const MOST: usize = 1000;
 pub struct Behind(Mutex<BTreeMap<String, String>>);
 
 impl Behind {
-    /// A request has gone up that came from the peer `from`.
-    pub fn note(&self, from: &str, command: u32, routing: &Routing<'_>) {
+    /// A request has gone up that came from the peer `from`. Only a relay speaks for others (RFC 6733 §2.4): what else
+    /// writes another Origin-Host has nobody behind it.
+    pub fn note(&self, from: &PeerInfo, command: u32, routing: &Routing<'_>) {
         let (Some(host), Some(realm)) = (routing.origin_host, routing.origin_realm) else { return };
-        if command != UpdateLocationRequest::CODE || host.eq_ignore_ascii_case(from) {
+        if !from.relay || command != UpdateLocationRequest::CODE || host.eq_ignore_ascii_case(&from.identity)
+        {
+            return;
+        }
+        if host.len() > LONGEST_NAME || realm.len() > LONGEST_NAME {
             return;
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,4 +98,51 @@ pub async fn every_node(
     let result =
         Refusal { message: if code == ResultCode::SUCCESS { "" } else { &what }, ..Refusal::from(code) };
     later.refuse(result);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use s6a::net::TransportKind;
+
+    use super::*;
+
+    fn peer(relay: bool) -> PeerInfo {
+        PeerInfo {
+            identity: "dra.localdomain".into(),
+            realm: "localdomain".into(),
+            address: None,
+            transport: TransportKind::Memory,
+            product_name: String::new(),
+            vendor_id: 0,
+            origin_state_id: None,
+            relay,
+            since: SystemTime::UNIX_EPOCH,
+            connection: 1,
+        }
+    }
+
+    #[test]
+    fn nodes_are_remembered_that_have_registered_somebody_through_a_relay_and_no_others() {
+        let behind = Behind::default();
+        let note = |relay: bool, command: u32, host: &str| {
+            let routing =
+                Routing { origin_host: Some(host), origin_realm: Some("far"), ..Routing::default() };
+            behind.note(&peer(relay), command, &routing);
+        };
+        let (air, ulr) = (318, UpdateLocationRequest::CODE);
+        note(true, air, "one.far");
+        note(false, ulr, "two.far");
+        note(true, ulr, "DRA.localdomain");
+        note(true, ulr, &"x".repeat(LONGEST_NAME + 1));
+        assert_eq!(behind.all(), []);
+        note(true, ulr, "Three.far");
+        note(true, ulr, "three.far");
+        assert_eq!(behind.all(), [("three.far".to_owned(), "far".to_owned())]);
+        for number in 0..2 * MOST {
+            note(true, ulr, &format!("mme{number}.far"));
+        }
+        assert_eq!(behind.all().len(), MOST);
+    }
 }

@@ -27,6 +27,9 @@ const DOWNWARD: [u32; 4] = [
     ResetRequest::CODE,
 ];
 
+/// Octets of the longest name of a node or realm (RFC 1035 §2.3.4): no longer DiameterIdentity (RFC 6733 §4.3.1) is one.
+pub const LONGEST_NAME: usize = 255;
+
 /// Which way a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -118,7 +121,10 @@ impl Route {
         match (host, realm) {
             // Only for the HSS, and only to somebody it names: this is no relay for everybody.
             (Some(host), Some(realm))
-                if of_hss && !host.eq_ignore_ascii_case(from) && DOWNWARD.contains(&command) =>
+                if of_hss
+                    && !host.eq_ignore_ascii_case(from)
+                    && host.len() <= LONGEST_NAME
+                    && DOWNWARD.contains(&command) =>
             {
                 let next = Next { host: host.to_owned(), realm: realm.to_owned(), rewrite: false };
                 Ok(Decision::On(Direction::Down, next))
@@ -240,6 +246,9 @@ mod tests {
         // To itself, and to a host without a realm.
         assert_eq!(decide(HSS, CLR, THE_HSS, Some(THEIRS)), Err(ResultCode::UNABLE_TO_DELIVER));
         assert_eq!(decide(HSS, CLR, (Some(MME), None), Some(THEIRS)), Err(ResultCode::UNABLE_TO_DELIVER));
+        let long = "x".repeat(LONGEST_NAME + 1);
+        let nobody = (Some(&*long), Some("localdomain"));
+        assert_eq!(decide(HSS, CLR, nobody, Some(THEIRS)), Err(ResultCode::UNABLE_TO_DELIVER));
         assert_eq!(
             decide(MME, AIR, (Some("x.far"), Some("far")), Some(THEIRS)),
             Err(ResultCode::REALM_NOT_SERVED)
