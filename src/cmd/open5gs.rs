@@ -102,7 +102,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         What::Check { told, place } => {
             place.some()?;
             let ours = ours::gather(&args.config, &told, client.as_ref()).await?;
-            let findings = check::run(&ours, &place.read()?, place.metrics).await;
+            let mut core = place.read()?;
+            if ours.config.relay.is_some() {
+                core.hss = place.hss()?;
+            }
+            let findings = check::run(&ours, &core, place.metrics).await;
             let mut table = Table::new(finding::Finding::HEADERS, args.server.json);
             findings.0.iter().try_for_each(|one| table.add(one))?;
             table.end()?;

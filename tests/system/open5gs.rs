@@ -12,8 +12,9 @@ use std::{
 
 use anyhow::Result;
 use harness::{
+    aka::Subscriber,
     callhome,
-    icf::{HOST, Icf, MME},
+    icf::{HOST, Icf, MME, Settings},
     ports, programs,
 };
 use serde_json::Value;
@@ -144,6 +145,55 @@ fn exit_codes_tell_wrong_use_and_an_icf_out_of_reach_apart() -> Result<()> {
     assert!(said(&unread).contains("mme.yaml: line "), "{}", said(&unread));
     let unreached = open5gs(&icf, ports::free()?, &["config"])?;
     assert_eq!(unreached.status.code(), Some(3), "{}", said(&unreached));
+    Ok(())
+}
+
+/// A network for both kinds of IMSI: the HSS's file is looked at, and the running ICF asked whether it is there.
+#[test]
+fn check_looks_at_the_relay_and_at_the_hss_behind_it() -> Result<()> {
+    const HSS: &str = "hss.localdomain";
+    let relay = "\n[relay]\nhss = \"hss.localdomain\"\nrealm = \"localdomain\"\nprefixes = [\"99971\"]\n\
+                 ours = [\"999710000000000-999710000999999\"]\n";
+    let settings = Settings { peers: vec![MME.into(), HSS.into()], icf: relay, ..Settings::default() };
+    let icf = Icf::with(&settings, &[Subscriber::random(1)?])?;
+    let core = tempfile::tempdir()?;
+    write_core(&icf, core.path())?;
+    let path = |name: &str| core.path().join(name).to_string_lossy().into_owned();
+    let hss = |peer: &str| {
+        let text = format!(
+            "Identity = \"{HSS}\";\nRealm = \"localdomain\";\nConnectPeer = \"{peer}\" {{ No_TLS; }};\n"
+        );
+        std::fs::write(path("hss.conf"), text)
+    };
+    std::fs::write(path("hss.yaml"), format!("hss:\n  freeDiameter: {}\n", path("hss.conf")))?;
+    hss(HOST)?;
+    let folder = core.path().to_string_lossy().into_owned();
+    let conf = path("mme.conf");
+    let check = || {
+        let arguments = ["check", "--folder", &folder, "--mme-conf", &conf, "--json"];
+        open5gs(&icf, icf.rest, &[&arguments[..], &["--range", "999710000000000-999710000999999"]].concat())
+    };
+    let _mme = icf.connect(MME)?;
+    let output = check()?;
+    let wrong: Vec<String> = bad(&output).into_iter().filter(|check| check.starts_with("relay-")).collect();
+    assert_eq!(
+        (wrong, output.status.code()),
+        (vec!["relay-connected".to_owned()], Some(1)),
+        "{}",
+        said(&output)
+    );
+    let _hss = icf.connect(HSS)?;
+    let output = check()?;
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let lines = said(&output);
+    for name in ["keys", "peer", "connected", "hss", "ours", "map", "prefixes", "direct"] {
+        assert!(lines.contains(&format!("\"relay-{name}\"")), "no relay-{name}: {lines}");
+    }
+    assert!(!bad(&output).iter().any(|check| check.starts_with("relay-")), "{lines}");
+    hss("mme.localdomain")?;
+    let output = check()?;
+    assert!(bad(&output).contains(&"relay-hss".to_owned()), "{}", said(&output));
+    assert!(said(&output).contains("hss.conf"), "{}", said(&output));
     Ok(())
 }
 

@@ -70,7 +70,7 @@ impl Where {
         own.cloned().or_else(|| Some(self.folder.as_ref()?.join(name)))
     }
 
-    /// Reads what there is.
+    /// Reads what there is; the HSS's is [`Self::hss`].
     ///
     /// # Errors
     /// Which file and line, and what is wrong there.
@@ -84,7 +84,7 @@ impl Where {
         let pcrf_path = self.path(self.pcrf_yaml.as_ref(), "pcrf.yaml");
         Ok(Core {
             free_diameter: self.free_diameter(mme.as_ref())?,
-            hss: self.hss()?,
+            hss: None,
             mme,
             smf: read_subnets(self.smf_yaml.as_ref(), "smf")?,
             upf: read_subnets(self.upf_yaml.as_ref(), "upf")?,
@@ -99,8 +99,12 @@ impl Where {
         mme.map_or(Ok(None), |mme| named(&mme.name, &mme.content.free_diameter))
     }
 
-    /// A core may have its HSS elsewhere, or none: only a file that is named has to be there.
-    fn hss(&self) -> anyhow::Result<Option<File<FreeDiameter>>> {
+    /// freeDiameter of the HSS, where the ICF relays to it. A core may have its HSS elsewhere, or none: only a file that is
+    /// named has to be there.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn hss(&self) -> anyhow::Result<Option<File<FreeDiameter>>> {
         if let Some(path) = &self.hss_conf {
             return theirs::read(path, free_diameter::read).map(Some);
         }

@@ -200,22 +200,18 @@ fn what_was_not_given_is_unseen_and_without_a_relay_nothing_is_said() {
 fn hss_yaml_leads_to_its_freediameter_as_mme_yaml_does_and_need_not_be_there() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    std::fs::write(at("mme.yaml"), "mme:\n  hss_map:\n").unwrap();
-    for name in ["smf", "upf", "pcrf"] {
-        std::fs::write(at(&format!("{name}.yaml")), format!("{name}:\n  x: y\n")).unwrap();
-    }
     let place = super::super::Where { folder: Some(folder.path().to_owned()), ..Default::default() };
-    assert!(place.read().unwrap().hss.is_none());
+    assert!(place.hss().unwrap().is_none());
     let conf = at("hss.conf");
     std::fs::write(&conf, HSS_CONF).unwrap();
     std::fs::write(at("hss.yaml"), format!("hss:\n  freeDiameter: {}\n", conf.display())).unwrap();
-    let hss = place.read().unwrap().hss.unwrap();
+    let hss = place.hss().unwrap().unwrap();
     assert_eq!((hss.name.as_str(), hss.content.connects.len()), ("hss.conf", 1));
     std::fs::write(
         at("hss.yaml"),
         "hss:\n  freeDiameter:\n    identity: hss.localdomain\n    realm: localdomain\n",
     )
     .unwrap();
-    let hss = place.read().unwrap().hss.unwrap();
+    let hss = place.hss().unwrap().unwrap();
     assert_eq!((hss.name.as_str(), hss.content.identity.as_deref()), ("hss.yaml", Some("hss.localdomain")));
 }
