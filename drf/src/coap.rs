@@ -1,6 +1,6 @@
 //! CoAP (RFC 7252) as the DRF speaks it: confirmable requests to devices, and a small server that gives RNCTs.
 //!
-//! [`message`], [`block`], [`exchange`], [`request`], [`recent`] and [`limit`] know no socket and no clock;
+//! [`message`], [`block`], [`exchange`], [`request`], [`recent`] and `limit` know no socket and no clock;
 //! [`endpoint`] drives them over one UDP socket.
 
 pub mod block;

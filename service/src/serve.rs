@@ -1,6 +1,6 @@
 //! Serves an axum router: with or without TLS, on any address or port 0, with limits, and stops in good order.
 //!
-//! Not [`axum::serve`]: it gives hyper no timer, so a client that sends half a header holds its connection for ever.
+//! Not [`axum::serve()`]: it gives hyper no timer, so a client that sends half a header holds its connection for ever.
 
 mod connection;
 mod sources;

@@ -36,7 +36,7 @@ impl Answer<'_> {
         self.write(write);
     }
 
-    /// Refuses at once, as [`error_answer`] does.
+    /// Refuses at once, as [`error_answer()`] does.
     pub fn refuse<'r>(mut self, refusal: impl Into<Refusal<'r>>) {
         let shared = self.shared;
         let request = self.request;
@@ -116,7 +116,7 @@ impl Later {
         self.finish(answer);
     }
 
-    /// Refuses, as [`error_answer`] does.
+    /// Refuses, as [`error_answer()`] does.
     pub fn refuse<'r>(mut self, refusal: impl Into<Refusal<'r>>) {
         let mut out = Vec::with_capacity(256);
         self.shared.refuse(&self.request(), refusal, &mut out);

@@ -17,7 +17,7 @@ const USUAL_SUBNET: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 45, 0, 0), 1
 /// What a person says about the core.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Core {
-    /// Identity of the MME, as its mme.conf has it; without, the first of [diameter] peers.
+    /// Identity of the MME, as its mme.conf has it; without, the first of `[diameter] peers`.
     #[arg(long, value_name = "IDENTITY")]
     pub mme: Option<String>,
     /// Realm of the MME; without, that of the peer, or what follows the first dot of its identity.
@@ -26,7 +26,7 @@ pub struct Core {
     /// Address that the MME connects from and listens on.
     #[arg(long, value_name = "ADDRESS")]
     pub mme_address: Option<IpAddr>,
-    /// Address that the MME reaches the ICF at; without, that of [diameter] listen.
+    /// Address that the MME reaches the ICF at; without, that of `[diameter] listen`.
     #[arg(long, value_name = "ADDRESS")]
     pub icf_address: Option<IpAddr>,
     /// Subnet of SMF and UPF; without, 10.45.0.0/16 if the profile's pool is inside, else the pool and as much again.

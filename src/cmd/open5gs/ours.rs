@@ -125,7 +125,7 @@ pub struct Ours {
 /// What a person says about the provisional IMSIs.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Told {
-    /// The network of the provisional IMSIs, as MCC-MNC; without, that of [diameter] origin_realm.
+    /// The network of the provisional IMSIs, as MCC-MNC; without, that of `[diameter] origin_realm`.
     #[arg(long, value_name = "MCC-MNC")]
     pub provisional: Option<Plmn>,
     /// The provisional IMSIs; without, all of that network.

@@ -21,7 +21,7 @@ pub struct DecodeError {
 /// What can be wrong with a document in WBXML.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// More than [`MAX_OCTETS`].
+    /// More than `MAX_OCTETS`.
     #[error("the document is larger than {MAX_OCTETS} octets")]
     TooLarge,
     /// It ends in the middle.
