@@ -81,6 +81,9 @@ pub fn all(ours: &Ours, core: &Core) -> Result<Vec<Fragment>, Failure> {
     let pool = pool(ours);
     let mut fragments =
         vec![icf_toml(ours, &mme), mme_yaml(ours), mme_conf(ours, core, &mme)?, pcrf_yaml(ours)];
+    if let Some(relay) = &ours.config.relay {
+        fragments.push(hss_conf(ours, core, &relay.hss)?);
+    }
     fragments.extend(pool.map(|pool| sessions(&pool, core)).transpose()?.into_iter().flatten());
     Ok(fragments)
 }
@@ -187,7 +190,8 @@ fn mme_yaml(ours: &Ours) -> Fragment {
     fragment("mme.yaml", "#", &why, values, &body)
 }
 
-fn mme_conf(ours: &Ours, core: &Core, mme: &Mme) -> Result<Fragment, Failure> {
+/// The line of freeDiameter that connects to the ICF, and its values.
+fn connect_peer(ours: &Ours, core: &Core) -> Result<(String, Vec<Used>), Failure> {
     let Some(listen) = ours.listen.first() else {
         return Err(Failure::Usage(format!("{}: [diameter] listen is empty: nobody can connect", ours.file)));
     };
@@ -214,12 +218,28 @@ fn mme_conf(ours: &Ours, core: &Core, mme: &Mme) -> Result<Fragment, Failure> {
     }
     let _ = writeln!(connect, " Port = {port}; {how} }};");
     let written: Vec<String> = addresses.value.iter().map(ToString::to_string).collect();
-    let mut values = vec![
+    let values = vec![
         Used { name: "ConnectPeer", ..origin_host(ours) },
         used("ConnectTo", written.join(", "), addresses.source),
         used("Port", port, &source),
         used("transport", how, &source),
     ];
+    Ok((connect, values))
+}
+
+/// Of the HSS that `[relay]` sends ordinary IMSIs on to.
+fn hss_conf(ours: &Ours, core: &Core, hss: &str) -> Result<Fragment, Failure> {
+    let (connect, mut values) = connect_peer(ours, core)?;
+    values.push(used("the HSS", hss, format!("[relay] hss of {}", ours.file)));
+    let why = [
+        "freeDiameter of the HSS that has the ordinary IMSIs: they come to it by the ICF.",
+        "This takes the place of its ConnectPeer for the MME: what the MME would be told goes by the ICF too.",
+    ];
+    Ok(fragment("hss.conf", "#", &why, values, &connect))
+}
+
+fn mme_conf(ours: &Ours, core: &Core, mme: &Mme) -> Result<Fragment, Failure> {
+    let (connect, mut values) = connect_peer(ours, core)?;
     let mut why = vec![
         "freeDiameter of the MME. The name has to be the ICF's Origin-Host letter for letter: the CEA is compared with it.",
     ];
