@@ -93,7 +93,8 @@ fn what_config_writes_check_finds_right() {
         let fragments = fragments::all(&ours, &core()).unwrap();
         // The ICF's own line, laid into its file, is TOML that it takes.
         let line = text(&fragments, "icf.toml");
-        let line = line.replace("\n]\n", "\n  { identity = \"hss.localdomain\", realm = \"localdomain\" },\n]\n");
+        let line =
+            line.replace("\n]\n", "\n  { identity = \"hss.localdomain\", realm = \"localdomain\" },\n]\n");
         let with_peer = icf.replace("[database]", &format!("{line}[database]"));
         ours = ours_with(&with_peer, &told);
         let read = |file: &str| text(&fragments, file);
@@ -112,8 +113,10 @@ fn what_config_writes_check_finds_right() {
             pcrf: named("pcrf.yaml", theirs::policies(read("pcrf.yaml"))),
         };
         let bad: Vec<_> = compare(&ours, &core).0;
-        let bad: Vec<_> =
-            bad.iter().filter(|one| one.verdict != Verdict::Good && !one.check.ends_with("connected")).collect();
+        let bad: Vec<_> = bad
+            .iter()
+            .filter(|one| one.verdict != Verdict::Good && !one.check.ends_with("connected"))
+            .collect();
         assert!(bad.is_empty(), "{bad:#?}");
     }
 }
