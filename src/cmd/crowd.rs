@@ -46,7 +46,7 @@ Exit codes:
 pub struct Args {
     #[command(flatten)]
     enb: EnbArgs,
-    /// File of the devices: NDJSON lines of imsi, k, opc, as `batches issue` writes them.
+    /// File of the devices: NDJSON lines of imsi, k, opc, as `credentials import` takes them and a decrypted batch has them.
     #[arg(long, value_name = "FILE")]
     credentials: PathBuf,
     #[command(flatten)]

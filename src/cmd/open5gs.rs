@@ -49,6 +49,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Print, or write into a folder, what to put into the files of Open5GS and of the ICF.
+    #[command(after_help = MORE)]
     Config {
         #[command(flatten)]
         told: ours::Told,
@@ -57,7 +58,7 @@ enum What {
         /// Write a file each into this folder instead of printing them.
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
-        /// Also srsUE's ue.conf, for a device of this file: NDJSON lines of imsi, k, opc, as `batches issue` writes them.
+        /// Also srsUE's ue.conf, for a device of this file: NDJSON lines of imsi, k, opc, as a decrypted batch has them.
         #[arg(long, value_name = "CREDENTIALS", requires = "out")]
         ue: Option<PathBuf>,
         /// Which device of that file; without, the first.
@@ -65,6 +66,7 @@ enum What {
         imsi: Option<Imsi>,
     },
     /// Compare the files of a core with what the ICF is and gives out, and say what is wrong.
+    #[command(after_help = MORE)]
     Check {
         #[command(flatten)]
         told: ours::Told,

@@ -42,8 +42,10 @@ Without steps: attach detach.
 
 S1AP needs SCTP of the kernel (`modprobe sctp`). PLMN and TAC have to be among the MME's.
 
-Example, with Open5GS's MME at 127.0.0.2 and a device that `callhome batches issue` wrote:
+Examples, with Open5GS's MME at 127.0.0.2 and a device that the ICF knows; 127.0.1.1 is the eNB's own address, 10.45.0.1
+the gateway:
   callhome ue --mme 127.0.0.2 --plmn 999-70 --tac 1 --credentials devices.ndjson --apn provisioning attach idle service detach
+  callhome ue --mme 127.0.0.2 --credentials devices.ndjson --s1u 127.0.1.1 attach ping:10.45.0.1 detach
 
 Exit codes:
   0  every step came to what was asked for
@@ -116,7 +118,7 @@ impl FromStr for Do {
 pub struct Args {
     #[command(flatten)]
     enb: EnbArgs,
-    /// File of the devices: NDJSON lines of imsi, k, opc, as `batches issue` writes them.
+    /// File of the devices: NDJSON lines of imsi, k, opc, as `credentials import` takes them and a decrypted batch has them.
     #[arg(long, value_name = "FILE")]
     credentials: PathBuf,
     /// Which of them; without, the first.

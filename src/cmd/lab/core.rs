@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, clap::Args)]
 pub struct CoreArgs {
     /// Go through this MME (S1AP over SCTP) in place of the simulated one: a real core, as Open5GS. Its hss_map has to
-    /// lead 999-71 to the ICF; see open5gs-integration/.
+    /// lead 999-71 to the ICF, and it has to be connected to it already: with --external; see open5gs-integration/.
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = crate::cmd::enb::mme)]
     mme: Option<SocketAddr>,
     /// The eNB's network, as MCC-MNC; it has to be the MME's.
