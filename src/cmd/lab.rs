@@ -5,6 +5,7 @@ mod core;
 mod device;
 pub mod factory;
 mod follow;
+mod peering;
 pub mod roles;
 pub mod running;
 pub mod setup;
@@ -174,6 +175,7 @@ async fn all(args: &Args, folder: &Folder, roles: &Roles, ports: Ports, story: &
     let lab = device::Lab::prepare(folder, roles, ports, args.devices, story).await?.in_network(args.visited);
     let lab = lab.through(args.core.core(), args.ports.open5gs_hss.is_some());
     let lab = lab.handing_out(args.subscriber.clone());
+    lab.core_is_connected().await?;
     for (arg, access) in [(AccessArg::Eps, Access::Eps), (AccessArg::Ip, Access::Ip)] {
         if args.access.is_none_or(|wanted| wanted == arg) {
             lab.take_through(access).await?;

@@ -28,6 +28,8 @@ pub const HOME: &str = "999-01";
 /// One client a role.
 #[derive(Debug, Clone)]
 pub struct Clients {
+    /// ICF.
+    pub icf: RoleClient,
     /// PVA.
     pub pva: RoleClient,
     /// SHO.
@@ -47,15 +49,17 @@ impl Clients {
     /// # Errors
     /// If token or trust anchor cannot be read.
     pub fn new(roles: &Roles, ports: Ports, timeout: Duration) -> anyhow::Result<Self> {
-        let client = |address: SocketAddr| {
+        let at = |url: String| {
             RoleClient::new(&PeerRole {
-                url: format!("https://{address}"),
+                url,
                 token: SecretSource::File(roles.admin.file.clone()),
                 ca: Some(roles.pki.root().cert),
                 timeout: Span(timeout),
             })
         };
+        let client = |address: SocketAddr| at(format!("https://{address}"));
         Ok(Self {
+            icf: at(format!("http://{}", ports.rest))?,
             pva: client(ports.pva())?,
             sho: client(ports.sho())?,
             drf: client(ports.drf())?,

@@ -33,6 +33,7 @@ use super::{
     core::Core,
     factory,
     follow::{Asked, Follower},
+    peering,
     roles::{
         APN, HOME_MME, HSS, HSS_REALM, ICF, MME, MME_REALM, OPERATOR, PROVISIONING_APN, Ports, REALM,
         REGISTRY_MME, Roles, SUPPLIER,
@@ -61,6 +62,8 @@ pub struct Lab<'a> {
     roles: &'a Roles,
     ports: Ports,
     story: &'a Story,
+    icf: RoleClient,
+    hss: RoleClient,
     pva: RoleClient,
     sho: RoleClient,
     drf: RoleClient,
@@ -89,7 +92,7 @@ impl<'a> Lab<'a> {
         let issued = supply::issue(roles, ports, BATCH, (FIRST.parse()?, devices), &credentials).await?;
         story.issued(issued.first, issued.count, issued.resumed, &credentials);
         clients.introduce().await?;
-        let Clients { pva, sho, drf, dpf, .. } = clients;
+        let Clients { icf, hss, pva, sho, drf, dpf, .. } = clients;
         let (core, open5gs_hss, visited) = (None, false, Visited::Other);
         let subscriber = None;
         Ok(Self {
@@ -97,6 +100,8 @@ impl<'a> Lab<'a> {
             roles,
             ports,
             story,
+            icf,
+            hss,
             pva,
             sho,
             drf,
@@ -127,6 +132,19 @@ impl<'a> Lab<'a> {
     pub fn handing_out(mut self, subscriber: Option<PathBuf>) -> Self {
         self.subscriber = subscriber;
         self
+    }
+
+    /// Waits until the core's MME is connected to those who authenticate its devices, if there is a core.
+    ///
+    /// # Errors
+    /// If it does not connect.
+    pub async fn core_is_connected(&self) -> anyhow::Result<()> {
+        if self.core.is_none() {
+            return Ok(());
+        }
+        peering::any(&self.icf, ICF, self.story).await?;
+        // What is connected to Open5GS's own HSS is not ours to see.
+        if self.open5gs_hss { Ok(()) } else { peering::any(&self.hss, HSS, self.story).await }
     }
 
     /// The first device of the batch that is not its operator's yet, or went not all the way.
