@@ -235,3 +235,31 @@ fn every_message_cut_off_is_an_error_and_no_panic() {
     let missing = messages::read(&hex::decode("000b400f000002000000020001000800020000").unwrap());
     assert!(matches!(missing, Err(Unreadable::Abstract(_, Some(_)))), "{missing:?}");
 }
+
+/// §9.2.1.75: one item of an MME's GUMMEIs stands for millions. What is told of them stays short.
+#[test]
+fn an_mme_that_serves_everything_is_not_written_out() {
+    use oxirush_s1ap::build_s1ap;
+    use oxirush_s1ap::s1ap::*;
+    let networks = (0..32).map(|number| PLMNidentity(TBCDSTRING([0x99, 0xf9, number]))).collect();
+    let groups = (0..u16::MAX).map(|number| MMEGroupID(number.to_be_bytes())).collect();
+    let codes = (0..=u8::MAX).map(|number| MMECode([number])).collect();
+    let item =
+        ServedGUMMEIsItem::new(ServedPLMNs(networks), ServedGroupIDs(groups), ServedMMECs(codes), None);
+    let octets = build_s1ap!(
+        SuccessfulOutcome,
+        S1Setup,
+        S1SetupResponse,
+        ServedGUMMEIs(ServedGUMMEIs(vec![item])),
+        RelativeMMECapacity(RelativeMMECapacity(255)),
+    )
+    .and_then(|pdu| pdu.encode())
+    .unwrap();
+    assert!(octets.len() < 1 << 18, "an association takes it: {}", octets.len());
+    let FromMme::SetupResponse { gummeis, .. } = messages::read(&octets).unwrap().message else {
+        panic!("it is S1 SETUP RESPONSE")
+    };
+    assert_eq!(gummeis.len(), 17);
+    assert_eq!(gummeis[1], "999-00 group 0 code 1");
+    assert_eq!(gummeis[16], "536862704 more");
+}

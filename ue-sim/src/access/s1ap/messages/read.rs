@@ -249,19 +249,33 @@ fn context_setup(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
     })
 }
 
-/// Served GUMMEIs in words: network, group, code.
+/// So many GUMMEIs of an MME are named. One item stands for each of its up to 32 networks with each of its up to 65,535
+/// groups and each of its 256 codes (§9.2.1.75): written out, a message of 130,000 octets would be gigabytes of words.
+const NAMED: usize = 16;
+
+/// Served GUMMEIs in words: network, group, code; of many, how many more there are.
 fn gummeis(served: &ServedGUMMEIs) -> Vec<String> {
-    let mut all = Vec::new();
-    for item in &served.0 {
-        for plmn in &item.served_plmns.0 {
+    let items = served.0.iter();
+    let all: usize = items
+        .clone()
+        .map(|item| item.served_plmns.0.len() * item.served_group_ids.0.len() * item.served_mmecs.0.len())
+        .sum();
+    let each = items.flat_map(|item| {
+        item.served_plmns.0.iter().flat_map(move |plmn| {
+            let groups = item.served_group_ids.0.iter();
+            groups.flat_map(move |group| item.served_mmecs.0.iter().map(move |code| (plmn, group, code)))
+        })
+    });
+    let mut named: Vec<String> = each
+        .take(NAMED)
+        .map(|(plmn, group, code)| {
             let network = helpers::plmn_from(plmn)
                 .map_or_else(|| "another network".to_owned(), |(mcc, mnc)| format!("{mcc}-{mnc}"));
-            for group in &item.served_group_ids.0 {
-                for code in &item.served_mmecs.0 {
-                    all.push(format!("{network} group {} code {}", u16::from_be_bytes(group.0), code.0[0]));
-                }
-            }
-        }
+            format!("{network} group {} code {}", u16::from_be_bytes(group.0), code.0[0])
+        })
+        .collect();
+    if all > NAMED {
+        named.push(format!("{} more", all - NAMED));
     }
-    all
+    named
 }
