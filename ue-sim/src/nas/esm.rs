@@ -158,7 +158,7 @@ impl Ue {
             ebi,
             linked,
             apn: request.access_point_name.as_string().unwrap_or_default(),
-            address: address.filter(|address| !address.is_unspecified()),
+            address: address.filter(of_a_host),
             interface_id: request.pdn_address.ipv6_interface_id(),
             qci: request.eps_qos.qos().map(|qos| qos.qci),
             ambr_kbps: request
@@ -182,8 +182,20 @@ fn dns(options: &Pco) -> Vec<Ipv4Addr> {
         .collect()
 }
 
-/// Container 0010H.
+/// Container 0010H. Less than every link has is no answer: there is no IP over such a link.
 fn mtu(options: &Pco) -> Option<u16> {
     let entry = options.entry(0x0010)?;
-    <[u8; 2]>::try_from(entry.contents.as_slice()).ok().map(u16::from_be_bytes)
+    let mtu = <[u8; 2]>::try_from(entry.contents.as_slice()).ok().map(u16::from_be_bytes);
+    mtu.filter(|mtu| *mtu >= LEAST_MTU)
+}
+
+/// Octets that go over every link at least, RFC 791 §3.2.
+const LEAST_MTU: u16 = 68;
+
+/// Whether a host can have this address on a link (RFC 1122 §3.2.1.3): an IP stack takes no other, and what is sent from
+/// one of this machine's own would go to the network.
+fn of_a_host(address: &Ipv4Addr) -> bool {
+    let other =
+        address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_broadcast();
+    !other
 }

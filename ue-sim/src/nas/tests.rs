@@ -504,3 +504,65 @@ fn nothing_that_is_told_has_a_key_in_it() {
         assert!(!all.contains(secret), "{secret} in {all}");
     }
 }
+
+/// The request for the default bearer of the recorded ATTACH ACCEPT, with some of its octets replaced.
+fn default_bearer(from: &str, to: &str) -> oxirush_nas::nas_eps::NasActivateDefaultEpsBearerContextRequest {
+    use oxirush_nas::nas_eps::{NasEmmMessage, NasEpsMessage, NasEsmMessage};
+    assert!(ATTACH_ACCEPT.contains(from));
+    // Without its protection, which EEA0 has not ciphered: 6 octets.
+    let plain = hex::decode(&ATTACH_ACCEPT.replace(from, to)[12..]).unwrap();
+    let NasEpsMessage::Emm(_, NasEmmMessage::AttachAccept(accept)) = NasEpsMessage::decode(&plain).unwrap()
+    else {
+        panic!("it is an ATTACH ACCEPT")
+    };
+    match NasEpsMessage::decode(&accept.esm_message_container.value).unwrap() {
+        NasEpsMessage::Esm(_, NasEsmMessage::ActivateDefaultEpsBearerContextRequest(request)) => *request,
+        other => panic!("{other}"),
+    }
+}
+
+/// An IP stack cannot be given such an address, nor work on such a link: a network that says so would end the process.
+#[test]
+fn what_no_host_can_have_is_not_taken_from_the_network() {
+    for address in ["00000000", "7f000001", "e0000001", "ffffffff"] {
+        let bearer = ue().activate(5, &default_bearer("0a2d8001", address), None).unwrap();
+        assert_eq!(bearer.address, None, "{address}");
+    }
+    // RFC 791 §3.2: 68 octets go over every link.
+    for (mtu, taken) in [("0000", None), ("0027", None), ("0043", None), ("0044", Some(68))] {
+        let bearer = ue().activate(5, &default_bearer("0010020578", &format!("001002{mtu}")), None).unwrap();
+        assert_eq!((bearer.address, bearer.mtu), (Some([10, 45, 128, 1].into()), taken), "{mtu}");
+    }
+}
+
+/// §9.9.3.21: 7 from the network is no key set. Taken, it would stand for "no key is available" in all that the UE asks
+/// for later.
+#[test]
+fn a_challenge_without_a_key_set_identifier_is_not_answered() {
+    let mut ue = ue();
+    ue.attach().unwrap();
+    let outputs = down(&mut ue, &AUTHENTICATION_REQUEST.replacen("075200", "075207", 1));
+    assert!(sent(&outputs).is_empty(), "{outputs:?}");
+    assert!(matches!(told(&outputs)[..], [Told::Discarded(_)]), "{outputs:?}");
+    assert_eq!(sent(&down(&mut ue, AUTHENTICATION_REQUEST)), [AUTHENTICATION_RESPONSE]);
+}
+
+/// §5.5.1.2.6 c, §5.5.3.2.6 c, §5.6.1.6 c: whoever gives up a procedure gives up its connection too, or the next request
+/// would go to an MME that is still busy with this one.
+#[test]
+fn a_procedure_that_is_given_up_lets_go_of_its_connection() {
+    let mut starting = ue();
+    starting.attach().unwrap();
+    let mut updating = attached();
+    updating.connection_released();
+    updating.tracking_area_update(false, false).unwrap();
+    let mut requesting = attached();
+    requesting.connection_released();
+    requesting.service_request().unwrap();
+    for (mut ue, timer) in [(starting, Timer::T3410), (updating, Timer::T3430), (requesting, Timer::T3417)] {
+        let outputs = ue.expired(timer);
+        assert_eq!(outputs.iter().filter(|output| **output == Output::Release).count(), 1, "{outputs:?}");
+    }
+    // Nothing else is let go of.
+    assert!(!attached().expired(Timer::T3416).contains(&Output::Release));
+}

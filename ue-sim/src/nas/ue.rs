@@ -355,7 +355,8 @@ impl Ue {
         self.flush()
     }
 
-    /// A timer that [`Output::Start`] began has expired.
+    /// A timer that [`Output::Start`] began has expired. An attach, an update or a service request that nobody has
+    /// answered is given up, and its connection with it (TS 24.301 §5.5.1.2.6 c, §5.5.3.2.6 c, §5.6.1.6 c).
     pub fn expired(&mut self, timer: Timer) -> Vec<Output> {
         match timer {
             Timer::T3416 => self.challenged = None,
@@ -381,10 +382,12 @@ impl Ue {
                 self.tell(Told::Unanswered(procedure));
                 self.state = EmmState::Deregistered;
                 self.bearers.clear();
+                self.out.push(Output::Release);
             }
             Procedure::TrackingAreaUpdate | Procedure::Service => {
                 self.tell(Told::Unanswered(procedure));
                 self.state = EmmState::Registered;
+                self.out.push(Output::Release);
             }
         }
         self.flush()
