@@ -25,7 +25,7 @@ pub struct EnbConfig {
     pub name: String,
     /// Where it takes user packets (S1-U); told to the MME with each bearer.
     pub user_plane: IpAddr,
-    /// How long S1 SETUP may take.
+    /// How long the association may take, and S1 SETUP after it.
     pub setup: Duration,
     /// Delay before the association is made anew after a loss; doubled each time, up to a minute.
     pub reconnect: Duration,

@@ -10,10 +10,10 @@ use oxirush_s1ap::s1ap::{Cause, CauseMisc, CauseProtocol, CauseRadioNetwork};
 use schemas::identity::Imsi;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::messages::{self, Answer, FromMme, Ids, Read, Unreadable};
-use super::registry::{Registry, ToUe};
+use super::registry::{Handed, Registry, ToUe};
 use super::{Association, EnbConfig, Event, EventKind, Events, S1Error, Sctp};
 
 /// The longest delay before the association is made anew.
@@ -89,10 +89,11 @@ struct Shared {
     stop: CancellationToken,
 }
 
-/// A running eNB; a clone is another handle to the same.
+/// A running eNB; a clone is another handle to the same. It stops with the last.
 #[derive(Clone)]
 pub struct Enb {
     shared: Arc<Shared>,
+    _handles: Arc<DropGuard>,
     task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -137,7 +138,8 @@ impl Enb {
             stop: CancellationToken::new(),
         });
         let task = tokio::spawn(serve(shared.clone(), association, connect));
-        Ok(Self { shared, task: Arc::new(tokio::sync::Mutex::new(Some(task))) })
+        let handles = Arc::new(shared.stop.clone().drop_guard());
+        Ok(Self { shared, _handles: handles, task: Arc::new(tokio::sync::Mutex::new(Some(task))) })
     }
 
     /// What it is.
@@ -203,7 +205,7 @@ impl Enb {
         self.send(stream, message).await
     }
 
-    async fn send(&self, stream: u16, message: &[u8]) -> Result<(), S1Error> {
+    pub(super) async fn send(&self, stream: u16, message: &[u8]) -> Result<(), S1Error> {
         let link = self.shared.link.borrow().clone();
         match link {
             Link::Up(association) => association.send(stream, message).await.map_err(|_| S1Error::Lost),
@@ -229,13 +231,17 @@ async fn set_up(
     config: &EnbConfig,
     events: &Events,
 ) -> Result<Arc<dyn Association>, S1Error> {
-    let association = connect.connect(config).await?;
+    // The kernel alone would try for minutes.
+    let silent = |what| S1Error::Silent { what, seconds: config.setup.as_secs() };
+    let association = tokio::time::timeout(config.setup, connect.connect(config))
+        .await
+        .map_err(|_| silent("SCTP's INIT"))??;
     let request = messages::setup(config)?;
     for attempt in 0.. {
         association.send(0, &request).await?;
         let answer = tokio::time::timeout(config.setup, setup_answer(&*association))
             .await
-            .map_err(|_| S1Error::Silent { what: "S1 SETUP REQUEST", seconds: config.setup.as_secs() })??;
+            .map_err(|_| silent("S1 SETUP REQUEST"))??;
         match answer {
             FromMme::SetupResponse { name, gummeis } => {
                 events.tell(None, EventKind::Connected { mme: name, gummeis });
@@ -278,7 +284,12 @@ async fn serve(shared: Arc<Shared>, mut association: Arc<dyn Association>, conne
                 () = shared.stop.cancelled() => return,
                 () = tokio::time::sleep(delay) => {}
             }
-            match set_up(&*connect, &shared.config, &shared.events).await {
+            // An MME that does not answer takes its time: whoever stops the eNB does not wait for it.
+            let again = tokio::select! {
+                () = shared.stop.cancelled() => return,
+                again = set_up(&*connect, &shared.config, &shared.events) => again,
+            };
+            match again {
                 Ok(association) => break association,
                 Err(error) => {
                     delay = (delay * 2).min(RECONNECT_MAX);
@@ -364,8 +375,14 @@ fn take(shared: &Shared, message: FromMme) -> Option<Answer> {
 fn take_ours(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
     let tell = |kind| shared.events.tell(None, kind);
     let hand = |ids: Ids, what: ToUe| {
-        if shared.registry.to(ids.enb, what) {
-            return None;
+        match shared.registry.to(ids.enb, what) {
+            Handed::Over => return None,
+            Handed::NoRoom => {
+                let what = "a message is dropped: its UE is busy, and too many wait for it";
+                tell(EventKind::Error(format!("{what}, eNB UE S1AP ID {}", ids.enb)));
+                return None;
+            }
+            Handed::Nobody => {}
         }
         // §10.6: an identifier that this eNB has not given.
         tell(EventKind::Error(format!("a message for eNB UE S1AP ID {}, which there is not", ids.enb)));
@@ -382,9 +399,11 @@ fn take_ours(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
         FromMme::ErabModify { ids, erabs } => hand(ids, ToUe::ErabModify(ids, erabs)),
         FromMme::ErabRelease { ids, erabs, nas } => hand(ids, ToUe::ErabRelease(ids, erabs, nas)),
         FromMme::ContextRelease { mme, enb, cause } => {
-            // Without the eNB's identifier the UE never had an answer, and asks no more.
-            let ids = Ids { mme, enb: enb? };
-            if shared.registry.to(ids.enb, ToUe::Release(ids, cause)) {
+            // By the MME's identifier alone (§8.3.3.2) a connection is known that the MME has answered before; if it
+            // has not, the UE asks no more.
+            let enb = enb.or_else(|| shared.registry.of_mme(mme))?;
+            let ids = Ids { mme, enb };
+            if shared.registry.to(ids.enb, ToUe::Release(ids, cause)) != Handed::Nobody {
                 return None;
             }
             // It is released already: the answer was lost with an association, or crossed with a RESET.
@@ -403,7 +422,11 @@ fn take_ours(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
             match &part {
                 None => shared.registry.all_gone(&format!("RESET of the MME, {cause}")),
                 Some(part) => {
-                    for enb in part.iter().filter_map(|(_, enb)| *enb) {
+                    // §8.7.1.2.1: by either identifier.
+                    let named = part.iter().filter_map(|(mme, enb)| {
+                        enb.or_else(|| mme.and_then(|mme| shared.registry.of_mme(mme)))
+                    });
+                    for enb in named {
                         shared.registry.gone(enb, &format!("RESET of the MME, {cause}"));
                     }
                 }
@@ -420,7 +443,8 @@ fn take_ours(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
             tell(EventKind::Overload(false));
             None
         }
-        FromMme::ErrorIndication { mme: _, enb, cause } => {
+        FromMme::ErrorIndication { mme, enb, cause } => {
+            let enb = enb.or_else(|| mme.and_then(|mme| shared.registry.of_mme(mme)));
             let about = enb.map_or_else(String::new, |enb| format!(" about eNB UE S1AP ID {enb}"));
             tell(EventKind::Error(format!("ERROR INDICATION of the MME{about}: {cause}")));
             if let Some(enb) = enb {

@@ -106,13 +106,26 @@ const RECORDED: &[(Way, &str)] = &[
 const K: &str = "81d56ee88ea8686a29dc442cb72582ea";
 const OPC: &str = "2e90ad53b8b4c4fbee21862bd5bb7f2c";
 
-/// Gives the one association that there is.
-struct Once(Mutex<Option<Memory>>);
+/// Gives the one association that there is; a second never comes.
+struct Once {
+    first: Mutex<Option<Memory>>,
+    again: Notify,
+}
+
+impl Once {
+    fn new(association: Option<Memory>) -> Arc<Self> {
+        Arc::new(Self { first: Mutex::new(association), again: Notify::new() })
+    }
+}
 
 #[async_trait]
 impl Connect for Once {
     async fn connect(&self, _: &EnbConfig) -> Result<Arc<dyn Association>, S1Error> {
-        Ok(Arc::new(self.0.lock().await.take().ok_or(S1Error::Lost)?))
+        if let Some(first) = self.first.lock().await.take() {
+            return Ok(Arc::new(first));
+        }
+        self.again.notify_one();
+        std::future::pending().await
     }
 }
 
@@ -135,44 +148,83 @@ impl UserPlane for Teids {
     fn gone(&self, _: Imsi) {}
 }
 
-/// Plays the MME, and says where the eNB went another way.
-async fn mme(association: Memory) -> Result<(), String> {
-    for (at, (way, octets)) in RECORDED.iter().enumerate() {
+/// Plays the MME for so much of the recording, and says where the eNB went another way.
+async fn play(association: &Memory, recorded: &[(Way, &str)]) -> Result<(), String> {
+    for (at, (way, octets)) in recorded.iter().enumerate() {
         if *way == Down {
             association.send(0, &hex::decode(octets).unwrap()).await.map_err(|error| error.to_string())?;
             continue;
         }
-        let received = tokio::time::timeout(Duration::from_secs(5), association.recv()).await;
-        let received =
-            received.map_err(|_| format!("{at}: nothing came"))?.map_err(|error| error.to_string())?;
-        let received = hex::encode(received.ok_or("the eNB has ended it")?);
+        let received = next(association).await.map_err(|error| format!("{at}: {error}"))?;
         if received != *octets {
             return Err(format!("message {at}:\n{received}, not\n{octets}"));
         }
     }
+    Ok(())
+}
+
+/// The next message of the eNB.
+async fn next(association: &Memory) -> Result<String, String> {
+    let received = tokio::time::timeout(SOON, association.recv()).await;
+    let received = received.map_err(|_| "nothing came".to_owned())?.map_err(|error| error.to_string())?;
+    received.map(hex::encode).ok_or_else(|| "the eNB has ended it".to_owned())
+}
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// Plays the MME to the end.
+async fn mme(association: Memory) -> Result<(), String> {
+    play(&association, RECORDED).await?;
     // The recording ends with the simulator, before it has confirmed this as well.
-    let last = association.recv().await.map_err(|error| error.to_string())?.map(hex::encode);
-    match last.as_deref() {
-        Some("2017000f000002000040020002000840020001") => Ok(()),
-        other => Err(format!("the last message: {other:?}")),
+    match next(&association).await?.as_str() {
+        "2017000f000002000040020002000840020001" => Ok(()),
+        other => Err(format!("the last message: {other}")),
     }
+}
+
+fn config() -> EnbConfig {
+    EnbConfig {
+        user_plane: [127, 0, 0, 30].into(),
+        ..EnbConfig::new(([127, 0, 0, 2], PORT).into(), "999-70".parse().unwrap())
+    }
+}
+
+async fn enb(connect: Arc<Once>) -> Enb {
+    let teids = Teids(std::sync::Mutex::new(vec![0xb749_d368, 0x3b17_4f21]));
+    Enb::connect_by(connect, config(), Arc::new(teids), Events::default()).await.unwrap()
+}
+
+fn ue(enb: &Enb) -> S1Ue {
+    let (k, opc) = (Key128::from_hex(K).unwrap(), Key128::from_hex(OPC).unwrap());
+    let device = Device::new("999710000000001".parse().unwrap(), &k, &opc);
+    S1Ue::new(enb, device, UeOptions { apn: Some("provisioning".into()), ..UeOptions::default() })
+}
+
+/// An eNB that is set up, and the MME's end of its association.
+async fn set_up() -> (Enb, Memory, Arc<Once>) {
+    let (ours, theirs) = pair();
+    let once = Once::new(Some(ours));
+    let (enb, played) = tokio::join!(enb(once.clone()), play(&theirs, &RECORDED[..2]));
+    played.unwrap();
+    (enb, theirs, once)
+}
+
+/// A UE that is registered and connected, as the recording has it before the UE goes idle.
+async fn attached() -> (Enb, S1Ue, Memory) {
+    let (enb, theirs, _) = set_up().await;
+    let mut ue = ue(&enb);
+    let (report, played) = tokio::join!(ue.attach(), play(&theirs, &RECORDED[2..13]));
+    played.unwrap();
+    assert!(report.unwrap().is_success());
+    (enb, ue, theirs)
 }
 
 #[tokio::test]
 async fn a_conversation_with_open5gs_goes_word_for_word() {
     let (ours, theirs) = pair();
     let recording = tokio::spawn(mme(theirs));
-    let config = EnbConfig {
-        user_plane: [127, 0, 0, 30].into(),
-        ..EnbConfig::new(([127, 0, 0, 2], PORT).into(), "999-70".parse().unwrap())
-    };
-    let teids = Teids(std::sync::Mutex::new(vec![0xb749_d368, 0x3b17_4f21]));
-    let once = Arc::new(Once(Mutex::new(Some(ours))));
-    let enb = Enb::connect_by(once, config, Arc::new(teids), Events::default()).await.unwrap();
-    let (k, opc) = (Key128::from_hex(K).unwrap(), Key128::from_hex(OPC).unwrap());
-    let device = Device::new("999710000000001".parse().unwrap(), &k, &opc);
-    let options = UeOptions { apn: Some("provisioning".into()), ..UeOptions::default() };
-    let mut ue = S1Ue::new(&enb, device, options);
+    let enb = enb(Once::new(Some(ours))).await;
+    let mut ue = ue(&enb);
     let report = ue.attach().await.unwrap();
     assert!(report.is_success(), "{report:?}");
     assert_eq!(report.algorithms, Some((0, 2)));
@@ -262,4 +314,144 @@ fn an_mme_that_serves_everything_is_not_written_out() {
     assert_eq!(gummeis.len(), 17);
     assert_eq!(gummeis[1], "999-00 group 0 code 1");
     assert_eq!(gummeis[16], "536862704 more");
+}
+
+/// The MME releases the connection and resets at once, and the UE comes to both only when it asks for service again.
+#[tokio::test]
+async fn what_waited_for_the_last_connection_does_not_end_the_next() {
+    let (_enb, mut ue, theirs) = attached().await;
+    play(&theirs, &RECORDED[14..15]).await.unwrap();
+    theirs.send(0, &messages::reset(oxirush_s1ap::s1ap::CauseMisc::om_intervention).unwrap()).await.unwrap();
+    assert_eq!(next(&theirs).await.unwrap(), "200e0003000000", "RESET ACKNOWLEDGE");
+    let asked = ue.wait(Patience(SOON)).await.unwrap();
+    assert!(matches!(asked, Some(Asked::Released { .. })), "{asked:?}");
+    assert_eq!(next(&theirs).await.unwrap(), RECORDED[15].1);
+    let (report, played) = tokio::join!(ue.service_request(false), play(&theirs, &RECORDED[16..19]));
+    played.unwrap();
+    assert!(report.unwrap().is_success());
+}
+
+/// Whatever is under way when there is no association is given up, and can be asked for again.
+#[tokio::test]
+async fn a_procedure_that_cannot_be_sent_is_not_under_way() {
+    let (enb, theirs, _once) = set_up().await;
+    drop(theirs);
+    while enb.is_up() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut ue = ue(&enb);
+    for _ in 0..2 {
+        assert!(matches!(ue.attach().await, Err(S1Error::Lost)));
+        assert_eq!((ue.nas().state(), ue.is_connected()), (EmmState::Deregistered, false));
+    }
+}
+
+/// Whoever stops an eNB does not wait for an MME that does not answer.
+#[tokio::test]
+async fn an_enb_that_connects_anew_is_stopped_all_the_same() {
+    let (enb, theirs, once) = set_up().await;
+    drop(theirs);
+    once.again.notified().await;
+    tokio::time::timeout(SOON, enb.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_mme_that_does_not_take_the_association_is_not_waited_for_long() {
+    let config = EnbConfig { setup: Duration::from_millis(50), ..config() };
+    let connected =
+        Enb::connect_by(Once::new(None), config, Arc::new(NoUserPlane::default()), Events::default());
+    let error = tokio::time::timeout(SOON, connected).await.unwrap().unwrap_err();
+    assert!(matches!(error, S1Error::Silent { what: "SCTP's INIT", .. }), "{error}");
+}
+
+/// Its association ends with the last handle, whether it was shut down or not.
+#[tokio::test]
+async fn nothing_is_left_of_an_enb_that_nobody_has() {
+    let (enb, theirs, _once) = set_up().await;
+    let ue = ue(&enb);
+    drop(enb);
+    assert!(tokio::time::timeout(Duration::from_millis(50), theirs.recv()).await.is_err(), "the UE has it");
+    drop(ue);
+    assert_eq!(tokio::time::timeout(SOON, theirs.recv()).await.unwrap().unwrap(), None);
+}
+
+/// TS 36.413 §8.7.1.2.1, §8.3.3.2: by the MME's identifier alone.
+#[tokio::test]
+async fn a_connection_is_reset_and_released_by_the_mmes_identifier_alone() {
+    use oxirush_s1ap::s1ap::*;
+    use oxirush_s1ap::{build_s1ap, build_s1ap_ie};
+    let item = UEAssociatedLogicalS1ConnectionItem::new(Some(MMEUES1APID(1)), None, None);
+    let list = vec![build_s1ap_ie!(REJECT UE_associatedLogicalS1_ConnectionItem(item)).unwrap()];
+    let reset = build_s1ap!(
+        InitiatingMessage,
+        Reset,
+        Reset,
+        Cause(Cause::misc(CauseMisc::om_intervention)),
+        ResetType(ResetType::partOfS1_Interface(UEAssociatedLogicalS1ConnectionListRes(list))),
+    );
+    let release = build_s1ap!(
+        InitiatingMessage,
+        UEContextRelease,
+        UEContextReleaseCommand,
+        UE_S1AP_IDs(UES1APIDs::mME_UE_S1AP_ID(MMEUES1APID(1))),
+        Cause(Cause::nas(CauseNas::detach)),
+    );
+    let error = build_s1ap!(
+        InitiatingMessage,
+        ErrorIndication,
+        ErrorIndication,
+        MME_UE_S1AP_ID(1u32),
+        Cause(Cause::misc(CauseMisc::om_intervention)),
+    );
+    for message in [reset, release, error] {
+        let (_enb, mut ue, theirs) = attached().await;
+        theirs.send(0, &message.and_then(|pdu| pdu.encode()).unwrap()).await.unwrap();
+        let asked = ue.wait(Patience(SOON)).await.unwrap();
+        assert!(matches!(asked, Some(Asked::Released { .. })), "{asked:?}");
+        assert!(!ue.is_connected());
+    }
+}
+
+/// DETACH REQUEST with re-attach required, as the MME of the recording would have sent it next.
+fn detach_request() -> Vec<u8> {
+    use oxirush_nas::nas_eps::*;
+    let (k, opc) = (Key128::from_hex(K).unwrap(), Key128::from_hex(OPC).unwrap());
+    let challenge =
+        hex::decode("6547cfff94fe55031b8526717e13cb74105715c5a06fd780006346259dd06fd11f").unwrap();
+    let (rand, autn) = (challenge[..16].try_into().unwrap(), challenge[17..].try_into().unwrap());
+    let mut usim = crate::usim::Usim::new(&k, &opc);
+    let accepted = usim.authenticate(&crate::usim::Challenge::new(&rand, &autn), "999-70".parse().unwrap());
+    let crate::usim::Authentication::Accepted(accepted) = accepted else { panic!("{accepted:?}") };
+    // Four messages have come down under these keys.
+    let count = Some(4.try_into().unwrap());
+    let mut context = NasSecurityContext::restore_from_kasme(
+        accepted.kasme(),
+        IntegrityAlgorithm::EIA2,
+        CipheringAlgorithm::EEA0,
+        (count, count),
+    )
+    .unwrap();
+    let request = NasEpsMessage::decode_with_direction(&[7, 0x45, 1], Direction::Downlink).unwrap();
+    let header = NasEpsSecurityHeaderType::IntegrityProtectedAndCiphered;
+    context.protect(&request, header, Direction::Downlink).unwrap()
+}
+
+/// A release that was asked for does not hide what came before it.
+#[tokio::test]
+async fn a_detach_that_comes_while_the_ue_goes_idle_is_heard_afterwards() {
+    use oxirush_s1ap::build_s1ap;
+    let (_enb, mut ue, theirs) = attached().await;
+    let detach = build_s1ap!(
+        InitiatingMessage,
+        downlinkNASTransport,
+        DownlinkNASTransport,
+        MME_UE_S1AP_ID(1u32),
+        eNB_UE_S1AP_ID(0u32),
+        NAS_PDU(detach_request()),
+    );
+    theirs.send(0, &detach.and_then(|pdu| pdu.encode()).unwrap()).await.unwrap();
+    play(&theirs, &RECORDED[14..15]).await.unwrap();
+    ue.idle(Patience(SOON)).await.unwrap();
+    let asked = ue.wait(Patience(SOON)).await.unwrap();
+    assert_eq!(asked, Some(Asked::Detached { reattach: true, cause: None }));
 }

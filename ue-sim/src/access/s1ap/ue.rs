@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use oxirush_s1ap::s1ap::{CauseRadioNetwork, RRCEstablishmentCause};
 use schemas::identity::Imsi;
 use serde::Serialize;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 use super::messages::{self, Erab, Ids, Temporary};
-use super::registry::{Inbox, ToUe};
+use super::registry::{Inbox, Mail, inbox};
 use super::{Enb, EventKind, S1Error};
 use crate::device::Device;
 use crate::nas::{Bearer, EmmState, Output, Procedure, Tai, Timer, Told, Ue, UeOptions, Way};
@@ -121,7 +121,7 @@ pub struct S1Ue {
     enb: Enb,
     nas: Ue,
     inbox: Inbox,
-    mail: mpsc::UnboundedReceiver<ToUe>,
+    mail: Mail,
     connection: Option<Connection>,
     timers: BTreeMap<Timer, Instant>,
     known_as: Option<(u8, u32)>,
@@ -144,7 +144,7 @@ impl std::fmt::Debug for S1Ue {
 
 impl Drop for S1Ue {
     fn drop(&mut self) {
-        self.enb.registry().unknown(self.nas.imsi(), self.known_as);
+        self.enb.registry().unknown(self.nas.imsi(), self.known_as, &self.inbox);
         if let Some(connection) = self.connection {
             self.enb.registry().close(connection.enb);
             self.enb.user_plane().remove_all(connection.enb);
@@ -157,7 +157,7 @@ impl S1Ue {
     /// Switches a device on at this eNB.
     #[must_use]
     pub fn new(enb: &Enb, device: Device, options: UeOptions) -> Self {
-        let (inbox, mail) = mpsc::unbounded_channel();
+        let (inbox, mail) = inbox();
         let serving = Tai { plmn: enb.config().plmn, tac: enb.config().tac };
         let nas = Ue::new(device, serving, options);
         enb.registry().known(nas.imsi(), None, &inbox);
@@ -264,7 +264,12 @@ impl S1Ue {
             self.enb.send_for(enb, &request).await?;
         }
         while self.connection.is_some() {
-            if self.step(deadline).await?.is_empty() && Instant::now() >= deadline {
+            let mut happened = self.step(deadline).await?;
+            let nothing = happened.is_empty();
+            // The release is what was asked for; all else is for whoever listens next.
+            happened.retain(|what| !matches!(what, Happened::Released(_)));
+            self.unheard.extend(happened);
+            if nothing && Instant::now() >= deadline {
                 let seconds = patience.0.as_secs();
                 return Err(S1Error::Silent { what: "UE CONTEXT RELEASE REQUEST", seconds });
             }
@@ -453,6 +458,7 @@ impl S1Ue {
         cause: RRCEstablishmentCause,
     ) -> Result<Vec<Happened>, S1Error> {
         let mut happened = Vec::new();
+        let mut unsent = None;
         for output in outputs {
             match output {
                 Output::Keep => {
@@ -460,7 +466,9 @@ impl S1Ue {
                         keeper(self.nas.device()).map_err(S1Error::Keep)?;
                     }
                 }
-                Output::Send(nas) => self.send_nas(&nas, cause).await?,
+                // After one that was not sent none is: they would be out of order.
+                Output::Send(_) if unsent.is_some() => {}
+                Output::Send(nas) => unsent = self.send_nas(&nas, cause).await.err(),
                 Output::Release => happened.extend(Box::pin(self.let_go("the UE has let go")).await?),
                 Output::Start(timer, length) => {
                     self.timers.insert(timer, Instant::now() + length);
@@ -477,11 +485,15 @@ impl S1Ue {
         // By its newest GUTI it is paged.
         let s_tmsi = self.nas.s_tmsi();
         if s_tmsi != self.known_as {
-            self.enb.registry().unknown(self.nas.imsi(), self.known_as);
+            self.enb.registry().unknown(self.nas.imsi(), self.known_as, &self.inbox);
             self.enb.registry().known(self.nas.imsi(), s_tmsi, &self.inbox);
             self.known_as = s_tmsi;
         }
-        Ok(happened)
+        let Some(error) = unsent else { return Ok(happened) };
+        // There is no connection, or none any more: what was under way is given up (TS 24.301 §5.5.1.2.6 b and the
+        // like), so that it can be asked for again.
+        Box::pin(self.released(error.to_string())).await?;
+        Err(error)
     }
 
     async fn send_nas(&mut self, nas: &[u8], cause: RRCEstablishmentCause) -> Result<(), S1Error> {
@@ -522,7 +534,9 @@ impl S1Ue {
 
     fn answered(&mut self, ids: Ids) {
         if let Some(connection) = self.connection.as_mut().filter(|connection| connection.enb == ids.enb) {
-            connection.mme = Some(ids.mme);
+            if connection.mme.replace(ids.mme) != Some(ids.mme) {
+                self.enb.registry().answered(ids.enb, ids.mme);
+            }
         }
     }
 
@@ -547,7 +561,12 @@ impl S1Ue {
             self.enb.registry().lose(enb);
             let lost = CauseRadioNetwork::radio_connection_with_ue_lost;
             let request = messages::release_request(Ids { mme, enb }, lost)?;
-            self.enb.send_for(enb, &request).await?;
+            // Without an association there is nothing to release at the other end.
+            if let Err(error) = self.enb.send_for(enb, &request).await
+                && !matches!(error, S1Error::Lost)
+            {
+                return Err(error);
+            }
         }
         self.released(why.to_owned()).await
     }

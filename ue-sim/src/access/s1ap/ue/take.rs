@@ -9,6 +9,11 @@ use crate::nas::{EmmState, Way};
 
 impl S1Ue {
     pub(super) async fn take(&mut self, mail: ToUe) -> Result<Vec<Happened>, S1Error> {
+        if let Some(enb) = mail.enb()
+            && self.connection.is_none_or(|connection| connection.enb != enb)
+        {
+            return self.late(mail).await;
+        }
         if let Some(ids) = mail.ids()
             && let Some(Connection { mme: Some(mme), .. }) = self.connection
             && mme != ids.mme
@@ -72,7 +77,7 @@ impl S1Ue {
                 self.reply(ids, messages::release_complete(ids)?).await?;
                 self.released(cause).await
             }
-            ToUe::Gone(why) => self.released(why).await,
+            ToUe::Gone(_, why) => self.released(why).await,
             ToUe::Paged { by_imsi } => {
                 if self.connection.is_some()
                     || self.nas.state() == EmmState::Deregistered
@@ -88,6 +93,28 @@ impl S1Ue {
                 Ok(vec![Happened::Paged])
             }
         }
+    }
+
+    /// What waited here while its connection ended. The next one is not to pay for it; the MME is told what the eNB
+    /// would have told it.
+    async fn late(&mut self, mail: ToUe) -> Result<Vec<Happened>, S1Error> {
+        let lost = mail.enb().is_some_and(|enb| self.enb.registry().is_lost(enb));
+        let answer = match (mail.ids(), mail) {
+            (None, _) => return Ok(Vec::new()),
+            (Some(ids), ToUe::Release(..)) => {
+                self.enb.registry().forget_lost(ids.enb);
+                messages::release_complete(ids)?
+            }
+            (Some(ids), ToUe::Nas(_, nas)) if lost => {
+                messages::non_delivery(ids, nas, CauseRadioNetwork::radio_connection_with_ue_lost)?
+            }
+            (Some(ids), _) => {
+                messages::error_about(ids, Cause::radioNetwork(CauseRadioNetwork::unknown_enb_ue_s1ap_id))?
+            }
+        };
+        // Of a connection that has ended nothing depends on the answer.
+        let _ = self.enb.send(0, &answer).await;
+        Ok(Vec::new())
     }
 
     /// TS 36.413 §10.6: the MME means another connection by this identifier. It is told so, and both forget theirs.
