@@ -1,6 +1,7 @@
 //! Thousands of UEs at one eNB: they attach at a rate, do this and that for a while, and detach.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -216,8 +217,14 @@ impl Sums {
             self.last_attach = Some(Instant::now());
         }
         self.resynchronised += u64::from(report.resynchronised);
-        let Some(new) = Tally::new() else { return };
-        let tally = self.tallies.entry(report.procedure).or_insert(new);
+        // A tally has a histogram of 180 kB: one a procedure, and not one a report.
+        let tally = match self.tallies.entry(report.procedure) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(none) => match Tally::new() {
+                Some(new) => none.insert(new),
+                None => return,
+            },
+        };
         tally.begun += 1;
         if report.is_success() {
             tally.done += 1;
@@ -291,7 +298,11 @@ pub async fn run(
     }
     let mut devices = Vec::new();
     while let Some(ended) = crowd.join_next().await {
-        devices.extend(ended.ok());
+        match ended {
+            Ok(device) => devices.push(device),
+            // It has told nothing any more: without this the report would be clean.
+            Err(error) => sums.take(Word::Broken(format!("a fault of the simulator: {error}"))),
+        }
     }
     (report(sums, ues, begun), devices)
 }

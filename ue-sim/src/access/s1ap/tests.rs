@@ -455,3 +455,36 @@ async fn a_detach_that_comes_while_the_ue_goes_idle_is_heard_afterwards() {
     let asked = ue.wait(Patience(SOON)).await.unwrap();
     assert_eq!(asked, Some(Asked::Detached { reattach: true, cause: None }));
 }
+
+/// Traffic that is a fault of the simulator's.
+#[derive(Debug)]
+struct Faulty;
+
+#[async_trait]
+impl crowd::Traffic for Faulty {
+    async fn exchange(&self, _: Imsi, _: &crate::nas::Bearer) -> Result<Duration, String> {
+        panic!("a fault, for the test")
+    }
+}
+
+#[tokio::test]
+async fn a_ue_that_a_fault_of_the_simulator_has_ended_is_in_the_report() {
+    let (enb, theirs, _once) = set_up().await;
+    let (k, opc) = (Key128::from_hex(K).unwrap(), Key128::from_hex(OPC).unwrap());
+    let device = Device::new("999710000000001".parse().unwrap(), &k, &opc);
+    let config = crowd::CrowdConfig {
+        rate: 1.0,
+        ramp: Duration::ZERO,
+        hold: Duration::ZERO,
+        every: None,
+        mix: Vec::new(),
+        detach: false,
+        options: UeOptions { apn: Some("provisioning".into()), ..UeOptions::default() },
+        traffic: Some(Arc::new(Faulty)),
+        news: None,
+    };
+    let ran = crowd::run(&enb, vec![device], config, tokio_util::sync::CancellationToken::new());
+    let ((report, _), played) = tokio::join!(ran, play(&theirs, &RECORDED[2..12]));
+    played.unwrap();
+    assert!(!report.is_clean() && report.broken.len() == 1, "{report:?}");
+}
