@@ -37,7 +37,7 @@ in which it goes idle and comes back every three or so:
 
 Exit codes:
   0  every procedure of every UE came to what was asked for
-  1  one did not; the report says how many, and of what
+  1  one did not; the report says how many, and of what; or it was interrupted
   2  wrong usage
   3  the MME was not reached, or refused the eNB";
 
@@ -110,7 +110,11 @@ impl FromStr for Share {
     }
 }
 
+/// The longest time of a run, seconds: a week. What is far longer is no time at all to a clock.
+const LONGEST: f64 = 7.0 * 24.0 * 60.0 * 60.0;
+
 fn seconds(value: f64, what: &str) -> anyhow::Result<Duration> {
+    ensure!(value <= LONGEST, Failure::Usage(format!("--{what}: {LONGEST} s at most")));
     Duration::try_from_secs_f64(value).map_err(|error| Failure::Usage(format!("--{what}: {error}")).into())
 }
 
@@ -123,6 +127,10 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         ensure!(there >= count, Failure::Usage(format!("{file} has {there} devices, not {count}")));
         devices.truncate(count);
     }
+    ensure!(
+        devices.len() as f64 / args.rate <= LONGEST,
+        Failure::Usage(format!("--rate: the last of {} UEs would begin after {LONGEST} s", devices.len()))
+    );
     if let Some(file) = args.usim_state.as_deref().filter(|file| file.exists()) {
         let mut kept: BTreeMap<_, _> = state::load(file)?;
         devices = devices
@@ -159,9 +167,11 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         Some(gtp) => Arc::new(gtp),
         None => Arc::new(NoUserPlane::default()),
     };
-    let enb = Enb::connect(enb, user_plane, Events::default()).await;
-    let enb = enb.map_err(unreached)?;
-    let (report, devices) = crowd::run(&enb, devices, config, stop).await;
+    let enb = tokio::select! {
+        () = stop.cancelled() => bail!("interrupted before the MME was reached"),
+        enb = Enb::connect(enb, user_plane, Events::default()) => enb.map_err(unreached)?,
+    };
+    let (report, devices) = crowd::run(&enb, devices, config, stop.clone()).await;
     enb.shutdown().await;
     if let Some(progress) = progress {
         // It ends with its sender.
@@ -178,6 +188,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     if !report.is_clean() {
         bail!("not every UE came to what was asked for; see the report");
     }
+    ensure!(!stop.is_cancelled(), "interrupted; the report is of what came before");
     Ok(())
 }
 
@@ -249,5 +260,19 @@ impl fmt::Display for Shown<'_> {
             writeln!(f, "{} detached by the network", report.detached_by_network)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_as_long_as_a_clock_goes() {
+        assert_eq!(seconds(604_800.0, "hold").unwrap(), Duration::from_secs(604_800));
+        for wrong in [604_801.0, 1e19, f64::MAX, f64::INFINITY, f64::NAN, -1.0] {
+            let error = seconds(wrong, "hold").unwrap_err();
+            assert!(error.to_string().contains("--hold"), "{wrong}: {error}");
+        }
     }
 }

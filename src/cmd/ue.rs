@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use schemas::identity::Imsi;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use ue_sim::{
     },
     device::{self, Device},
     nas::Told,
-    user_plane::{DEFAULT_MTU, Gate, Gtp, Pings, Tun, UeNet},
+    user_plane::{DEFAULT_MTU, Gate, Gtp, Pings, RULE, Tun, UeNet},
     usim::state,
 };
 
@@ -49,9 +49,15 @@ the gateway:
 
 Exit codes:
   0  every step came to what was asked for
-  1  one did not: a refusal, no answer, a lost association
+  1  one did not: a refusal, no answer, a lost association, an interruption
   2  wrong usage
   3  the MME was not reached, or refused the eNB";
+
+/// Not every step came to what was asked for, and nobody else is to blame.
+const INTERRUPTED: &str = "interrupted; the network is not told, and may keep the UE registered for a while";
+
+/// The longest wait of a step, seconds: a week. What is far longer is no time at all to a clock.
+const LONGEST: u64 = 7 * 24 * 60 * 60;
 
 /// What the UE is told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +104,10 @@ impl FromStr for Do {
             "tau" => Self::Update,
             "periodic" => Self::Periodic,
             other => match (other.strip_prefix("wait:"), other.strip_prefix("ping:")) {
-                (Some(seconds), _) => Self::Wait(seconds.parse().map_err(|_| "wait:SECONDS")?),
+                (Some(seconds), _) => {
+                    let seconds = seconds.parse().ok().filter(|seconds| *seconds <= LONGEST);
+                    Self::Wait(seconds.ok_or("wait:SECONDS, a week at most")?)
+                }
                 (_, Some(address)) => Self::Ping(address.parse().map_err(|_| "ping:ADDRESS (IPv4)")?),
                 _ => match other.strip_prefix("release:") {
                     Some(ebi) => Self::Release(ebi.parse().map_err(|_| "release:BEARER")?),
@@ -155,15 +164,8 @@ pub struct Args {
     steps: Vec<Step>,
 }
 
-/// Runs the steps.
+/// Runs the steps. Stopped, it takes down what it has put up: the TUN device with its rule, the association.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
-    tokio::select! {
-        () = stop.cancelled() => Ok(()),
-        done = told(args) => done,
-    }
-}
-
-async fn told(args: Args) -> anyhow::Result<()> {
     let device = chosen(&args)?;
     let options = args.options.options()?;
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -180,8 +182,10 @@ async fn told(args: Args) -> anyhow::Result<()> {
         Some(gtp) => Arc::new(gtp.clone()),
         None => Arc::new(NoUserPlane::default()),
     };
-    let enb = Enb::connect(config, user_plane, Events::to(sender)).await;
-    let enb = enb.map_err(unreached)?;
+    let enb = tokio::select! {
+        () = stop.cancelled() => bail!(INTERRUPTED),
+        enb = Enb::connect(config, user_plane, Events::to(sender)) => enb.map_err(unreached)?,
+    };
     let mut ue = S1Ue::new(&enb, device, options);
     if let Some(file) = args.usim_state.clone() {
         ue = ue.keeping(Box::new(move |device| {
@@ -199,7 +203,10 @@ async fn told(args: Args) -> anyhow::Result<()> {
         tun: args.tun.clone().map(|name| Tun { name, network: args.netns.clone() }),
         json: args.json,
     };
-    let done = runner.steps(steps).await;
+    let done = tokio::select! {
+        () = stop.cancelled() => Err(anyhow!(INTERRUPTED)),
+        done = runner.steps(steps) => done,
+    };
     drop(runner);
     enb.shutdown().await;
     drop(enb);
@@ -271,8 +278,7 @@ impl Runner {
         let (Some(gtp), End::Attached { bearer }) = (&self.gtp, &report.end) else { return Ok(()) };
         let address = bearer.address.context("the network has given no IPv4 address")?;
         if let Some(tun) = &self.tun {
-            gtp.tun(self.ue.nas().imsi(), tun, address)
-                .with_context(|| format!("no TUN device {} can be made; it needs CAP_NET_ADMIN", tun.name))?;
+            gtp.tun(self.ue.nas().imsi(), tun, address).with_context(|| without(tun))?;
             if !self.json {
                 let inside =
                     tun.network.as_ref().map(|name| format!("ip netns exec {name} ")).unwrap_or_default();
@@ -337,6 +343,16 @@ impl Runner {
     }
 }
 
+/// What is wrong where no TUN device can be had.
+fn without(tun: &Tun) -> String {
+    let network = tun.network.as_ref().map(|name| format!("-n {name} ")).unwrap_or_default();
+    format!(
+        "no TUN device {} can be made; it needs CAP_NET_ADMIN, a name that no other device has, and nothing left of a run \
+         that was killed: `ip {network}rule show` has its rule {RULE}, `ip {network}rule del priority {RULE}` takes it away",
+        tun.name
+    )
+}
+
 /// Does the next thing that the network begins, if it comes in so long.
 async fn serve(ue: &mut S1Ue, long: Duration, as_json: bool) -> anyhow::Result<()> {
     match ue.wait(Patience(long)).await? {
@@ -371,6 +387,19 @@ async fn tell(mut events: mpsc::UnboundedReceiver<Event>, as_json: bool, verbose
             println!("{line}");
         } else {
             println!("{:>10.1} ms  {event}", after as f64 / 1e3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_as_long_as_a_clock_goes() {
+        assert_eq!("wait:604800".parse(), Ok(Do::Wait(604_800)));
+        for too_long in ["wait:604801", "wait:18446744073709551615"] {
+            assert!(too_long.parse::<Do>().is_err(), "{too_long}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Result, ensure};
@@ -14,7 +15,7 @@ use harness::{
 };
 use serde_json::{Value, json};
 
-use crate::rig::run;
+use crate::{gateway::ip, rig::run};
 
 fn command(mme: &Mme, file: &Path, arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(callhome::binary()?);
@@ -183,5 +184,61 @@ fn a_forbidden_network_is_remembered_until_it_is_chosen_by_hand() -> Result<()> 
         let (code, _, errors) = ue(&mme, &file, &["--usim-state", &state, "attach", "detach"])?;
         ensure!(code == Some(0), "{code:?}: {errors}");
         Ok(())
+    })
+}
+
+/// Stopped in the middle, it takes down what it has put up, and does not say that all was well.
+#[test]
+fn an_interruption_leaves_nothing_behind_and_is_no_success() -> Result<()> {
+    run(async {
+        let core = Core::shared()?;
+        let mme = Mme::listen(&core, json!({})).await?;
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("devices.ndjson");
+        std::fs::write(&file, core.subscriber()?.line() + "\n")?;
+        ip(&["netns", "add", "interrupted"])?;
+        let rules = || -> Result<String> {
+            let output = Command::new("ip").args(["-n", "interrupted", "rule", "show"]).output()?;
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let steps = ["--s1u", "127.0.0.78", "--tun", "ue0", "--netns", "interrupted", "attach", "wait:600"];
+        let start = |name: &str| -> Result<Child> {
+            let log = folder.path().join(name);
+            let (child, output) = Child::start_piped("callhome ue", command(&mme, &file, &steps)?, &log)?;
+            let mut lines = BufReader::new(output).lines();
+            let attached = lines.any(|line| line.is_ok_and(|line| line.contains("\"end\":\"attached\"")));
+            ensure!(attached, "{}", child.log());
+            // The device is made right after that.
+            for _ in 0..100 {
+                if rules()?.contains("9971") {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            ensure!(rules()?.contains("9971"), "{}", child.log());
+            // Whoever reads what it says is not gone before it.
+            std::thread::spawn(move || lines.for_each(drop));
+            Ok(child)
+        };
+
+        let mut child = start("interrupted.log")?;
+        child.signal_now("INT")?;
+        let status = child.wait(Duration::from_secs(10))?;
+        ensure!(status.code() == Some(1), "{status}: {}", child.log());
+        ensure!(child.log().contains("interrupted"), "{}", child.log());
+        ensure!(!rules()?.contains("9971"), "{}", rules()?);
+
+        // Killed it cannot; the next says what to do.
+        start("killed.log")?.kill()?;
+        ensure!(
+            rules()?.contains("9971"),
+            "the rule goes with the process by now: no word about it is needed"
+        );
+        let (code, _, errors) = ue(&mme, &file, &steps)?;
+        let remedy = "ip -n interrupted rule del priority 9971";
+        ensure!(code == Some(1) && errors.contains(remedy), "{code:?}: {errors}");
+        ip(&remedy.split(' ').skip(1).collect::<Vec<_>>())?;
+        start("again.log")?.kill()?;
+        ip(&["netns", "del", "interrupted"])
     })
 }

@@ -16,7 +16,7 @@ pub use gtp::{Gtp, Port};
 pub use net::{Datagrams, UeNet};
 pub use ping::{Echo, Pings};
 pub use traffic::Echoes;
-pub use tun::Tun;
+pub use tun::{RULE, Tun};
 
 /// IPv4 link MTU in octets where the network names none: room for GTP-U in an Ethernet frame (TS 23.060 annex C).
 pub const DEFAULT_MTU: u16 = 1358;

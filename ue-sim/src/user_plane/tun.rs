@@ -10,8 +10,9 @@ use oxirush_gtp_u::Endpoint;
 use oxirush_gtp_u::tun::{Routing, TunConfig};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Routing table, and priority of the rule that leads to it, of UEs with a TUN device.
-const TABLE: u32 = 9971;
+/// Routing table, and priority of the rule that leads to it, of UEs with a TUN device. The device goes with the process;
+/// the rule stays where the process is killed, and keeps the next one of the same address from making its own.
+pub const RULE: u32 = 9971;
 /// Where `ip netns` keeps its names (ip-netns(8)).
 const NAMES: &str = "/run/netns";
 
@@ -33,7 +34,7 @@ pub(super) struct UeTun {
 
 impl UeTun {
     pub(super) fn new(tun: &Tun, address: Ipv4Addr) -> Self {
-        let routing = Routing::UePolicy { address, table: TABLE, priority: TABLE };
+        let routing = Routing::UePolicy { address, table: RULE, priority: RULE };
         let network = tun.network.as_ref().map(|name| std::path::Path::new(NAMES).join(name));
         Self { config: TunConfig::new(&tun.name, routing), network }
     }
