@@ -98,11 +98,21 @@ pub fn load(file: &Path) -> Result<BTreeMap<Imsi, UsimState>, StateError> {
 }
 
 /// Writes the states to `file` so that a crash leaves either the old ones or the new ones: into a file beside
-/// it, to the disk, then renamed over it. Other USIMs in the file stay as they are.
+/// it, to the disk, then renamed over it. Other USIMs in the file stay as they are, also those that another process saves
+/// meanwhile: its folder is locked as long as this takes. The file keeps its permissions.
 ///
 /// # Errors
 /// If that cannot be done, or a line of the file is no state; the old file is then as it was.
 pub fn save<'a>(file: &Path, usims: impl IntoIterator<Item = (Imsi, &'a Usim)>) -> Result<(), StateError> {
+    let failed = |source| StateError::Io { file: file.display().to_string(), source };
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Whoever reads what is there before another has written it would take back the numbers that the other has
+    // accepted (TS 33.102 annex C.2.2).
+    let folder = File::open(folder).map_err(failed)?;
+    folder.lock().map_err(failed)?;
     let mut states = load(file)?;
     states.extend(usims.into_iter().map(|(imsi, usim)| (imsi, UsimState::of(imsi, usim))));
     let write = || -> io::Result<()> {
@@ -114,13 +124,14 @@ pub fn save<'a>(file: &Path, usims: impl IntoIterator<Item = (Imsi, &'a Usim)>) 
                 serde_json::to_writer(&mut out, state)?;
                 out.write_all(b"\n")?;
             }
-            out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+            if let Ok(before) = fs::metadata(file) {
+                out.set_permissions(before.permissions())?;
+            }
+            out.sync_all()?;
             fs::rename(&beside, file)?;
             // The new name too has to be on the disk.
-            match file.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-                _ => File::open(".")?.sync_all(),
-            }
+            folder.sync_all()
         });
         if written.is_err() {
             // The error that matters is the first one; what is left beside is only clutter.
@@ -128,7 +139,7 @@ pub fn save<'a>(file: &Path, usims: impl IntoIterator<Item = (Imsi, &'a Usim)>) 
         }
         written
     };
-    write().map_err(|source| StateError::Io { file: file.display().to_string(), source })
+    write().map_err(failed)
 }
 
 #[cfg(test)]
@@ -172,6 +183,45 @@ mod tests {
         let states = load(&file).unwrap();
         assert_eq!(states[&imsis[0]], UsimState::of(imsis[0], &one));
         assert_eq!(states[&imsis[1]], UsimState::of(imsis[1], &other));
+    }
+
+    /// Two UEs with a file in common, as two processes have it: none takes back what the other has accepted.
+    #[test]
+    fn whoever_saves_at_the_same_time_takes_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("usim.json");
+        let key = Key128::new([7; 16]);
+        let save_all = |imsi: Imsi| {
+            let mut usim = Usim::new(&key, &key);
+            for seq in 1..=30 {
+                usim.sqn.accept(Sqn::new(seq, 3)).unwrap();
+                save(&file, [(imsi, &usim)]).unwrap();
+                let kept = load(&file).unwrap();
+                assert_eq!(kept[&imsi], UsimState::of(imsi, &usim), "{imsi}, {seq}");
+            }
+        };
+        std::thread::scope(|scope| {
+            for number in 1..=4 {
+                let imsi = format!("00101000000000{number}").parse().unwrap();
+                let save_all = &save_all;
+                scope.spawn(move || save_all(imsi));
+            }
+        });
+        assert_eq!(load(&file).unwrap().len(), 4);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_may_not_read_stays_so() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("usim.json");
+        let key = Key128::new([7; 16]);
+        let imsi: Imsi = "001010000000001".parse().unwrap();
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        save(&file, [(imsi, &Usim::new(&key, &key))]).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     /// TS 31.102 §4.2.16, TS 23.122 §3.1: four networks, and the oldest goes.
