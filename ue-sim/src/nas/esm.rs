@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use oxirush_nas::nas_eps::*;
 use serde::Serialize;
 
-use super::{NasError, Output, Told, Ue, messages};
+use super::{EmmState, NasError, Output, Told, Ue, messages};
 
 /// One EPS bearer of a UE.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,10 +57,19 @@ pub(super) fn reject_cause(container: &NasEsmMessageContainer) -> Option<u8> {
     }
 }
 
+/// EPS bearer identities that a network can give (§9.3.2).
+const GIVEN: std::ops::RangeInclusive<u8> = 5..=15;
+
 impl Ue {
     pub(super) fn esm(&mut self, header: &NasEsmHeader, message: NasEsmMessage) -> Result<(), NasError> {
         let ebi = header.eps_bearer_identity;
         let pti = header.procedure_transaction_identity;
+        if self.state == EmmState::Deregistered {
+            // Without an EMM context there are no bearers (§6.1.1): what was put down now would be the next attach's.
+            let name = NasEpsMessage::new_esm(message, ebi, pti);
+            self.tell(Told::Discarded(format!("{name}, and the UE is not registered")));
+            return Ok(());
+        }
         let answer: NasEsmMessage = match message {
             NasEsmMessage::EsmInformationRequest(_) => {
                 let response = messages::esm_information(pti, self.options.apn.as_deref())?;
@@ -73,8 +82,13 @@ impl Ue {
             }
             NasEsmMessage::ActivateDedicatedEpsBearerContextRequest(request) => {
                 let linked = request.linked_eps_bearer_identity.value & 0x0f;
-                let Some(default) = self.bearers.get(&linked) else {
-                    return self.esm_status(ebi, pti, EsmCause::InvalidEpsBearerIdentity);
+                // §6.4.2.4: it belongs to a default bearer, and takes the place of none.
+                let default = self.bearers.get(&linked).filter(|bearer| bearer.linked.is_none());
+                let taken = self.bearers.get(&ebi).is_some_and(|bearer| bearer.linked.is_none());
+                let Some(default) = default.filter(|_| GIVEN.contains(&ebi) && !taken) else {
+                    let cause = NasEsmCause::from_cause(EsmCause::InvalidEpsBearerIdentity);
+                    let reject = NasActivateDedicatedEpsBearerContextReject::new(cause);
+                    return self.send(&NasEpsMessage::new_esm(reject, ebi, 0));
                 };
                 let qci = request.eps_qos.qos().map(|qos| qos.qci);
                 let bearer = Bearer { ebi, linked: Some(linked), qci, ..default.clone() };
@@ -84,7 +98,13 @@ impl Ue {
             }
             NasEsmMessage::ModifyEpsBearerContextRequest(request) => {
                 let Some(bearer) = self.bearers.get_mut(&ebi) else {
-                    return self.esm_status(ebi, pti, EsmCause::InvalidEpsBearerIdentity);
+                    // §6.4.3.4.
+                    let cause = NasEsmCause::from_cause(EsmCause::InvalidEpsBearerIdentity);
+                    return self.send(&NasEpsMessage::new_esm(
+                        NasModifyEpsBearerContextReject::new(cause),
+                        ebi,
+                        0,
+                    ));
                 };
                 if let Some(qos) = request.new_eps_qos.as_ref().and_then(NasEpsQualityOfService::qos) {
                     bearer.qci = Some(qos.qci);
@@ -146,7 +166,7 @@ impl Ue {
         request: &NasActivateDefaultEpsBearerContextRequest,
         linked: Option<u8>,
     ) -> Result<Bearer, NasError> {
-        if !(5..=15).contains(&ebi) {
+        if !GIVEN.contains(&ebi) {
             return Err(NasError::Codec(format!("EPS bearer identity {ebi}: 5 to 15 are there to be given")));
         }
         let options = request

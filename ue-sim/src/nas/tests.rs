@@ -566,3 +566,51 @@ fn a_procedure_that_is_given_up_lets_go_of_its_connection() {
     // Nothing else is let go of.
     assert!(!attached().expired(Timer::T3416).contains(&Output::Release));
 }
+
+/// An ESM message whose protection is verified.
+fn esm(ue: &mut Ue, message: &str) -> Vec<Output> {
+    use oxirush_nas::nas_eps::NasEpsMessage;
+    let NasEpsMessage::Esm(header, message) = NasEpsMessage::decode(&hex::decode(message).unwrap()).unwrap()
+    else {
+        panic!("no ESM")
+    };
+    ue.esm(&header, message).unwrap();
+    ue.flush()
+}
+
+/// §6.4.2.4, §6.4.3.4: a dedicated bearer belongs to a default one, and takes the place of none.
+#[test]
+fn a_dedicated_bearer_never_replaces_a_default_one() {
+    // ACTIVATE DEDICATED EPS BEARER CONTEXT REQUEST of bearer, linked to: QCI 1, a TFT without filters.
+    let request = |ebi: &str, linked: &str| format!("{ebi}200c50{linked}010101a0");
+    let refused = |ue: &mut Ue, message: &str| {
+        let before: Vec<_> = ue.bearers().cloned().collect();
+        let outputs = esm(ue, message);
+        let text = format!("{outputs:?}");
+        assert_eq!(sent(&outputs).len(), 1);
+        assert!(text.contains("BearerContextReject") && text.contains("#43"), "{text}");
+        assert!(ue.bearers().eq(before.iter()));
+    };
+    let mut ue = attached();
+    for (ebi, linked) in [("5", "5"), ("4", "5"), ("0", "5"), ("6", "9")] {
+        refused(&mut ue, &request(ebi, linked));
+    }
+    assert_eq!(sent(&esm(&mut ue, &request("6", "5"))).len(), 1);
+    assert_eq!(
+        ue.bearers().map(|bearer| (bearer.ebi, bearer.linked)).collect::<Vec<_>>(),
+        [(5, None), (6, Some(5))]
+    );
+    // Nor is a dedicated one a default one.
+    refused(&mut ue, &request("7", "6"));
+    // MODIFY EPS BEARER CONTEXT REQUEST of a bearer that there is not.
+    refused(&mut ue, "9200c9");
+}
+
+#[test]
+fn bearers_come_to_a_registered_ue_alone() {
+    let mut ue = attached();
+    ue.left(false, false, None);
+    ue.flush();
+    let outputs = esm(&mut ue, "5201c101090908696e7465726e657405010a2d8001");
+    assert!(sent(&outputs).is_empty() && ue.bearers().count() == 0, "{outputs:?}");
+}
