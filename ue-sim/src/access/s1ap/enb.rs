@@ -391,11 +391,11 @@ fn take_ours(shared: &Shared, message: FromMme) -> Option<Vec<u8>> {
     };
     match message {
         FromMme::DownlinkNas { ids, nas } => hand(ids, ToUe::Nas(ids, nas)),
-        FromMme::ContextSetup { ids, erabs, key, ambr } => {
-            hand(ids, ToUe::ContextSetup { ids, erabs, key, ambr })
+        FromMme::ContextSetup { ids, erabs, not, key, ambr } => {
+            hand(ids, ToUe::ContextSetup { ids, erabs, not, key, ambr })
         }
         FromMme::ContextModification { ids } => hand(ids, ToUe::ContextModification(ids)),
-        FromMme::ErabSetup { ids, erabs } => hand(ids, ToUe::ErabSetup(ids, erabs)),
+        FromMme::ErabSetup { ids, erabs, not } => hand(ids, ToUe::ErabSetup(ids, erabs, not)),
         FromMme::ErabModify { ids, erabs } => hand(ids, ToUe::ErabModify(ids, erabs)),
         FromMme::ErabRelease { ids, erabs, nas } => hand(ids, ToUe::ErabRelease(ids, erabs, nas)),
         FromMme::ContextRelease { mme, enb, cause } => {

@@ -54,7 +54,7 @@ pub struct Erab {
     pub nas: Option<Vec<u8>>,
 }
 
-/// What an MME sends.
+/// What an MME sends. `not`: bearers that cannot be set up, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FromMme {
     SetupResponse {
@@ -72,6 +72,7 @@ pub(super) enum FromMme {
     ContextSetup {
         ids: Ids,
         erabs: Vec<Erab>,
+        not: Vec<(u8, Cause)>,
         /// KeNB, TS 33.401 §7.2.8.1.
         key: Option<MmeKey>,
         /// UE-AMBR down and up, bit/s.
@@ -88,6 +89,7 @@ pub(super) enum FromMme {
     ErabSetup {
         ids: Ids,
         erabs: Vec<Erab>,
+        not: Vec<(u8, Cause)>,
     },
     ErabModify {
         ids: Ids,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use oxirush_s1ap::s1ap::Cause;
 use schemas::identity::Imsi;
 use tokio::sync::mpsc;
 
@@ -16,11 +17,12 @@ pub(super) enum ToUe {
     ContextSetup {
         ids: Ids,
         erabs: Vec<Erab>,
+        not: Vec<(u8, Cause)>,
         key: Option<MmeKey>,
         ambr: Option<(u64, u64)>,
     },
     ContextModification(Ids),
-    ErabSetup(Ids, Vec<Erab>),
+    ErabSetup(Ids, Vec<Erab>, Vec<(u8, Cause)>),
     ErabModify(Ids, Vec<(u8, Vec<u8>)>),
     ErabRelease(Ids, Vec<u8>, Option<Vec<u8>>),
     Release(Ids, String),
@@ -46,7 +48,7 @@ impl ToUe {
             Self::Nas(ids, _)
             | Self::ContextSetup { ids, .. }
             | Self::ContextModification(ids)
-            | Self::ErabSetup(ids, _)
+            | Self::ErabSetup(ids, ..)
             | Self::ErabModify(ids, _)
             | Self::ErabRelease(ids, ..)
             | Self::Release(ids, _) => Some(*ids),

@@ -248,7 +248,7 @@ fn messages_of_open5gs_are_read_as_they_are_meant() {
         FromMme::SetupResponse { name: "lab-mme0".into(), gummeis: vec!["999-70 group 2 code 1".into()] }
     );
     let context = read.iter().find_map(|message| match message {
-        FromMme::ContextSetup { ids, erabs, key, ambr } => Some((ids, erabs, key, ambr)),
+        FromMme::ContextSetup { ids, erabs, key, ambr, .. } => Some((ids, erabs, key, ambr)),
         _ => None,
     });
     let (ids, erabs, key, ambr) = context.unwrap();
@@ -487,4 +487,77 @@ async fn a_ue_that_a_fault_of_the_simulator_has_ended_is_in_the_report() {
     let ((report, _), played) = tokio::join!(ran, play(&theirs, &RECORDED[2..12]));
     played.unwrap();
     assert!(!report.is_clean() && report.broken.len() == 1, "{report:?}");
+}
+
+/// INITIAL CONTEXT SETUP REQUEST of the recorded service request, with these bearers: identity and octets of the address.
+fn context_setup(bearers: &[(u8, &[u8])]) -> Vec<u8> {
+    use oxirush_s1ap::s1ap::*;
+    use oxirush_s1ap::{build_s1ap, build_s1ap_ie};
+    let items = bearers.iter().map(|(id, address)| {
+        let priority = AllocationAndRetentionPriority::new(
+            PriorityLevel(8),
+            PreEmptionCapability::shall_not_trigger_pre_emption,
+            PreEmptionVulnerability::not_pre_emptable,
+            None,
+        );
+        let item = ERABToBeSetupItemCtxtSUReq::new(
+            ERABID(u64::from(*id)),
+            ERABLevelQoSParameters::new(QCI(9), priority, None, None),
+            TransportLayerAddress(address.to_vec().into()),
+            GTPTEID([0, 0, 4, 0xf7]),
+            None,
+            None,
+        );
+        build_s1ap_ie!(REJECT E_RABToBeSetupItemCtxtSUReq(item)).unwrap()
+    });
+    let rate = BitRate(128_000);
+    let key = hex::decode("b51dc90ff05dd9fa31b442fc3751d1a6041f0bc1b6c6b4503578682a67e5cc63").unwrap();
+    build_s1ap!(
+        InitiatingMessage,
+        InitialContextSetup,
+        InitialContextSetupRequest,
+        MME_UE_S1AP_ID(2u32),
+        eNB_UE_S1AP_ID(1u32),
+        uEaggregateMaximumBitrate(UEAggregateMaximumBitrate::new(rate, rate, None)),
+        E_RABToBeSetupListCtxtSUReq(ERABToBeSetupListCtxtSUReq(items.collect())),
+        UESecurityCapabilities(UESecurityCapabilities::new(
+            EncryptionAlgorithms([0, 0].into()),
+            IntegrityProtectionAlgorithms([0, 0].into()),
+            None,
+        )),
+        SecurityKey(SecurityKey(<[u8; 32]>::try_from(key).unwrap().into())),
+    )
+    .and_then(|pdu| pdu.encode())
+    .unwrap()
+}
+
+/// TS 36.413 §8.3.1.2 to §8.3.1.4: what cannot be set up is named, and without any bearer there is no context.
+#[tokio::test]
+async fn bearers_that_cannot_be_set_up_are_named() {
+    use oxirush_s1ap::S1apPduKind as Kind;
+    use oxirush_s1ap::s1ap::S1AP_PDU;
+    let (good, bad): (&[u8], &[u8]) = (&[127, 0, 0, 6], &[127, 0, 6]);
+    for (bearers, kind, failed) in [
+        (vec![(5, good), (6, bad), (7, good), (7, good), (7, good)], Kind::Successful_InitialContextSetup, 2),
+        (vec![(5, bad)], Kind::Unsuccessful_InitialContextSetup, 0),
+        (vec![(5, good), (5, good)], Kind::Unsuccessful_InitialContextSetup, 0),
+    ] {
+        let (_enb, mut ue, theirs) = attached().await;
+        let service = async {
+            play(&theirs, &RECORDED[13..17]).await.unwrap();
+            theirs.send(0, &context_setup(&bearers)).await.unwrap();
+            let answer = hex::decode(next(&theirs).await.unwrap()).unwrap();
+            let pdu = S1AP_PDU::decode_borrowed(&answer).unwrap();
+            assert_eq!(pdu.kind(), kind, "{pdu}");
+            let named = pdu.items::<oxirush_s1ap::ie::E_RABFailedToSetupListCtxtSURes>().count();
+            assert_eq!(named, failed, "{pdu}");
+            kind == Kind::Successful_InitialContextSetup
+        };
+        let going = async {
+            ue.idle(Patience(SOON)).await.unwrap();
+            tokio::time::timeout(Duration::from_millis(300), ue.service_request(false)).await
+        };
+        let (done, came) = tokio::join!(going, service);
+        assert_eq!(done.is_ok_and(|report| report.unwrap().is_success()), came);
+    }
 }

@@ -38,6 +38,31 @@ fn number(id: &ERABID) -> u8 {
     u8::try_from(id.0).unwrap_or(u8::MAX)
 }
 
+/// The bearers that a message asks for.
+#[derive(Default)]
+struct Asked {
+    erabs: Vec<Erab>,
+    /// Those that cannot be set up, and why.
+    not: Vec<(u8, Cause)>,
+}
+
+impl Asked {
+    fn take(&mut self, id: u8, address: Option<IpAddr>, erab: impl FnOnce(u8, IpAddr) -> Erab) {
+        // §8.2.1.4, §8.3.1.4: of those that have one identity none is set up.
+        let again = self.not.iter().any(|(there, _)| *there == id);
+        if let Some(first) = self.erabs.iter().position(|there| there.id == id) {
+            self.erabs.remove(first);
+            self.not.push((id, Cause::radioNetwork(CauseRadioNetwork::multiple_E_RAB_ID_instances)));
+        } else if again {
+            // It is named already.
+        } else if let Some(address) = address {
+            self.erabs.push(erab(id, address));
+        } else {
+            self.not.push((id, Cause::transport(CauseTransport::transport_resource_unavailable)));
+        }
+    }
+}
+
 /// Why a message of the MME cannot be acted upon.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(in super::super) enum Unreadable {
@@ -132,18 +157,21 @@ fn content(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
                 req enb: u32 = eNB_UE_S1AP_ID(id),
                 req _list: ERABToBeSetupListBearerSUReq = E_RABToBeSetupListBearerSUReq(list) => list,
             );
-            let mut erabs = Vec::new();
+            let mut asked = Asked::default();
             for item in pdu.items::<ie::E_RABToBeSetupListBearerSUReq>() {
                 let item = item?;
-                erabs.extend(address(&item.transport_layer_address).map(|address| Erab {
-                    id: number(&item.e_rab_id),
-                    qci: item.e_rab_level_qos_parameters.qci.0,
-                    address,
-                    teid: u32::from_be_bytes(item.gtp_teid.0),
-                    nas: Some(item.nas_pdu.0.to_vec()),
-                }));
+                asked.take(number(&item.e_rab_id), address(&item.transport_layer_address), |id, address| {
+                    Erab {
+                        id,
+                        qci: item.e_rab_level_qos_parameters.qci.0,
+                        address,
+                        teid: u32::from_be_bytes(item.gtp_teid.0),
+                        nas: Some(item.nas_pdu.0.to_vec()),
+                    }
+                });
             }
-            FromMme::ErabSetup { ids: Ids { mme, enb }, erabs }
+            let Asked { erabs, not } = asked;
+            FromMme::ErabSetup { ids: Ids { mme, enb }, erabs, not }
         }
         Kind::Initiating_E_RABModify => {
             extract_s1ap_ies!(pdu, ERABModifyRequest,
@@ -229,20 +257,22 @@ fn context_setup(pdu: &S1APPDU<'_>) -> Result<FromMme, Error> {
         lax ambr: UEAggregateMaximumBitrate = uEaggregateMaximumBitrate(ambr) => ambr,
         lax key: SecurityKey = SecurityKey(key) => key,
     );
-    let mut erabs = Vec::new();
+    let mut asked = Asked::default();
     for item in pdu.items::<ie::E_RABToBeSetupListCtxtSUReq>() {
         let item = item?;
-        erabs.extend(address(&item.transport_layer_address).map(|address| Erab {
-            id: number(&item.e_rab_id),
+        asked.take(number(&item.e_rab_id), address(&item.transport_layer_address), |id, address| Erab {
+            id,
             qci: item.e_rab_level_qos_parameters.qci.0,
             address,
             teid: u32::from_be_bytes(item.gtp_teid.0),
             nas: item.nas_pdu.map(|nas| nas.0.to_vec()),
-        }));
+        });
     }
+    let Asked { erabs, not } = asked;
     Ok(FromMme::ContextSetup {
         ids: Ids { mme, enb },
         erabs,
+        not,
         key: key.and_then(|key| <[u8; 32]>::try_from(key.0.as_octets()).ok()).map(MmeKey),
         ambr: ambr
             .map(|ambr| (ambr.ue_aggregate_maximum_bit_rate_dl.0, ambr.ue_aggregate_maximum_bit_rate_ul.0)),

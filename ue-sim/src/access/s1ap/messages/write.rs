@@ -124,11 +124,55 @@ pub(in super::super) fn non_delivery(
     .encode()
 }
 
-/// INITIAL CONTEXT SETUP RESPONSE, §9.1.4.3: where the eNB takes each bearer's packets.
+/// A response about E-RABs: those that succeeded, if any did, and those that did not.
+macro_rules! about_erabs {
+    ($procedure:ident, $message:ident, $ids:expr, $succeeded:ident($done:expr), $failed:ident($not:expr)) => {{
+        let ids: Ids = $ids;
+        match ($done, $not) {
+            (Some(done), Some(not)) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $succeeded(done),
+                $failed(not),
+            ),
+            (Some(done), None) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $succeeded(done),
+            ),
+            (None, Some(not)) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+                $failed(not),
+            ),
+            (None, None) => build_s1ap!(
+                SuccessfulOutcome,
+                $procedure,
+                $message,
+                MME_UE_S1AP_ID(ids.mme),
+                eNB_UE_S1AP_ID(ids.enb),
+            ),
+        }?
+        .encode()
+    }};
+}
+
+/// INITIAL CONTEXT SETUP RESPONSE, §9.1.4.3: where the eNB takes each bearer's packets, of which there is one at least;
+/// `not`: the bearers that were not set up, and why.
 pub(in super::super) fn context_setup_response(
     ids: Ids,
     at: IpAddr,
     erabs: &[(u8, u32)],
+    not: &[(u8, Cause)],
 ) -> Result<Vec<u8>, Error> {
     let mut items = Vec::new();
     for (id, teid) in erabs {
@@ -140,15 +184,14 @@ pub(in super::super) fn context_setup_response(
         );
         items.push(build_s1ap_ie!(IGNORE E_RABSetupItemCtxtSURes(item))?);
     }
-    build_s1ap!(
-        SuccessfulOutcome,
+    let not = each_failed(not.iter().cloned())?;
+    about_erabs!(
         InitialContextSetup,
         InitialContextSetupResponse,
-        MME_UE_S1AP_ID(ids.mme),
-        eNB_UE_S1AP_ID(ids.enb),
-        E_RABSetupListCtxtSURes(ERABSetupListCtxtSURes(items)),
-    )?
-    .encode()
+        ids,
+        E_RABSetupListCtxtSURes(Some(ERABSetupListCtxtSURes(items))),
+        E_RABFailedToSetupListCtxtSURes(not)
+    )
 }
 
 /// INITIAL CONTEXT SETUP FAILURE, §9.1.4.4; with what is wrong in the request, if that is why.
@@ -202,54 +245,16 @@ pub(in super::super) fn configuration_failure(
 
 /// E-RABs that failed, each with its cause; a list has one at least, or is not there (§9.2.1.36).
 fn failed(erabs: &[u8], cause: CauseRadioNetwork) -> Result<Option<ERABList<'static>>, Error> {
+    each_failed(erabs.iter().map(|id| (*id, Cause::radioNetwork(cause))))
+}
+
+fn each_failed(erabs: impl Iterator<Item = (u8, Cause)>) -> Result<Option<ERABList<'static>>, Error> {
     let mut items = Vec::new();
-    for id in erabs {
-        let item = ERABItem::new(ERABID(u64::from(*id)), Cause::radioNetwork(cause), None);
+    for (id, cause) in erabs {
+        let item = ERABItem::new(ERABID(u64::from(id)), cause, None);
         items.push(build_s1ap_ie!(IGNORE E_RABItem(item))?);
     }
     Ok((!items.is_empty()).then_some(ERABList(items)))
-}
-
-/// A response about E-RABs: those that succeeded, if any did, and those that did not.
-macro_rules! about_erabs {
-    ($procedure:ident, $message:ident, $ids:expr, $succeeded:ident($done:expr), $failed:ident($not:expr)) => {{
-        let ids: Ids = $ids;
-        match ($done, $not) {
-            (Some(done), Some(not)) => build_s1ap!(
-                SuccessfulOutcome,
-                $procedure,
-                $message,
-                MME_UE_S1AP_ID(ids.mme),
-                eNB_UE_S1AP_ID(ids.enb),
-                $succeeded(done),
-                $failed(not),
-            ),
-            (Some(done), None) => build_s1ap!(
-                SuccessfulOutcome,
-                $procedure,
-                $message,
-                MME_UE_S1AP_ID(ids.mme),
-                eNB_UE_S1AP_ID(ids.enb),
-                $succeeded(done),
-            ),
-            (None, Some(not)) => build_s1ap!(
-                SuccessfulOutcome,
-                $procedure,
-                $message,
-                MME_UE_S1AP_ID(ids.mme),
-                eNB_UE_S1AP_ID(ids.enb),
-                $failed(not),
-            ),
-            (None, None) => build_s1ap!(
-                SuccessfulOutcome,
-                $procedure,
-                $message,
-                MME_UE_S1AP_ID(ids.mme),
-                eNB_UE_S1AP_ID(ids.enb),
-            ),
-        }?
-        .encode()
-    }};
 }
 
 /// E-RAB SETUP RESPONSE, §9.1.3.2; `twice`: they were there already (§8.2.1.4).
@@ -257,7 +262,7 @@ pub(in super::super) fn erab_setup_response(
     ids: Ids,
     at: IpAddr,
     erabs: &[(u8, u32)],
-    twice: &[u8],
+    not: &[(u8, Cause)],
 ) -> Result<Vec<u8>, Error> {
     let mut items = Vec::new();
     for (id, teid) in erabs {
@@ -270,7 +275,7 @@ pub(in super::super) fn erab_setup_response(
         items.push(build_s1ap_ie!(IGNORE E_RABSetupItemBearerSURes(item))?);
     }
     let done = (!items.is_empty()).then_some(ERABSetupListBearerSURes(items));
-    let not = failed(twice, CauseRadioNetwork::multiple_E_RAB_ID_instances)?;
+    let not = each_failed(not.iter().cloned())?;
     about_erabs!(
         E_RABSetup,
         ERABSetupResponse,

@@ -26,24 +26,25 @@ impl S1Ue {
                 self.tell(|| EventKind::S1(Way::Down, "DOWNLINK NAS TRANSPORT", of(ids)));
                 self.nas_down(&nas).await
             }
-            ToUe::ContextSetup { ids, erabs, key, ambr } => {
+            ToUe::ContextSetup { ids, erabs, not, key, ambr } => {
                 self.answered(ids);
-                self.context_setup(ids, erabs, key, ambr).await
+                self.context_setup(ids, (erabs, not), key, ambr).await
             }
             ToUe::ContextModification(ids) => {
                 self.tell(|| EventKind::S1(Way::Down, "UE CONTEXT MODIFICATION REQUEST", of(ids)));
                 self.reply(ids, messages::modification_response(ids)?).await?;
                 Ok(Vec::new())
             }
-            ToUe::ErabSetup(ids, erabs) => {
+            ToUe::ErabSetup(ids, erabs, mut not) => {
                 self.tell(|| EventKind::S1(Way::Down, "E-RAB SETUP REQUEST", of(ids)));
                 // §8.2.1.4: what is there already is not set up once more.
                 let (erabs, twice): (Vec<_>, Vec<_>) =
                     erabs.into_iter().partition(|erab| !self.erabs.contains_key(&erab.id));
-                let twice: Vec<u8> = twice.iter().map(|erab| erab.id).collect();
+                let again = Cause::radioNetwork(CauseRadioNetwork::multiple_E_RAB_ID_instances);
+                not.extend(twice.iter().map(|erab| (erab.id, again.clone())));
                 let installed = self.install(ids.enb, &erabs);
                 let at = self.enb.config().user_plane;
-                self.reply(ids, messages::erab_setup_response(ids, at, &installed, &twice)?).await?;
+                self.reply(ids, messages::erab_setup_response(ids, at, &installed, &not)?).await?;
                 self.nas_of(erabs).await
             }
             ToUe::ErabModify(ids, erabs) => {
@@ -128,7 +129,7 @@ impl S1Ue {
     async fn context_setup(
         &mut self,
         ids: Ids,
-        erabs: Vec<Erab>,
+        (erabs, not): (Vec<Erab>, Vec<(u8, Cause)>),
         key: Option<MmeKey>,
         ambr: Option<(u64, u64)>,
     ) -> Result<Vec<Happened>, S1Error> {
@@ -147,10 +148,17 @@ impl S1Ue {
             return Ok(vec![Happened::KeysDiffer]);
         }
         self.tell(|| EventKind::KeysAgree);
+        if erabs.is_empty() {
+            // §8.3.1.3: there has to be one at least.
+            let none = Cause::radioNetwork(CauseRadioNetwork::unspecified);
+            let cause = not.into_iter().next().map_or(none, |(_, cause)| cause);
+            self.reply(ids, messages::context_setup_failure(ids, cause, None)?).await?;
+            return Ok(Vec::new());
+        }
         let installed = self.install(ids.enb, &erabs);
         self.tell(|| EventKind::BearersSetUp(words(&erabs, ambr)));
         let at = self.enb.config().user_plane;
-        self.reply(ids, messages::context_setup_response(ids, at, &installed)?).await?;
+        self.reply(ids, messages::context_setup_response(ids, at, &installed, &not)?).await?;
         if let Some(connection) = &mut self.connection {
             connection.bearers = true;
         }
