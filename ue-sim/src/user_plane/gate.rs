@@ -13,6 +13,10 @@ use super::UeNet;
 
 /// Octets of a request's head at most.
 const HEAD: usize = 8 << 10;
+/// Connections at once; a device needs a few.
+const CONNECTIONS: usize = 256;
+/// After a connection that could not be taken.
+const BREATH: Duration = Duration::from_millis(100);
 /// For a request's head, and for the connection through the bearer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -51,8 +55,9 @@ async fn serve(listener: TcpListener, net: UeNet) {
     let mut open = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
+            // With more than this many, whoever connects waits.
+            accepted = listener.accept(), if open.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
                     let net = net.clone();
                     open.spawn(async move {
                         if let Err(error) = pass(stream, net).await {
@@ -60,7 +65,9 @@ async fn serve(listener: TcpListener, net: UeNet) {
                         }
                     });
                 }
-            }
+                // As long as there are no descriptors the next error comes at once.
+                Err(_) => tokio::time::sleep(BREATH).await,
+            },
             Some(_) = open.join_next() => {}
         }
     }
@@ -110,6 +117,28 @@ fn target(head: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user_plane::Gtp;
+
+    /// Whoever opens connections and says nothing keeps others out, not memory and descriptors.
+    #[tokio::test]
+    async fn connections_have_a_bound_and_make_room() {
+        let gtp = Gtp::bind([127, 21, 53, 1].into()).await.unwrap();
+        let imsi = "999710000000001".parse().unwrap();
+        let net = UeNet::new(gtp.port(imsi, 1400), Ipv4Addr::new(10, 45, 0, 2));
+        let gate = Gate::open(net).await.unwrap();
+        let mut open = Vec::new();
+        for _ in 0..CONNECTIONS {
+            open.push(TcpStream::connect(gate.at()).await.unwrap());
+        }
+        let mut one_more = TcpStream::connect(gate.at()).await.unwrap();
+        one_more.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        let answered = tokio::time::timeout(Duration::from_millis(200), one_more.read(&mut answer)).await;
+        assert!(answered.is_err(), "{answered:?}");
+        drop(open.pop());
+        tokio::time::timeout(PATIENCE, one_more.read_exact(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 405");
+    }
 
     #[test]
     fn only_connect_is_taken() {
