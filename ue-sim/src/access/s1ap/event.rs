@@ -62,31 +62,61 @@ pub enum EventKind {
     Paged,
 }
 
+/// What is written to a person's terminal. Names come from the network, and might tell the terminal what to do: control
+/// characters are shown, not sent.
+struct Harmless<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Harmless<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(char::is_control) {
+            match part.chars().next_back().filter(|last| last.is_control()) {
+                None => self.0.write_str(part)?,
+                Some(control) => {
+                    self.0.write_str(&part[..part.len() - control.len_utf8()])?;
+                    write!(self.0, "{}", control.escape_default())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connected { mme, gummeis } => {
+        fmt::Write::write_fmt(&mut Harmless(f), format_args!("{}", Plain(self)))
+    }
+}
+
+/// As it is.
+struct Plain<'a>(&'a EventKind);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            EventKind::Connected { mme, gummeis } => {
                 write!(f, "S1 is set up with MME {mme}, which serves {}", gummeis.join(", "))
             }
-            Self::Lost(why) => write!(f, "the association with the MME is lost: {why}"),
-            Self::Path { to, usable: false } => {
+            EventKind::Lost(why) => write!(f, "the association with the MME is lost: {why}"),
+            EventKind::Path { to, usable: false } => {
                 write!(f, "a path of the association is lost: that to {to}; it goes on by the others")
             }
-            Self::Path { to, usable: true } => {
+            EventKind::Path { to, usable: true } => {
                 write!(f, "a path of the association can be used: that to {to}")
             }
-            Self::Reset(cause) => write!(f, "the MME resets: {cause}"),
-            Self::Overload(true) => f.write_str("the MME is overloaded"),
-            Self::Overload(false) => f.write_str("the MME is not overloaded any more"),
-            Self::Error(what) => f.write_str(what),
-            Self::S1(Way::Up, name, detail) => write!(f, "eNB -> MME  {name}{detail}"),
-            Self::S1(Way::Down, name, detail) => write!(f, "eNB <- MME  {name}{detail}"),
-            Self::Nas(told) => told.fmt(f),
-            Self::KeysAgree => f.write_str("KeNB of MME and UE agree"),
-            Self::KeysDiffer => f.write_str("KeNB of MME and UE differ: no message on the air could be read"),
-            Self::BearersSetUp(what) => f.write_str(what),
-            Self::Released(cause) => write!(f, "the S1 connection is released: {cause}"),
-            Self::Paged => f.write_str("the UE is paged"),
+            EventKind::Reset(cause) => write!(f, "the MME resets: {cause}"),
+            EventKind::Overload(true) => f.write_str("the MME is overloaded"),
+            EventKind::Overload(false) => f.write_str("the MME is not overloaded any more"),
+            EventKind::Error(what) => f.write_str(what),
+            EventKind::S1(Way::Up, name, detail) => write!(f, "eNB -> MME  {name}{detail}"),
+            EventKind::S1(Way::Down, name, detail) => write!(f, "eNB <- MME  {name}{detail}"),
+            EventKind::Nas(told) => told.fmt(f),
+            EventKind::KeysAgree => f.write_str("KeNB of MME and UE agree"),
+            EventKind::KeysDiffer => {
+                f.write_str("KeNB of MME and UE differ: no message on the air could be read")
+            }
+            EventKind::BearersSetUp(what) => f.write_str(what),
+            EventKind::Released(cause) => write!(f, "the S1 connection is released: {cause}"),
+            EventKind::Paged => f.write_str("the UE is paged"),
         }
     }
 }
@@ -112,5 +142,22 @@ impl Events {
     /// Whether anybody listens: words are made only for somebody.
     pub(super) fn heard(&self) -> bool {
         self.0.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_the_network_tells_a_terminal_nothing() {
+        let mme = "lab\u{1b}]0;owned\u{7}\r\nmme".to_owned();
+        let connected = EventKind::Connected { mme, gummeis: vec!["999-70 group 2 code 1".into()] };
+        assert_eq!(
+            connected.to_string(),
+            "S1 is set up with MME lab\\u{1b}]0;owned\\u{7}\\r\\nmme, which serves 999-70 group 2 code 1"
+        );
+        let name = EventKind::Nas(Told::NetworkName("Lab \u{9b}2J, früher Café".into()));
+        assert_eq!(name.to_string(), "the network calls itself Lab \\u{9b}2J, früher Café");
     }
 }
