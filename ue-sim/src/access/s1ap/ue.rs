@@ -533,10 +533,10 @@ impl S1Ue {
     }
 
     fn answered(&mut self, ids: Ids) {
-        if let Some(connection) = self.connection.as_mut().filter(|connection| connection.enb == ids.enb) {
-            if connection.mme.replace(ids.mme) != Some(ids.mme) {
-                self.enb.registry().answered(ids.enb, ids.mme);
-            }
+        if let Some(connection) = self.connection.as_mut().filter(|connection| connection.enb == ids.enb)
+            && connection.mme.replace(ids.mme) != Some(ids.mme)
+        {
+            self.enb.registry().answered(ids.enb, ids.mme);
         }
     }
 
