@@ -68,7 +68,15 @@ struct Cell {
 }
 
 impl Core {
-    async fn cell(&self, device: Device, apn: &str, network: Network, story: &Story) -> anyhow::Result<Cell> {
+    /// Our eNB, and the device at it. What its USIM accepts the TRE keeps before it is answered.
+    async fn cell(
+        &self,
+        tre: &Tre,
+        device: Device,
+        apn: &str,
+        network: Network,
+        story: &Story,
+    ) -> anyhow::Result<Cell> {
         let (sender, mut told) = mpsc::unbounded_channel();
         let story = story.clone();
         let teller = tokio::spawn(async move {
@@ -84,7 +92,10 @@ impl Core {
         })?;
         let enb = Enb::connect(self.enb.clone(), Arc::new(gtp.clone()), s1ap::Events::to(sender)).await?;
         let options = UeOptions { apn: Some(apn.to_owned()), ..UeOptions::default() };
-        let ue = S1Ue::new(&enb, device, options);
+        let tre = tre.clone();
+        let keeper =
+            Box::new(move |device: &Device| tre.keep_usim(device).map_err(|error| error.to_string()));
+        let ue = S1Ue::new(&enb, device, options).keeping(keeper);
         Ok(Cell { enb, gtp, ue, teller })
     }
 
@@ -102,9 +113,8 @@ impl Core {
         story: &Story,
     ) -> anyhow::Result<Outcome> {
         let device = tre.provisional()?.context("the device has no provisional credential")?;
-        let mut cell = self.cell(device, apn, Network::Visited, story).await?;
+        let mut cell = self.cell(tre, device, apn, Network::Visited, story).await?;
         let report = cell.ue.attach().await?;
-        tre.keep_usim(cell.ue.device())?;
         let net = cell.net(&report)?;
         story.attached_by_core(&report, "the ICF");
         let gate = Gate::open(net.clone()).await.context("no way through the bearer can be opened")?;
@@ -118,7 +128,6 @@ impl Core {
         if matches!(outcome, Outcome::Installed { reported: true, .. }) {
             cell.withdrawn().await?;
         }
-        tre.keep_usim(cell.ue.device())?;
         cell.end().await?;
         Ok(outcome)
     }
@@ -135,9 +144,8 @@ impl Core {
         hss: &str,
         story: &Story,
     ) -> anyhow::Result<()> {
-        let mut cell = self.cell(device, apn, Network::Home, story).await?;
+        let mut cell = self.cell(tre, device, apn, Network::Home, story).await?;
         let report = cell.ue.attach().await?;
-        tre.keep_usim(cell.ue.device())?;
         ensure!(
             report.is_success(),
             "the device is not attached at its operator: {}",
