@@ -561,3 +561,38 @@ async fn bearers_that_cannot_be_set_up_are_named() {
         assert_eq!(done.is_ok_and(|report| report.unwrap().is_success()), came);
     }
 }
+
+/// What is told of a message shows no key that is in it: not of one that the eNB does not have, nor of one that it cannot
+/// act upon.
+#[test]
+fn keys_in_messages_that_are_refused_are_not_shown() {
+    use oxirush_s1ap::s1ap::*;
+    use oxirush_s1ap::{build_s1ap, build_s1ap_ie};
+    let key = || SecurityKey([0xab; 32].into());
+    // PATH SWITCH REQUEST ACKNOWLEDGE has NH, UE CONTEXT MODIFICATION REQUEST without identifiers KeNB.
+    let acknowledge = PathSwitchRequestAcknowledge::new(ProtocolIEContainer(vec![
+        build_s1ap_ie!(PathSwitchRequestAcknowledge, MME_UE_S1AP_ID(1u32)).unwrap(),
+        build_s1ap_ie!(PathSwitchRequestAcknowledge, SecurityContext(SecurityContext::new(1, key(), None)))
+            .unwrap(),
+    ]));
+    let unknown = S1AP_PDU::of_message(&acknowledge, Criticality::reject).unwrap().encode().unwrap();
+    let modification = build_s1ap!(
+        InitiatingMessage,
+        UEContextModification,
+        UEContextModificationRequest,
+        MME_UE_S1AP_ID(1u32),
+        SecurityKey(key()),
+    );
+    let unfit = modification.and_then(|pdu| pdu.encode()).unwrap();
+    let setup = context_setup(&[(5, &[127, 0, 0, 6])]);
+    for octets in [unknown, unfit, setup.clone()] {
+        let read = format!("{:?}", messages::read(&octets));
+        for shown in ["abab", "171, 171", "b51dc9", "181, 29, 201", "AB, AB"] {
+            assert!(!read.contains(shown), "{read}");
+        }
+    }
+    for length in 0..setup.len() {
+        let read = format!("{:?}", messages::read(&setup[..length]));
+        assert!(!read.contains("181, 29, 201") && !read.contains("b51dc9"), "{read}");
+    }
+}
