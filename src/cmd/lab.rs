@@ -151,7 +151,15 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     service::telemetry::init(&config.log).context("logging cannot be set up")?;
     let running = if args.external { None } else { Some(Running::start(&roles, &stop).await?) };
     story.started(&running.as_ref().map(Running::banners).unwrap_or_default(), &roles);
-    let through = all(&args, &folder, &roles, ports, &story).await;
+    // Without its roles the story would only wait for what does not come any more. What fails by then fails for that.
+    let interrupted = || anyhow::anyhow!("interrupted; the devices so far are in {}", args.data.display());
+    let through = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(interrupted()),
+        through = all(&args, &folder, &roles, ports, &story) => {
+            through.map_err(|error| if stop.is_cancelled() { interrupted() } else { error })
+        }
+    };
     if through.is_ok() && !args.once {
         let urls = [
             ("ICF", format!("http://{}", ports.rest)),

@@ -1,11 +1,11 @@
 //! The whole story: a device begins with a provisional IMSI and ends as its operator's subscriber.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use harness::{
     callhome,
-    child::tail,
+    child::{Child, tail},
     roles::{self, Access, Role, Roles},
 };
 use serde_json::Value;
@@ -124,5 +124,20 @@ fn the_operators_credential_is_handed_out_to_another_simulator_that_asks_for_it(
     arguments.extend(["--origin-realm", "epc.mnc001.mcc999.3gppnetwork.org"]);
     let report: Value = serde_json::from_str(&callhome::run(&arguments)?)?;
     ensure!(report["verify"]["accepted"] == 3, "{report}");
+    Ok(())
+}
+
+/// Its roles stop at once, and the story does not go on without them: it is no success, and says so.
+#[test]
+fn a_lab_that_is_interrupted_ends_and_is_no_success() -> Result<()> {
+    let lab = Roles::new()?;
+    let mut command = Command::new(callhome::binary()?);
+    command.args(["lab", "--once", "--json", "--devices", "50"]).args(lab.places());
+    let mut child = Child::start("callhome lab", command, &lab.folder().join("lab.log"))?;
+    child.wait_for("the first device", Duration::from_secs(60), |log| log.contains("\"device\""))?;
+    child.signal("INT")?;
+    let end = child.wait(Duration::from_secs(20))?;
+    ensure!(end.code() == Some(1), "it ends with {end}:\n{}", tail(&child.log()));
+    ensure!(child.log().contains("interrupted; the devices so far are in"), "{}", tail(&child.log()));
     Ok(())
 }
