@@ -322,7 +322,7 @@ class Mme:
         told.update(name=name, octets=plain.hex())
         if name in ("EMMAuthenticationFailure", "EMMSecurityModeReject", "EMMStatus"):
             told["cause"] = nas.raw(message, "EMMCause")[0]
-        if name == "ESMStatus":
+        if name.startswith("ESM") and name.endswith(("Status", "Reject")):
             told["cause"] = nas.raw(message, "ESMCause")[0]
         self.say("nas", way="up", **told)
         if name in self.policy["silent"]:

@@ -201,7 +201,7 @@ fn an_interruption_leaves_nothing_behind_and_is_no_success() -> Result<()> {
             let output = Command::new("ip").args(["-n", "interrupted", "rule", "show"]).output()?;
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         };
-        let steps = ["--s1u", "127.0.0.78", "--tun", "ue0", "--netns", "interrupted", "attach", "wait:600"];
+        let steps = ["--s1u", "127.0.0.79", "--tun", "ue0", "--netns", "interrupted", "attach", "wait:600"];
         let start = |name: &str| -> Result<Child> {
             let log = folder.path().join(name);
             let (child, output) = Child::start_piped("callhome ue", command(&mme, &file, &steps)?, &log)?;

@@ -56,13 +56,16 @@ fn a_bearer_that_there_is_not_is_answered_with_its_cause() -> Result<()> {
             .mme
             .event("nas", |event| event["name"].as_str().is_some_and(|n| n.starts_with("ESM")))
             .await?;
-        ensure!(answer["cause"] == 43, "{answer}");
+        ensure!(answer["name"] == "ESMActDediEPSBearerCtxtReject" && answer["cause"] == 43, "{answer}");
         rig.mme.order(order("modify_bearer", json!({ "ebi": 9 }))).await?;
         let answer = rig
             .mme
             .event("nas", |event| event["name"].as_str().is_some_and(|n| n.starts_with("ESM")))
             .await?;
-        ensure!(answer["cause"] == 43, "{answer}");
+        ensure!(
+            answer["name"].as_str().is_some_and(|name| name.ends_with("Reject")) && answer["cause"] == 43,
+            "{answer}"
+        );
         // A deactivation of what is gone already is confirmed (§6.4.4.6).
         rig.mme.order(order("deactivate_bearer", json!({ "ebi": 9 }))).await?;
         rig.mme.nas("ESMDeactEPSBearerCtxtAccept").await?;
