@@ -368,8 +368,7 @@ fn came_to(report: &Report, as_json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string(report)?);
     }
     if !report.is_success() {
-        let end = serde_json::to_value(&report.end)?;
-        bail!("{} of {} did not come to what was asked for: {end}", report.procedure.words(), report.imsi);
+        bail!("{} of {}: {}", report.procedure.words(), report.imsi, report.end);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use harness::{
     callhome,
     child::Child,
@@ -81,6 +81,22 @@ fn every_step_of_callhome_ue_comes_to_what_was_asked_for() -> Result<()> {
         let (code, lines, errors) = ue(&mme, &file, &["try:attach", "wait:0"])?;
         ensure!(code == Some(0), "{code:?}: {errors}");
         ensure!(lines.iter().any(|line| line["end"] == "refused"), "{lines:?}");
+        ensure!(errors.is_empty(), "{errors}");
+        let (_, _, errors) = ue(&mme, &file, &["attach"])?;
+        let words = ["attach of", "the network refuses with EMM cause #17", "tries again"];
+        ensure!(words.iter().all(|word| errors.contains(word)) && !errors.contains('{'), "{errors}");
+
+        // A reject without protection after security must not be heard, but people may know of it.
+        std::fs::write(&file, core.subscriber()?.line() + "\n")?;
+        mme.policy(json!({ "attach": { "message": "attach_reject", "cause": 19, "protect": 0 } })).await?;
+        let (code, lines, errors) = ue(&mme, &file, &["attach"])?;
+        ensure!(code == Some(1), "{code:?}: {errors}");
+        let words = ["has released the connection", "AttachReject", "#19", "integrity protection"];
+        ensure!(words.iter().all(|word| errors.contains(word)), "{errors}");
+        let told = lines.iter().find(|line| line["end"] == "released").context("no report")?;
+        ensure!(told["discarded"].as_str().is_some_and(|what| what.contains("#19")), "{told}");
+        mme.policy(json!({})).await?;
+
         let (code, _, errors) = ue(&mme, &file, &["try:nothing"])?;
         ensure!(code == Some(2) && errors.contains("try: before one of them"), "{code:?}: {errors}");
         Ok(())

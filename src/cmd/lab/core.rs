@@ -146,11 +146,7 @@ impl Core {
     ) -> anyhow::Result<()> {
         let mut cell = self.cell(tre, device, apn, Network::Home, story).await?;
         let report = cell.ue.attach().await?;
-        ensure!(
-            report.is_success(),
-            "the device is not attached at its operator: {}",
-            serde_json::to_string(&report.end)?
-        );
+        ensure!(report.is_success(), "the device is not attached at its operator: {}", report.end);
         story.attached_by_core(&report, hss);
         cell.end().await
     }
@@ -160,7 +156,7 @@ impl Cell {
     /// The UE's stack over the bearer that it has got.
     fn net(&self, report: &Report) -> anyhow::Result<UeNet> {
         let End::Attached { bearer } = &report.end else {
-            bail!("the device is not attached: {}", serde_json::to_string(&report.end)?);
+            bail!("the device is not attached: {}", report.end);
         };
         let address = bearer.address.context("the network has given no IPv4 address")?;
         Ok(UeNet::new(self.gtp.port(report.imsi, bearer.mtu.unwrap_or(DEFAULT_MTU)), address))

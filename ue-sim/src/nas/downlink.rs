@@ -35,7 +35,7 @@ impl Ue {
             }
             NasEpsMessage::Esm(header, message) if secured => self.esm(&header, message),
             other => {
-                self.tell(Told::Discarded(format!("{other}: it has to be integrity protected")));
+                self.tell(Told::Discarded(unprotected(&other)));
                 Ok(())
             }
         }
@@ -315,4 +315,17 @@ fn processed_plain(message: &NasEmmMessage) -> bool {
         NasEmmMessage::ServiceReject(reject) => reject.emm_cause.cause_raw() != 25,
         _ => false,
     }
+}
+
+/// What is said of a message that had to be protected and was not. An MME of a real core refuses so at times, as
+/// Open5GS's does when the bearer is refused to it; the UE must not hear it (§4.4.4.2), and people want to know.
+fn unprotected(message: &NasEpsMessage) -> String {
+    let inner = match message {
+        NasEpsMessage::Emm(_, NasEmmMessage::AttachReject(reject)) => {
+            reject.esm_message_container.as_ref().and_then(super::esm::reject_cause)
+        }
+        _ => None,
+    };
+    let inner = inner.map(|cause| format!(", ESM cause #{cause} {}", super::cause::esm(cause)));
+    format!("{message}{}, without the integrity protection that it needs to count", inner.unwrap_or_default())
 }

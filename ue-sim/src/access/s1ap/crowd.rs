@@ -244,7 +244,7 @@ fn words(end: &End) -> String {
         End::NetworkNotGenuine => "the network is not genuine".into(),
         End::Detached { .. } => "detached by the network".into(),
         End::Unanswered => "the MME does not answer".into(),
-        End::Released { cause } => format!("released: {cause}"),
+        End::Released { cause, .. } => format!("released: {cause}"),
         End::KeysDiffer => "KeNB differs".into(),
     }
 }

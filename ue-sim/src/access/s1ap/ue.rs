@@ -3,6 +3,7 @@
 mod take;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,9 +57,40 @@ pub enum End {
     Released {
         /// Its cause.
         cause: String,
+        /// What the MME sent before and the UE must not act upon, in words: often why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        discarded: Option<String>,
     },
     /// KeNB of MME and UE differ: nothing on the air could be read.
     KeysDiffer,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attached { .. } | Self::Done => f.write_str("done"),
+            Self::Refused { emm_cause, name, consequence, esm_cause, back_off } => {
+                write!(f, "the network refuses with EMM cause #{emm_cause} {name}")?;
+                if let Some(cause) = esm_cause {
+                    write!(f, ", ESM cause #{cause} {}", crate::nas::cause::esm(*cause))?;
+                }
+                write!(f, ": {consequence}")?;
+                back_off.map_or(Ok(()), |seconds| write!(f, "; not again within {seconds} s (T3346)"))
+            }
+            Self::AuthenticationRejected => {
+                f.write_str("AUTHENTICATION REJECT: RES is not what the network expects")
+            }
+            Self::NetworkNotGenuine => f.write_str("the network has failed its authentication"),
+            Self::Detached { reattach: true } => f.write_str("detached by the network, to attach again"),
+            Self::Detached { reattach: false } => f.write_str("detached by the network"),
+            Self::Unanswered => f.write_str("the MME does not answer"),
+            Self::Released { cause, discarded } => {
+                write!(f, "the MME has released the connection ({cause})")?;
+                discarded.as_ref().map_or(Ok(()), |what| write!(f, "; before, it sent {what}"))
+            }
+            Self::KeysDiffer => f.write_str("KeNB of MME and UE differ"),
+        }
+    }
 }
 
 /// What became of a procedure.
@@ -324,6 +356,7 @@ impl S1Ue {
         };
         let was_idle = self.connection.is_none();
         let mut happened = self.act(outputs, cause).await?;
+        let mut last_discarded = None;
         // A timer ends the wait: that of the procedure, or one for which it stands still (TS 24.301 §5.4.2.7). This is for
         // a connection that comes to nothing without one.
         let deadline = begun + procedure.timer().length() * 2;
@@ -336,6 +369,7 @@ impl S1Ue {
                     Happened::Told(Told::Secured { ciphering, integrity }) => {
                         report.algorithms = Some((*ciphering, *integrity));
                     }
+                    Happened::Told(Told::Discarded(why)) => last_discarded = Some(why.clone()),
                     _ => {}
                 }
                 end = end.or_else(|| self.end(procedure, what));
@@ -353,6 +387,9 @@ impl S1Ue {
             }
             happened = self.step(until).await?;
         };
+        if let End::Released { discarded, .. } = &mut report.end {
+            *discarded = last_discarded;
+        }
         report.took = begun.elapsed();
         if let Some(longest) = await_release(procedure, &report.end, was_idle) {
             match self.settle(longest).await {
@@ -412,7 +449,7 @@ impl S1Ue {
             Happened::Told(Told::NetworkNotGenuine { .. }) => End::NetworkNotGenuine,
             Happened::Told(Told::Unanswered(which)) if which == procedure => End::Unanswered,
             Happened::KeysDiffer => End::KeysDiffer,
-            Happened::Released(cause) => End::Released { cause },
+            Happened::Released(cause) => End::Released { cause, discarded: None },
             _ => return None,
         })
     }
