@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod credentials;
 mod crowd;
+mod devices;
 mod enb;
 mod events;
 mod fleet;

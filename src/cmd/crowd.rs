@@ -19,13 +19,13 @@ use ue_sim::{
         Enb, Events, NoUserPlane, UserPlane,
         crowd::{self, Act, CrowdConfig, CrowdReport, News, Traffic},
     },
-    device,
     user_plane::{Echoes, Gtp},
     usim::state,
 };
 
 use super::{
     client::Failure,
+    devices,
     enb::{EnbArgs, OptionArgs, taken, unreached},
 };
 
@@ -121,7 +121,7 @@ fn seconds(value: f64, what: &str) -> anyhow::Result<Duration> {
 /// Runs the crowd; fails if anything was not as it should be.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     ensure!(args.rate.is_finite() && args.rate > 0.0, Failure::Usage("--rate: more than 0".into()));
-    let mut devices = device::read(&args.credentials)?;
+    let mut devices = devices::read(&args.credentials)?;
     if let Some(count) = args.count {
         let (file, there) = (args.credentials.display(), devices.len());
         ensure!(there >= count, Failure::Usage(format!("{file} has {there} devices, not {count}")));
@@ -132,7 +132,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         Failure::Usage(format!("--rate: the last of {} UEs would begin after {LONGEST} s", devices.len()))
     );
     if let Some(file) = args.usim_state.as_deref().filter(|file| file.exists()) {
-        let mut kept: BTreeMap<_, _> = state::load(file)?;
+        let mut kept: BTreeMap<_, _> = devices::usims(file)?;
         devices = devices
             .into_iter()
             .map(|device| match kept.remove(&device.imsi) {

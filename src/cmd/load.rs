@@ -6,10 +6,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use schemas::identity::Plmn;
 use tokio_util::sync::CancellationToken;
-use ue_sim::{
-    device,
-    load::{LoadConfig, LoadError, Pace, Procedure, Verify, run as run_load},
-};
+use ue_sim::load::{LoadConfig, LoadError, Pace, Procedure, Verify, run as run_load};
 
 use super::client::Failure;
 
@@ -109,7 +106,7 @@ enum Check {
 
 /// Runs the load; fails if anything was not as it should be. With a [`Failure`] where the exit code is not 1.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
-    let devices = device::read(&args.credentials)?;
+    let devices = super::devices::read(&args.credentials)?;
     let first = args.connect.first().copied().context("--connect: at least one address")?;
     let seconds = args.seconds.or(if args.count.is_none() { Some(10.0) } else { None });
     let duration = seconds.map(Duration::try_from_secs_f64).transpose().context("--seconds")?;

@@ -17,12 +17,14 @@ use ue_sim::{
     access::s1ap::{
         Asked, Enb, End, Event, EventKind, Events, NoUserPlane, Patience, Report, S1Ue, UserPlane,
     },
-    device::{self, Device},
+    device::Device,
     nas::Told,
     user_plane::{DEFAULT_MTU, Gate, Gtp, Pings, RULE, Tun, UeNet},
     usim::state,
 };
 
+use super::client::Failure;
+use super::devices;
 use super::enb::{EnbArgs, OptionArgs, taken, unreached};
 
 /// What stands below the options.
@@ -215,14 +217,16 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 }
 
 fn chosen(args: &Args) -> anyhow::Result<Device> {
-    let devices = device::read(&args.credentials)?;
+    let devices = devices::read(&args.credentials)?;
     let found = devices.into_iter().find(|device| args.imsi.is_none_or(|imsi| imsi == device.imsi));
-    let device = found.with_context(|| match args.imsi {
-        Some(imsi) => format!("{imsi} is not in {}", args.credentials.display()),
-        None => format!("{} has no device", args.credentials.display()),
+    let device = found.ok_or_else(|| {
+        Failure::Usage(match args.imsi {
+            Some(imsi) => format!("{imsi} is not in {}", args.credentials.display()),
+            None => format!("{} has no device", args.credentials.display()),
+        })
     })?;
     let Some(file) = args.usim_state.as_deref().filter(|file| file.exists()) else { return Ok(device) };
-    Ok(match state::load(file)?.remove(&device.imsi) {
+    Ok(match devices::usims(file)?.remove(&device.imsi) {
         Some(state) => device.with_state(&state),
         None => device,
     })

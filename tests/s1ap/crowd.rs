@@ -119,3 +119,20 @@ fn what_does_not_come_to_its_end_is_counted_and_is_the_exit_code() -> Result<()>
         Ok(())
     })
 }
+
+#[test]
+fn a_file_that_is_not_there_is_wrong_usage_and_said_once() -> Result<()> {
+    for program in ["ue", "crowd", "load"] {
+        let output = Command::new(callhome::binary()?)
+            .args([program, "--credentials", "nowhere.ndjson"])
+            .args(if program == "load" { ["--realm", "nowhere"] } else { ["--mme", "127.0.0.1"] })
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(2), "{program}: {:?}: {said}", output.status.code());
+        ensure!(
+            said.contains("nowhere.ndjson") && said.matches("No such file").count() == 1,
+            "{program}: {said}"
+        );
+    }
+    Ok(())
+}

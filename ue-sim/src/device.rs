@@ -78,12 +78,12 @@ struct Line {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// It cannot be read.
-    #[error("the credentials {file}: {source}")]
+    #[error("the credentials {file}: {why}")]
     Io {
         /// Its path.
         file: String,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// A line is no credential; no key is repeated.
     #[error(
@@ -107,7 +107,7 @@ pub enum DeviceError {
 /// If the file cannot be read, or a line is no credential.
 pub fn read(file: &Path) -> Result<Vec<Device>, DeviceError> {
     let name = || file.display().to_string();
-    let io = |source| DeviceError::Io { file: name(), source };
+    let io = |why| DeviceError::Io { file: name(), why };
     let mut devices = Vec::new();
     for (line, text) in (1..).zip(BufReader::new(File::open(file).map_err(io)?).lines()) {
         let text = text.map_err(io)?;

@@ -30,12 +30,12 @@ pub struct UsimState {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The file cannot be read or written.
-    #[error("the USIM state {file}: {source}")]
+    #[error("the USIM state {file}: {why}")]
     Io {
         /// Its path.
         file: String,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// A line is not a state.
     #[error(
@@ -79,11 +79,11 @@ pub fn load(file: &Path) -> Result<BTreeMap<Imsi, UsimState>, StateError> {
     let input = match File::open(file) {
         Ok(input) => BufReader::new(input),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(source) => return Err(StateError::Io { file: name(), source }),
+        Err(why) => return Err(StateError::Io { file: name(), why }),
     };
     let mut states = BTreeMap::new();
     for (line, text) in (1..).zip(input.lines()) {
-        let text = text.map_err(|source| StateError::Io { file: name(), source })?;
+        let text = text.map_err(|why| StateError::Io { file: name(), why })?;
         if text.trim().is_empty() {
             continue;
         }
@@ -104,7 +104,7 @@ pub fn load(file: &Path) -> Result<BTreeMap<Imsi, UsimState>, StateError> {
 /// # Errors
 /// If that cannot be done, or a line of the file is no state; the old file is then as it was.
 pub fn save<'a>(file: &Path, usims: impl IntoIterator<Item = (Imsi, &'a Usim)>) -> Result<(), StateError> {
-    let failed = |source| StateError::Io { file: file.display().to_string(), source };
+    let failed = |why| StateError::Io { file: file.display().to_string(), why };
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
