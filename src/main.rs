@@ -1,5 +1,7 @@
 //! The command line of Callhome.
 
+#[macro_use]
+mod out;
 mod cmd;
 
 use clap::Parser;

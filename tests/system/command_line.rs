@@ -131,3 +131,39 @@ fn help_shows_placeholders_as_they_are_typed() -> Result<()> {
     );
     Ok(())
 }
+
+/// `callhome … | head`: the reader goes away before everything is written.
+#[test]
+fn a_reader_that_goes_away_ends_the_program_quietly() -> Result<()> {
+    let (icf, _) = Icf::with_one()?;
+    let config = icf.config().to_string_lossy().into_owned();
+    let core = ["--provisional", "999-71", "--subnet", "10.44.0.0/15"];
+    let written = icf.folder().join("fragments").to_string_lossy().into_owned();
+    let own = ["open5gs", "config", "--config", &config];
+    let given = client(&icf, &[&own[..], &core, &["--out", &written]].concat())?;
+    ensure!(given.status.success(), "{}", String::from_utf8_lossy(&given.stderr));
+    let check = ["open5gs", "check", "--config", &config, "--provisional", "999-71", "--folder", &written];
+    for arguments in [
+        vec!["config", "default"],
+        [&own[..], &core].concat(),
+        [&own[..], &core, &["--out", &written]].concat(),
+        check.to_vec(),
+        [&check[..], &["--json"]].concat(),
+        vec!["credentials", "list"],
+        vec!["credentials", "list", "--json"],
+        vec!["profiles", "show", "default"],
+    ] {
+        let (reader, writer) = std::io::pipe()?;
+        drop(reader);
+        let mut command = Command::new(callhome::binary()?);
+        command.args(&arguments).env("CALLHOME_TOKEN", &icf.token).stdout(writer);
+        if arguments[0] != "config" {
+            command.args(["--url", &format!("http://127.0.0.1:{}", icf.rest)]);
+        }
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        // 141 is that of a program that SIGPIPE has ended.
+        assert_eq!((output.status.code(), &*said), (Some(141), ""), "{arguments:?}");
+    }
+    Ok(())
+}

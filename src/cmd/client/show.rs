@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::out::Out;
+
 /// Something that has a row in a table.
 pub trait Shown: Serialize {
     /// Names of the columns.
@@ -70,7 +72,7 @@ impl Table {
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = Out::lock();
         let first = self.widths.is_none();
         let widths = self.widths.get_or_insert_with(|| {
             let mut widths: Vec<usize> = self.headers.iter().map(|header| header.len()).collect();
@@ -108,7 +110,7 @@ pub(super) fn one<T: Shown>(item: &T, json: bool) -> anyhow::Result<()> {
     if json {
         return write_json(item);
     }
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     let value = serde_json::to_value(item)?;
     let Some(fields) = value.as_object() else {
         return Ok(writeln!(out, "{value:#}")?);
@@ -126,7 +128,7 @@ pub(super) fn one<T: Shown>(item: &T, json: bool) -> anyhow::Result<()> {
 }
 
 fn write_json<T: Serialize>(item: &T) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     serde_json::to_writer(&mut out, item)?;
     Ok(writeln!(out)?)
 }
