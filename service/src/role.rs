@@ -159,7 +159,7 @@ pub enum RoleError {
         error: KeyError,
     },
     /// A token.
-    #[error("rest.tokens: {0}; `callhome keys token` makes one")]
+    #[error("rest.tokens: {0}")]
     Tokens(AuthError),
     /// Certificate or key.
     #[error("rest.tls: {0}")]

@@ -92,6 +92,7 @@ fn tokens_may_read_metrics_besides_what_the_role_asks_for() {
     assert!(error.starts_with("rest.tokens: ") && error.contains("devices:read"), "{error}");
     let error = RestConfig::default().tokens(&[]).unwrap_err().to_string();
     assert!(error.contains("no tokens are configured"), "{error}");
+    assert_eq!(error.matches("callhome keys token").count(), 1, "what to do is said once: {error}");
 }
 
 #[test]
