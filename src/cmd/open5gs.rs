@@ -30,9 +30,9 @@ Examples:
 
 Exit codes:
   0  done; nothing is wrong
-  1  check: something is wrong
+  1  check: something is wrong; config: a file cannot be written
   2  wrong usage, or a file that cannot be read
-  3  the ICF was not reached";
+  3  the ICF was not reached, or refuses to tell: a token that it does not know, or without the scopes";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = MORE)]
@@ -83,7 +83,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let client = client(&args.server)?;
     match args.what {
         What::Config { told, core, out, ue, imsi } => {
-            let ours = ours::gather(&args.config, &told, client.as_ref()).await?;
+            let ours = gather(&args.config, &told, client.as_ref()).await?;
             let fragments = fragments::all(&ours, &core)?;
             let Some(folder) = out else { return print(&fragments, args.server.json) };
             let mut written = write(&folder, &fragments)?;
@@ -103,7 +103,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
         What::Check { told, place } => {
             place.some()?;
-            let ours = ours::gather(&args.config, &told, client.as_ref()).await?;
+            let ours = gather(&args.config, &told, client.as_ref()).await?;
             let mut core = place.read()?;
             if ours.config.relay.is_some() {
                 core.hss = place.hss()?;
@@ -124,6 +124,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 /// Somebody to ask, if there is a token to ask with.
 fn client(server: &Server) -> Result<Option<Client>, Failure> {
     if server.has_token() { server.client().map(Some) } else { Ok(None) }
+}
+
+/// What the ICF is. A refusal of the running one is no verdict on a core, whose exit code is 1: nothing was compared.
+async fn gather(config: &Path, told: &ours::Told, client: Option<&Client>) -> anyhow::Result<ours::Ours> {
+    ours::gather(config, told, client).await.map_err(|error| match error.downcast::<Failure>() {
+        Ok(Failure::Refused { text, .. }) => Failure::Unreachable(text).into(),
+        Ok(other) => other.into(),
+        Err(other) => other,
+    })
 }
 
 fn print(fragments: &[Fragment], json: bool) -> anyhow::Result<()> {

@@ -143,8 +143,40 @@ fn exit_codes_tell_wrong_use_and_an_icf_out_of_reach_apart() -> Result<()> {
     let unread = open5gs(&icf, icf.rest, &["check", "--mme-yaml", &broken.to_string_lossy()])?;
     assert_eq!(unread.status.code(), Some(2), "{}", said(&unread));
     assert!(said(&unread).contains("mme.yaml: line "), "{}", said(&unread));
-    let unreached = open5gs(&icf, ports::free()?, &["config"])?;
-    assert_eq!(unreached.status.code(), Some(3), "{}", said(&unreached));
+    // None of what follows is a verdict on the core.
+    let configured = |config: &str, token: &str, what: &[&str]| -> Result<Output> {
+        Ok(Command::new(callhome::binary()?)
+            .arg("open5gs")
+            .args(what)
+            .args(["--config", config, "--provisional", "999-71"])
+            .args(["--url", &format!("http://127.0.0.1:{}", icf.rest)])
+            .env("CALLHOME_TOKEN", token)
+            .output()?)
+    };
+    std::fs::write(&broken, "mme:\n  hss_map: []\n")?;
+    let mme = broken.to_string_lossy().into_owned();
+    for what in [&["config"][..], &["check", "--mme-yaml", &mme]] {
+        let absent = configured("/nonexistent/icf.toml", &icf.token, what)?;
+        assert_eq!(absent.status.code(), Some(2), "{}", said(&absent));
+        assert!(said(&absent).contains("/nonexistent/icf.toml"), "{}", said(&absent));
+        let config = icf.config().to_string_lossy().into_owned();
+        let stranger = configured(&config, &format!("chm_{}", "0".repeat(43)), what)?;
+        assert_eq!(stranger.status.code(), Some(3), "{}", said(&stranger));
+        assert!(said(&stranger).contains("token"), "{}", said(&stranger));
+        let unreached = open5gs(&icf, ports::free()?, what)?;
+        assert_eq!(unreached.status.code(), Some(3), "{}", said(&unreached));
+    }
+    let devices = [
+        "config",
+        "--subnet",
+        "10.44.0.0/15",
+        "--out",
+        &mme.replace("mme.yaml", "out"),
+        "--ue",
+        "/nonexistent/devices",
+    ];
+    let unread = open5gs(&icf, icf.rest, &devices)?;
+    assert_eq!(unread.status.code(), Some(2), "{}", said(&unread));
     Ok(())
 }
 

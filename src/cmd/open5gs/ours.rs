@@ -138,7 +138,7 @@ pub struct Told {
 /// # Errors
 /// What is missing, and how to say it.
 pub async fn gather(file: &Path, told: &Told, client: Option<&Client>) -> anyhow::Result<Ours> {
-    let config = super::super::config::load(file)?;
+    let config = super::super::config::load(file).map_err(|error| Failure::Usage(format!("{error:#}")))?;
     let name =
         file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into());
     let mut ours = from_config(config, name, told)?;

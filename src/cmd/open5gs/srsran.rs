@@ -29,7 +29,8 @@ struct Line {
 /// # Errors
 /// Which line of the credentials is wrong, without what it holds; or that the file cannot be written.
 pub fn write(folder: &Path, credentials: &Path, imsi: Option<Imsi>, apn: &str) -> anyhow::Result<PathBuf> {
-    let line = find(&Zeroizing::new(client::read(credentials)?), imsi)
+    let lines = client::read(credentials).map_err(|error| Failure::Usage(format!("{error:#}")))?;
+    let line = find(&Zeroizing::new(lines), imsi)
         .map_err(|why| Failure::Usage(format!("{}: {why}", credentials.display())))?;
     let opc = line.opc.as_ref().ok_or_else(|| {
         Failure::Usage(format!(
