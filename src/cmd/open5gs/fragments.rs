@@ -152,7 +152,7 @@ fn icf_toml(ours: &Ours, mme: &Mme) -> Fragment {
     values.push(used(
         "max_vectors",
         1,
-        "freeDiameter in the MME drops an answer with a second vector without a word",
+        "a precaution: freeDiameter in the MME would drop an answer with two; it asks for one, and gets no more",
     ));
     let why = ["Who may connect. Everybody else gets 3010 and is not served."];
     let body = match listed {
