@@ -14,7 +14,7 @@ use super::super::client::Failure;
 use super::finding::{Findings, Verdict};
 use super::free_diameter::{self, FreeDiameter};
 use super::ours::Ours;
-use super::theirs::{self, File, FreeDiameterTold, Mme, Policy, Subnets};
+use super::theirs::{self, File, FreeDiameterTold, Mme, Policies, Subnets};
 
 /// Where the core's files are.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -62,7 +62,7 @@ pub struct Core {
     /// `upf.yaml`.
     pub upf: Option<File<Subnets>>,
     /// `pcrf.yaml`.
-    pub pcrf: Option<File<Vec<Policy>>>,
+    pub pcrf: Option<File<Policies>>,
 }
 
 impl Where {

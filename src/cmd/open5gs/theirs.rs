@@ -1,6 +1,7 @@
 //! Open5GS's files as Open5GS reads them: what its parsers take, what they pass over, which of several matches.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Deref;
 use std::path::Path;
 
 use anyhow::Context;
@@ -45,6 +46,80 @@ pub fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T, String>) -> anyhow
     Ok(File { name, content })
 }
 
+/// What a section lists under a key, in its order; and what looks as if it belonged to it, and is not read.
+#[derive(Debug, Clone)]
+pub struct Listed<T> {
+    /// What is read.
+    pub read: Vec<T>,
+    /// The line where the same key stands at the top of the file, outside of its section.
+    pub outside: Option<usize>,
+    /// Lines of the first section of that name and of the next, where the daemon reads only the first.
+    pub unread: Option<(usize, usize)>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { read: Vec::new(), outside: None, unread: None }
+    }
+}
+
+impl<T> Deref for Listed<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.read
+    }
+}
+
+impl<T> Listed<T> {
+    /// Of sections that the daemon reads one after the other (mme-context.c and pcrf-context.c do).
+    fn of_all(
+        root: &Node,
+        section: &str,
+        key: &str,
+        one: impl Fn(&Node) -> Result<Vec<T>, String>,
+    ) -> Result<Self, String> {
+        let sections: Vec<&Node> = root.all(section).collect();
+        if sections.is_empty() {
+            return Err(no_section(root, section, key));
+        }
+        Self::of(root, &sections, key, one)
+    }
+
+    /// Of the first section of a name: SMF and UPF count them, and each process reads one (`config_section_id`, 0 unless
+    /// it is started with another).
+    fn of_first(
+        root: &Node,
+        section: &str,
+        key: &str,
+        one: impl Fn(&Node) -> Result<Vec<T>, String>,
+    ) -> Result<Self, String> {
+        let mut sections = root.all(section);
+        let Some(first) = sections.next() else { return Err(no_section(root, section, key)) };
+        let unread = sections.next().map(|next| (first.key, next.key));
+        Ok(Self { unread, ..Self::of(root, &[first], key, one)? })
+    }
+
+    fn of(
+        root: &Node,
+        sections: &[&Node],
+        key: &str,
+        one: impl Fn(&Node) -> Result<Vec<T>, String>,
+    ) -> Result<Self, String> {
+        let lists = sections.iter().flat_map(|section| section.all(key));
+        let read: Vec<Vec<T>> = lists.flat_map(Node::each).map(one).collect::<Result<_, _>>()?;
+        let outside = root.all(key).next().map(|node| node.key);
+        Ok(Self { read: read.into_iter().flatten().collect(), outside, unread: None })
+    }
+}
+
+fn no_section(root: &Node, section: &str, key: &str) -> String {
+    match root.get(key) {
+        Some(node) => format!("line {}: {key} stands outside of {section}:, which is not there", node.key),
+        None => format!("there is no section {section}"),
+    }
+}
+
 /// An entry of `hss_map` (mme-context.c).
 #[derive(Debug, Clone)]
 pub struct HssMap {
@@ -82,8 +157,8 @@ pub enum FreeDiameterTold {
 }
 
 impl FreeDiameterTold {
-    fn of(section: &Node) -> Self {
-        match section.get("freeDiameter") {
+    fn of<'a>(sections: impl Iterator<Item = &'a Node>) -> Self {
+        match sections.filter_map(|section| section.get("freeDiameter")).last() {
             None => Self::Nothing,
             Some(node) => node
                 .text()
@@ -98,14 +173,15 @@ impl FreeDiameterTold {
 /// Line, and what is wrong there.
 pub fn hss(text: &str) -> Result<FreeDiameterTold, String> {
     let root = yaml::read(text)?;
-    Ok(FreeDiameterTold::of(root.get("hss").ok_or("there is no section hss")?))
+    root.get("hss").ok_or("there is no section hss")?;
+    Ok(FreeDiameterTold::of(root.all("hss")))
 }
 
 /// What `mme.yaml` says.
 #[derive(Debug, Clone, Default)]
 pub struct Mme {
     /// Its entries, first match first.
-    pub hss_map: Vec<HssMap>,
+    pub hss_map: Listed<HssMap>,
     /// Its freeDiameter.
     pub free_diameter: FreeDiameterTold,
     /// Where Prometheus asks it.
@@ -118,12 +194,13 @@ pub struct Mme {
 /// Line, and what is wrong there.
 pub fn mme(text: &str) -> Result<Mme, String> {
     let root = yaml::read(text)?;
-    let mme = root.get("mme").ok_or("there is no section mme")?;
-    let maps = mme.get("hss_map").map(Node::each).unwrap_or_default();
-    let metrics = mme.at(&["metrics", "server"]).and_then(|server| server.each().first());
+    let hss_map = Listed::of_all(&root, "mme", "hss_map", |entry| Ok(hss_map(entry)))?;
+    // Of several sections, metrics are those of the first (lib/metrics/context.c).
+    let metrics = root.all("mme").next().and_then(|mme| mme.at(&["metrics", "server"]));
+    let metrics = metrics.and_then(|server| server.each().first());
     Ok(Mme {
-        hss_map: maps.iter().map(hss_map).collect(),
-        free_diameter: FreeDiameterTold::of(mme),
+        hss_map,
+        free_diameter: FreeDiameterTold::of(root.all("mme")),
         metrics: metrics.and_then(|one| {
             let address = one.text_of("address")?;
             let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
@@ -132,18 +209,27 @@ pub fn mme(text: &str) -> Result<Mme, String> {
     })
 }
 
-fn hss_map(entry: &Node) -> HssMap {
-    let plmn = entry.get("plmn_id");
-    let text = |key: &str| plmn.and_then(|plmn| plmn.text_of(key)).map(str::to_owned);
-    let (mcc, mnc) = (text("mcc"), text("mnc"));
-    HssMap {
-        line: plmn.map_or(entry.line, |plmn| plmn.line.min(entry.line)),
-        digits: mcc.as_deref().zip(mnc.as_deref()).and_then(|(mcc, mnc)| prefix(mcc, mnc)),
-        written: format!("{}-{}", mcc.unwrap_or_default(), mnc.unwrap_or_default()),
-        realm: text("realm"),
-        host: text("host"),
-        outside: entry.pairs().iter().map(|(key, _)| key.clone()).filter(|key| key != "plmn_id").collect(),
+/// An entry is one for each plmn_id in it.
+fn hss_map(entry: &Node) -> Vec<HssMap> {
+    let outside: Vec<String> =
+        entry.pairs().iter().map(|(key, _)| key.clone()).filter(|key| key != "plmn_id").collect();
+    let one = |plmn: Option<&Node>| {
+        let text = |key: &str| plmn.and_then(|plmn| plmn.text_of(key)).map(str::to_owned);
+        let (mcc, mnc) = (text("mcc"), text("mnc"));
+        HssMap {
+            line: plmn.map_or(entry.line, |plmn| plmn.key),
+            digits: mcc.as_deref().zip(mnc.as_deref()).and_then(|(mcc, mnc)| prefix(mcc, mnc)),
+            written: format!("{}-{}", mcc.unwrap_or_default(), mnc.unwrap_or_default()),
+            realm: text("realm"),
+            host: text("host"),
+            outside: outside.clone(),
+        }
+    };
+    let mut all: Vec<HssMap> = entry.all("plmn_id").map(|plmn| one(Some(plmn))).collect();
+    if all.is_empty() {
+        all.push(one(None));
     }
+    all
 }
 
 /// What IMSIs of a PLMN begin with, as Open5GS takes it: two digits of MNC if it is written with two, else three
@@ -169,7 +255,7 @@ pub struct Subnet {
 }
 
 /// Subnets of SMF or UPF, in their order.
-pub type Subnets = Vec<Subnet>;
+pub type Subnets = Listed<Subnet>;
 
 /// Reads a `smf.yaml` or `upf.yaml`.
 ///
@@ -177,16 +263,9 @@ pub type Subnets = Vec<Subnet>;
 /// Line, and what is wrong there.
 pub fn subnets(text: &str, role: &'static str) -> Result<Subnets, String> {
     let root = yaml::read(text)?;
-    let section = root.get(role).ok_or_else(|| format!("there is no section {role}"))?;
     let ues = root.at(&["global", "max", "ue"]).and_then(Node::text).and_then(|text| text.parse().ok());
     let sessions = ues.unwrap_or(USUAL_UES).saturating_mul(SESSIONS_PER_UE);
-    section
-        .get("session")
-        .map(Node::each)
-        .unwrap_or_default()
-        .iter()
-        .map(|one| subnet(one, sessions))
-        .collect()
+    Listed::of_first(&root, role, "session", |one| subnet(one, sessions).map(|one| vec![one]))
 }
 
 fn subnet(entry: &Node, sessions: u32) -> Result<Subnet, String> {
@@ -250,6 +329,9 @@ pub fn serving<'a>(subnets: &'a [Subnet], apn: &str) -> Option<&'a Subnet> {
         .find(|one| one.dnn.as_deref().is_none_or(|dnn| dnn.eq_ignore_ascii_case(apn)))
 }
 
+/// Policies of the PCRF, in their order.
+pub type Policies = Listed<Policy>;
+
 /// A policy of the PCRF (pcrf-context.c).
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -283,10 +365,9 @@ impl Policy {
 ///
 /// # Errors
 /// Line, and what is wrong there: the PCRF would not start.
-pub fn policies(text: &str) -> Result<Vec<Policy>, String> {
+pub fn policies(text: &str) -> Result<Policies, String> {
     let root = yaml::read(text)?;
-    let pcrf = root.get("pcrf").ok_or("there is no section pcrf")?;
-    pcrf.get("policy").map(Node::each).unwrap_or_default().iter().map(policy).collect()
+    Listed::of_all(&root, "pcrf", "policy", |one| policy(one).map(|one| vec![one]))
 }
 
 fn policy(entry: &Node) -> Result<Policy, String> {
@@ -373,6 +454,38 @@ mod tests {
             (of("provisioning"), of("internet")),
             ("10.2.0.0/16".to_owned(), "10.3.0.0/16".to_owned())
         );
+    }
+
+    /// What `cat fragment >> file` makes.
+    #[test]
+    fn sections_of_one_name_are_read_as_each_daemon_does() {
+        let read = mme(concat!(
+            "mme:\n  freeDiameter: first.conf\n  hss_map:\n    - plmn_id: { mcc: 1, mnc: 01 }\n",
+            "mme:\n  freeDiameter: second.conf\n  hss_map:\n    - plmn_id: { mcc: 1, mnc: 02 }\n  hss_map:\n    \
+             plmn_id: { mcc: 1, mnc: 03 }\n",
+        ));
+        let read = read.unwrap();
+        let maps: Vec<_> = read.hss_map.iter().map(|one| (one.line, one.written.as_str())).collect();
+        assert_eq!(maps, [(4, "1-01"), (8, "1-02"), (10, "1-03")]);
+        assert!(matches!(read.free_diameter, FreeDiameterTold::In(path) if path == "second.conf"));
+        let read =
+            policies("pcrf:\n  policy: { supi_range: 1-2 }\npcrf:\n  policy:\n    - supi_range: 3-4\n");
+        assert_eq!(read.unwrap().iter().map(|one| one.ranges[0]).collect::<Vec<_>>(), [(1, 2), (3, 4)]);
+        // These count their sections, and read one.
+        let read = subnets(
+            "upf:\n  session: { subnet: 10.1.0.0/16 }\nupf:\n  session: { subnet: 10.2.0.0/16 }\n",
+            "upf",
+        );
+        let read = read.unwrap();
+        assert_eq!((read.len(), read.unread), (1, Some((1, 3))));
+    }
+
+    #[test]
+    fn what_stands_outside_of_its_section_is_not_read_and_is_known() {
+        let read = policies("pcrf:\n  freeDiameter: pcrf.conf\npolicy:\n  - supi_range: 1-2\n").unwrap();
+        assert_eq!((read.len(), read.outside), (0, Some(3)));
+        let said = policies("policy:\n  - supi_range: 1-2\n").unwrap_err();
+        assert_eq!(said, "line 1: policy stands outside of pcrf:, which is not there");
     }
 
     #[test]

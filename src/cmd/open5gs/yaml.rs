@@ -15,6 +15,8 @@ const NODES: usize = 100_000;
 pub struct Node {
     /// Its line, from 1.
     pub line: usize,
+    /// The line of its key, where it has one; else its own.
+    pub key: usize,
     /// What it is.
     pub value: Value,
 }
@@ -31,10 +33,15 @@ pub enum Value {
 }
 
 impl Node {
-    /// The value of a key, if this is a mapping that has it.
+    /// The value of a key, if this is a mapping that has it. Of several it is the last: Open5GS goes through all pairs, and
+    /// each value takes the place of the one before.
     pub fn get(&self, key: &str) -> Option<&Self> {
-        let Value::Map(pairs) = &self.value else { return None };
-        pairs.iter().find(|(name, _)| name == key).map(|(_, node)| node)
+        self.all(key).last()
+    }
+
+    /// Every value of a key that stands there more than once: where Open5GS adds to a list, each of them counts.
+    pub fn all<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a Self> + use<'a, 'k> {
+        self.pairs().iter().filter(move |(name, _)| name == key).map(|(_, node)| node)
     }
 
     /// The node that keys lead to, one below the other.
@@ -93,7 +100,8 @@ impl Node {
 struct Open {
     anchor: usize,
     node: Node,
-    key: Option<String>,
+    /// The key whose value comes next, and its line.
+    key: Option<(String, usize)>,
 }
 
 /// Reads the first document of a text.
@@ -108,7 +116,7 @@ pub fn read(text: &str) -> Result<Node, String> {
         let (event, span) =
             event.map_err(|error| format!("line {}: {}", error.marker().line(), error.info()))?;
         let line = span.start.line();
-        let begun = |value| Node { line, value };
+        let begun = |value| Node { line, key: line, value };
         let (anchor, done) = match event {
             Event::SequenceStart(anchor, _) => {
                 open.push(Open { anchor, node: begun(Value::List(Vec::new())), key: None });
@@ -153,9 +161,9 @@ pub fn read(text: &str) -> Result<Node, String> {
 fn put(parent: &mut Open, node: Node) -> Result<(), String> {
     match (&mut parent.node.value, parent.key.take()) {
         (Value::List(items), _) => items.push(node),
-        (Value::Map(pairs), Some(key)) => pairs.push((key, node)),
+        (Value::Map(pairs), Some((key, line))) => pairs.push((key, Node { key: line, ..node })),
         (Value::Map(_), None) => match node.value {
-            Value::Text(text) => parent.key = Some(text),
+            Value::Text(text) => parent.key = Some((text, node.line)),
             _ => return Err(format!("line {}: a key has to be a word", node.line)),
         },
         (Value::Text(_), _) => {}
@@ -183,6 +191,14 @@ mod tests {
         assert_eq!(root.get("c").unwrap().texts(), ["x", "y"]);
         assert_eq!(root.get("d").unwrap().texts(), ["z"]);
         assert!(root.get("d").unwrap().each().is_empty());
+    }
+
+    #[test]
+    fn a_key_may_stand_there_more_than_once() {
+        let root = read("mme:\n  a: 1\npcrf: {}\nmme:\n\n  a: 2\n").unwrap();
+        let lines: Vec<_> = root.all("mme").map(|node| (node.key, node.line)).collect();
+        assert_eq!(lines, [(1, 2), (4, 6)]);
+        assert_eq!(root.at(&["mme", "a"]).and_then(Node::text), Some("2"));
     }
 
     #[test]

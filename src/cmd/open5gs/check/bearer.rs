@@ -7,10 +7,15 @@ use schemas::identity::Imsi;
 
 use super::super::finding::Findings;
 use super::super::ours::{From, Ours, Profile, Span};
-use super::super::theirs::{self, File, Policy, Subnet, Subnets};
+use super::super::theirs::{self, File, Policies, Policy, Subnet, Subnets};
 use super::Core;
 
 pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
+    for (file, role) in [(&core.smf, SMF), (&core.upf, UPF)] {
+        if let Some(file) = file {
+            sections(file, role, findings);
+        }
+    }
     for profile in &ours.profiles {
         sessions(profile, core, findings);
     }
@@ -69,6 +74,31 @@ struct Role {
 const SMF: Role = Role { file: "smf.yaml", apn: "apn-smf", pool: "pool-smf", gives: true };
 const UPF: Role = Role { file: "upf.yaml", apn: "apn-upf", pool: "pool-upf", gives: false };
 
+impl Role {
+    /// Its section of its file.
+    fn section(self) -> &'static str {
+        self.file.trim_end_matches(".yaml")
+    }
+}
+
+/// A fragment that was appended to the file makes a second section, of which these two take no notice.
+fn sections(file: &File<Subnets>, role: Role, findings: &mut Findings) {
+    let Some((first, second)) = file.content.unread else { return };
+    let section = role.section();
+    let found = format!("a second section {section}:, of which nothing is read; that of line {first} is");
+    let remedy = format!("put what it has into the section {section}: of line {first}, and take it away");
+    findings.doubtful("sections", &file.line(second), found, remedy);
+}
+
+/// What to say of lines that are there, but not where they are read.
+fn outside(line: Option<usize>, key: &str, section: &str) -> Option<(String, String)> {
+    let line = line?;
+    Some((
+        format!("{key} stands outside of {section}:, line {line}, where it is not read"),
+        format!("put it into the section {section}:, two spaces further in; else "),
+    ))
+}
+
 /// The subnet of an APN, and its place.
 fn one(
     file: &File<Subnets>,
@@ -79,11 +109,15 @@ fn one(
 ) -> Option<(String, Option<Ipv4Net>)> {
     let Some(subnet) = theirs::serving(&file.content, apn) else {
         let named: Vec<&str> = file.content.iter().filter_map(|one| one.dnn.as_deref()).collect();
-        let found = match named.as_slice() {
+        let mut found = match named.as_slice() {
             [] => format!("no subnet of IPv4 serves APN {apn}"),
             named => format!("no subnet of IPv4 serves APN {apn}, only {}", named.join(", ")),
         };
-        let remedy = format!("add a session with dnn: {apn}, or one without dnn, which serves every APN");
+        let mut remedy = format!("add a session with dnn: {apn}, or one without dnn, which serves every APN");
+        if let Some((there, put)) = outside(file.content.outside, "session", role.section()) {
+            found = format!("{found}: {there}");
+            remedy = format!("{put}{remedy}");
+        }
         findings.wrong(role.apn, &file.name, found, remedy);
         return None;
     };
@@ -141,11 +175,21 @@ fn addresses(subnet: &Subnet, place: &str, role: Role, pool: Ipv4Net, findings: 
     }
 }
 
-fn policies(ours: &Ours, pcrf: &File<Vec<Policy>>, findings: &mut Findings) {
+fn policies(ours: &Ours, pcrf: &File<Policies>, findings: &mut Findings) {
     let all = &pcrf.content;
+    let misplaced = outside(all.outside, "policy", "pcrf");
+    let (there, put) = misplaced.unwrap_or_default();
     if all.is_empty() {
-        let found = "there is no policy: every IMSI is looked up in the subscriber database, and provisional ones are in none";
-        return findings.wrong("policy", &pcrf.name, found, remedy_range(&ours.range.value));
+        let what = if there.is_empty() { "there is no policy" } else { &there };
+        let found = format!(
+            "{what}: every IMSI is looked up in the subscriber database, and provisional ones are in none"
+        );
+        return findings.wrong(
+            "policy",
+            &pcrf.name,
+            found,
+            format!("{put}{}", remedy_range(&ours.range.value)),
+        );
     }
     let spans = if ours.issued.is_empty() { std::slice::from_ref(&ours.range) } else { &ours.issued };
     for span in spans {
@@ -199,7 +243,7 @@ fn used<'a>(policies: &'a [Policy], span: &Span) -> Vec<&'a Policy> {
     out
 }
 
-fn apns(profile: &Profile, policy: &Policy, pcrf: &File<Vec<Policy>>, place: &str, findings: &mut Findings) {
+fn apns(profile: &Profile, policy: &Policy, pcrf: &File<Policies>, place: &str, findings: &mut Findings) {
     for apn in &profile.apns {
         // The PCRF compares letter for letter.
         let Some(session) = policy.sessions.iter().find(|session| session.name == apn.name) else {

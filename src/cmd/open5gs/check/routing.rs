@@ -4,7 +4,7 @@ use schemas::identity::Imsi;
 
 use super::super::finding::Findings;
 use super::super::ours::{self, Ours};
-use super::super::theirs::{File, HssMap, Mme};
+use super::super::theirs::{File, HssMap, Listed, Mme};
 use super::{Core, samples};
 
 const CHECK: &str = "hss-map";
@@ -78,11 +78,13 @@ pub fn target(entry: &HssMap) -> String {
     }
 }
 
-fn not_matched(maps: &[HssMap], imsi: Imsi, source: &str) -> String {
-    if maps.is_empty() {
-        return format!("there is no hss_map: {imsi} ({source}) goes to the MME's own realm");
-    }
-    format!("no entry matches {imsi} ({source}): it goes to the MME's own realm")
+fn not_matched(maps: &Listed<HssMap>, imsi: Imsi, source: &str) -> String {
+    let nothing = match maps.outside {
+        Some(line) => format!("hss_map stands outside of mme:, line {line}, where it is not read"),
+        None if maps.is_empty() => "there is no hss_map".to_owned(),
+        None => return format!("no entry matches {imsi} ({source}): it goes to the MME's own realm"),
+    };
+    format!("{nothing}: {imsi} ({source}) goes to the MME's own realm")
 }
 
 /// An entry of the same numbers, written with another number of digits, is the usual reason.

@@ -191,6 +191,9 @@ const BROKEN: &[Broken] = &[
         place: "smf.yaml:3", says: "the gateway 10.45.128.1 is inside the ICF's pool" },
     Broken { file: "pcrf.yaml", from: "  policy:", to: "  other:", check: "policy", verdict: Verdict::Wrong,
         place: "pcrf.yaml", says: "there is no policy: every IMSI is looked up in the subscriber database" },
+    Broken { file: "pcrf.yaml", from: "pcrf:\n  policy:", to: "pcrf:\n  metrics: x\npolicy:", check: "policy", verdict: Verdict::Wrong,
+        place: "pcrf.yaml", says: "policy stands outside of pcrf:, line 3, where it is not read: every IMSI is looked up in the subscriber database, \
+            and provisional ones are in none: put it into the section pcrf:, two spaces further in; else add a policy" },
     Broken { file: "pcrf.yaml", from: "999719999999999", to: "999710000000999", check: "policy", verdict: Verdict::Wrong,
         place: "pcrf.yaml", says: "no supi_range holds 999710000001000 (batch first: 999710000000001-999710000010000): add a policy" },
     Broken { file: "pcrf.yaml", from: "name: provisioning", to: "name: Provisioning", check: "policy-apn", verdict: Verdict::Wrong,
