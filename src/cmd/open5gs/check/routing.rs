@@ -48,8 +48,16 @@ fn imsi_goes(ours: &Ours, mme: &File<Mme>, imsi: Imsi, source: &str, findings: &
         return findings.wrong(CHECK, &place, found, remedy);
     }
     if entry.outside.iter().any(|key| key == "realm" || key == "host") {
-        let found = "realm or host stands beside plmn_id, where the MME does not read it".to_owned();
-        return findings.wrong(CHECK, &place, found, format!("move them inside plmn_id: {wanted}"));
+        let found = "realm or host stands beside plmn_id, where the MME does not read it";
+        let remedy = format!("move them inside plmn_id: {wanted}");
+        if entry.host.is_none() && target_realm(entry).eq_ignore_ascii_case(&diameter.origin_realm) {
+            let found = format!(
+                "{found}: it goes to the realm {}, the ICF's all the same, and to whichever host of it is connected",
+                diameter.origin_realm
+            );
+            return findings.doubtful(CHECK, &place, found, remedy);
+        }
+        return findings.wrong(CHECK, &place, format!("{found}: it goes to {}", target(entry)), remedy);
     }
     if entry.host.is_none() && target_realm(entry).eq_ignore_ascii_case(&diameter.origin_realm) {
         let found = format!("{} goes to the realm {}, to no host", entry.written, diameter.origin_realm);

@@ -168,7 +168,10 @@ const BROKEN: &[Broken] = &[
         says: "goes to hss.localdomain in localdomain: this entry matches first: the first match wins: put the entry of line 5 before it" },
     Broken { file: "mme.yaml", from: "mnc: 71, realm: epc.mnc071.mcc999.3gppnetwork.org, host: icf.epc.mnc071.mcc999.3gppnetwork.org }",
         to: "mnc: 71 }\n      realm: epc.mnc071.mcc999.3gppnetwork.org\n      host: icf.epc.mnc071.mcc999.3gppnetwork.org",
-        check: "hss-map", verdict: Verdict::Wrong, place: "mme.yaml:4", says: "realm or host stands beside plmn_id, where the MME does not read it: move them inside" },
+        check: "hss-map", verdict: Verdict::Doubtful, place: "mme.yaml:4", says: "realm or host stands beside plmn_id, where the MME does not read it: \
+            it goes to the realm epc.mnc071.mcc999.3gppnetwork.org, the ICF's all the same, and to whichever host of it is connected: move them inside" },
+    Broken { file: "mme.yaml", from: OURS, to: "realm: localdomain }\n      host: icf.epc.mnc071.mcc999.3gppnetwork.org #",
+        check: "hss-map", verdict: Verdict::Wrong, place: "mme.yaml:4", says: "where the MME does not read it: it goes to realm localdomain: move them inside" },
     Broken { file: "mme.yaml", from: OURS, to: "realm: localdomain, host: icf.epc.mnc071.mcc999.3gppnetwork.org", check: "hss-map", verdict: Verdict::Wrong,
         place: "mme.yaml:4", says: "in localdomain: write inside plmn_id realm: epc.mnc071" },
     // What the MME makes of an entry without realm is the realm of the PLMN; without host, whoever is of that realm.
