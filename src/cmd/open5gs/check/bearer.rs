@@ -194,8 +194,15 @@ fn policies(ours: &Ours, pcrf: &File<Policies>, findings: &mut Findings) {
     let spans = if ours.issued.is_empty() { std::slice::from_ref(&ours.range) } else { &ours.issued };
     for span in spans {
         if let Some(outside) = uncovered(all, &span.value) {
-            let found = format!("no supi_range holds {outside} ({}: {})", span.source, span.value);
-            findings.wrong("policy", &pcrf.name, found, remedy_range(&ours.range.value));
+            let mut found = format!("no supi_range holds {outside} ({}: {})", span.source, span.value);
+            if !there.is_empty() {
+                found = format!("{found}; {there}");
+            }
+            // What was issued of another network, or before the range was another one, is not in the range of now.
+            let now = &ours.range.value;
+            let within = now.first <= span.value.first && span.value.last <= now.last;
+            let remedy = remedy_range(if within { now } else { &span.value });
+            findings.wrong("policy", &pcrf.name, found, format!("{put}{remedy}"));
         }
         for policy in used(all, &span.value) {
             let place = pcrf.line(policy.line);
@@ -208,7 +215,7 @@ fn policies(ours: &Ours, pcrf: &File<Policies>, findings: &mut Findings) {
 }
 
 fn remedy_range(range: &Span) -> String {
-    format!("add a policy with supi_range: [{range}] (`callhome open5gs config` prints it)")
+    format!("add a policy with supi_range: [{range}] (as `callhome open5gs config` prints one)")
 }
 
 /// The first IMSI of a span that no policy holds.

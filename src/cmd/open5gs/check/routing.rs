@@ -1,6 +1,6 @@
 //! Does the MME send provisional IMSIs to the ICF?
 
-use schemas::identity::Imsi;
+use schemas::identity::{Imsi, Plmn};
 
 use super::super::finding::Findings;
 use super::super::ours::{self, Ours};
@@ -34,7 +34,7 @@ fn imsi_goes(ours: &Ours, mme: &File<Mme>, imsi: Imsi, source: &str, findings: &
             CHECK,
             &mme.name,
             not_matched(maps, imsi, source),
-            not_matched_remedy(ours, maps, &wanted),
+            not_matched_remedy(ours, mme, imsi, &wanted),
         );
     };
     let place = mme.line(entry.line);
@@ -95,21 +95,56 @@ fn not_matched(maps: &Listed<HssMap>, imsi: Imsi, source: &str) -> String {
     format!("{nothing}: {imsi} ({source}) goes to the MME's own realm")
 }
 
-/// An entry of the same numbers, written with another number of digits, is the usual reason.
-fn not_matched_remedy(ours: &Ours, maps: &[HssMap], wanted: &str) -> String {
+/// The network of an IMSI, which itself does not say how many digits its MNC has: as many as that of our network, in its
+/// country, and three in North America, elsewhere two (ITU-T E.212).
+fn network(ours: &Ours, imsi: Imsi) -> Plmn {
     let plmn = ours.plmn.value;
+    let digits = imsi.to_string();
+    let (mcc, rest) = digits.split_at_checked(3).unwrap_or_default();
+    let three = match mcc == plmn.mcc() {
+        true => plmn.mnc().len() == 3,
+        false => matches!(mcc, "302" | "334") || ("310"..="316").contains(&mcc),
+    };
+    let mnc = rest.get(..if three { 3 } else { 2 }).unwrap_or_default();
+    if imsi.has_prefix(&ours::digits(plmn)) { plmn } else { format!("{mcc}-{mnc}").parse().unwrap_or(plmn) }
+}
+
+/// An entry of the same numbers, written with another number of digits, is the usual reason; a slip in them another.
+fn not_matched_remedy(ours: &Ours, mme: &File<Mme>, imsi: Imsi, wanted: &str) -> String {
+    let maps = &mme.content.hss_map;
+    let plmn = network(ours, imsi);
+    let put = match maps.outside {
+        Some(_) => "put it into the section mme:, two spaces further in; else ",
+        None => "",
+    };
     let same = |entry: &&HssMap| {
         let number = |text: &str| text.parse::<u32>().ok();
         let (mcc, mnc) = entry.written.split_once('-').unwrap_or_default();
         number(mcc) == number(&plmn.mcc()) && number(mnc) == number(&plmn.mnc())
     };
-    match maps.iter().find(same) {
-        Some(entry) if entry.digits.as_deref() != Some(&ours::digits(plmn)) => format!(
+    if let Some(entry) = maps.iter().find(same)
+        && entry.digits.as_deref() != Some(&ours::digits(plmn))
+    {
+        return format!(
             "line {} has mnc {}, which Open5GS takes for three digits: write mnc: \"{}\"",
             entry.line,
             entry.written.split_once('-').unwrap_or_default().1,
             plmn.mnc()
+        );
+    }
+    let add = format!("add plmn_id with mcc: {}, mnc: {}, {wanted}", plmn.mcc(), plmn.mnc());
+    // One that leads to the ICF and has nothing to lead there.
+    let idle = |entry: &&HssMap| {
+        ours_is(ours, entry) && !samples(ours).into_iter().any(|(imsi, _)| entry.matches(imsi))
+    };
+    match maps.iter().find(idle) {
+        Some(entry) => format!(
+            "line {} leads to the ICF, but is for {}: write mcc: {}, mnc: {} there if it is meant for these, else {add}",
+            entry.line,
+            entry.written,
+            plmn.mcc(),
+            plmn.mnc()
         ),
-        _ => format!("add plmn_id with mcc: {}, mnc: {}, {wanted}", plmn.mcc(), plmn.mnc()),
+        None => format!("{put}{add}"),
     }
 }

@@ -160,7 +160,11 @@ const BROKEN: &[Broken] = &[
     Broken { file: "mme.yaml", from: "hss_map:", to: "hss_nap:", check: "hss-map", verdict: Verdict::Wrong,
         place: "mme.yaml", says: "there is no hss_map: 999710000000001 (batch first) goes to the MME's own realm: add plmn_id with mcc: 999, mnc: 71" },
     Broken { file: "mme.yaml", from: "mnc: 71", to: "mnc: 72", check: "hss-map", verdict: Verdict::Wrong,
-        place: "mme.yaml", says: "no entry matches 999710000000001 (batch first)" },
+        place: "mme.yaml", says: "no entry matches 999710000000001 (batch first): it goes to the MME's own realm: line 4 leads to the ICF, but is for 999-72: \
+            write mcc: 999, mnc: 71 there if it is meant for these, else add plmn_id with mcc: 999, mnc: 71" },
+    Broken { file: "mme.yaml", from: "  hss_map:", to: "hss_map:", check: "hss-map", verdict: Verdict::Wrong,
+        place: "mme.yaml", says: "hss_map stands outside of mme:, line 3, where it is not read: 999710000000001 (batch first) goes to the MME's own realm: \
+            put it into the section mme:, two spaces further in; else add plmn_id" },
     Broken { file: "mme.yaml", from: "mnc: 71", to: "mnc: \"071\"", check: "hss-map", verdict: Verdict::Wrong,
         place: "mme.yaml", says: "line 4 has mnc 071, which Open5GS takes for three digits: write mnc: \"71\"" },
     Broken { file: "mme.yaml", from: "  hss_map:\n", to: "  hss_map:\n    - plmn_id: { mcc: 999, mnc: 71, realm: localdomain, host: hss.localdomain }\n",
