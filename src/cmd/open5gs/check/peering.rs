@@ -9,7 +9,7 @@ use schemas::rest::PeerState;
 use super::super::finding::Findings;
 use super::super::free_diameter::{Connect, FreeDiameter};
 use super::super::ours::Ours;
-use super::super::theirs::File;
+use super::super::theirs::{File, FreeDiameterTold};
 use super::Core;
 
 /// Diameter's ports (RFC 6733 §2.1), which freeDiameter takes where none is written.
@@ -19,9 +19,7 @@ const PORT_TLS: u16 = 5868;
 pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
     match &core.free_diameter {
         Some(file) => connects(ours, file, findings),
-        None => {
-            findings.unseen("connect", "mme.conf", "say --mme-conf: the file that mme.yaml names is not here")
-        }
+        None => findings.unseen("connect", "mme.conf", not_here(core)),
     }
     let told = core.free_diameter.as_ref().and_then(|file| file.content.identity.clone());
     let Some(identity) = told.or_else(|| Some(ours.config.diameter.peers.first()?.identity.clone())) else {
@@ -29,6 +27,18 @@ pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
     };
     peer(ours, &identity, core, findings);
     state(ours, &identity, findings);
+}
+
+/// Why there is no file of freeDiameter to look at.
+fn not_here(core: &Core) -> String {
+    let mme = core.mme.as_ref();
+    match mme.map(|mme| (&mme.name, &mme.content.free_diameter)) {
+        Some((name, FreeDiameterTold::In(path))) => {
+            format!("say --mme-conf: {path}, which {name} names, is not here")
+        }
+        Some((name, _)) => format!("say --mme-conf: {name} names no file of freeDiameter"),
+        None => "say --mme-conf, or --mme-yaml, which names it".to_owned(),
+    }
 }
 
 fn connects(ours: &Ours, file: &File<FreeDiameter>, findings: &mut Findings) {
@@ -181,7 +191,8 @@ fn state(ours: &Ours, identity: &str, findings: &mut Findings) {
     let Some(peers) = &ours.peers else {
         return findings.unseen("connected", place, "say --token-file (and --url): the running ICF tells");
     };
-    let remedy = "is the MME running? If so, its log and the ICF's say why it was refused";
+    let remedy = "is the MME running? It tries every 30 s (TcTimer of its freeDiameter): wait so long after a start of \
+                  the ICF. Then its log and the ICF's say why it was refused";
     match peers.iter().find(|peer| peer.identity.eq_ignore_ascii_case(identity)).map(|peer| peer.state) {
         Some(PeerState::Open) => findings.good("connected", place, format!("{identity} is open")),
         Some(PeerState::Suspect) => {
@@ -190,6 +201,22 @@ fn state(ours: &Ours, identity: &str, findings: &mut Findings) {
         Some(state) => {
             findings.wrong("connected", place, format!("{identity} is {state:?}").to_lowercase(), remedy);
         }
-        None => findings.wrong("connected", place, format!("{identity} is not there"), remedy),
+        None => absent(ours, identity, "connected", remedy, findings),
     }
+}
+
+/// A peer that REST does not name. It names all that `[diameter] peers` had when the ICF was started, connected or not.
+pub fn absent(ours: &Ours, identity: &str, check: &'static str, running: &str, findings: &mut Findings) {
+    let (place, diameter) = ("REST /v1/peers", &ours.config.diameter);
+    let found = format!("{identity} is not there");
+    if diameter.peers.iter().any(|peer| peer.identity.eq_ignore_ascii_case(identity)) {
+        let found = format!("{found}, though {} lists it", ours.file);
+        let remedy = format!("start the ICF again: it runs with an older {}", ours.file);
+        return findings.wrong(check, place, found, remedy);
+    }
+    if diameter.accept_unknown_peers {
+        return findings.wrong(check, place, found, running);
+    }
+    let remedy = format!("add it to [diameter] peers of {}, and start the ICF again", ours.file);
+    findings.wrong(check, place, found, remedy);
 }

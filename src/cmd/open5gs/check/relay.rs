@@ -11,7 +11,7 @@ use super::super::finding::Findings;
 use super::super::free_diameter::FreeDiameter;
 use super::super::ours::Ours;
 use super::super::theirs::{File, Mme};
-use super::{Core, routing, samples};
+use super::{Core, peering, routing, samples};
 
 #[cfg(test)]
 mod tests;
@@ -79,7 +79,7 @@ fn state(ours: &Ours, relay: &Relay, findings: &mut Findings) {
         Some(state) => {
             findings.wrong(check, place, format!("{} is {state:?}", relay.hss).to_lowercase(), remedy);
         }
-        None => findings.wrong(check, place, format!("{} is not there", relay.hss), remedy),
+        None => peering::absent(ours, &relay.hss, check, remedy, findings),
     }
 }
 

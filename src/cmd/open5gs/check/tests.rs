@@ -248,7 +248,6 @@ fn a_peer_that_is_not_open_is_found() {
         (Some(PeerState::Suspect), Verdict::Doubtful, "does not answer its watchdog"),
         (Some(PeerState::Down), Verdict::Wrong, "mme.localdomain is down"),
         (Some(PeerState::Connecting), Verdict::Wrong, "is connecting"),
-        (None, Verdict::Wrong, "is not there"),
     ] {
         let findings = findings_of("icf.toml", "", "", state);
         let one = findings.iter().find(|one| one.check == "connected").unwrap();

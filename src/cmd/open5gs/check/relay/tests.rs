@@ -175,11 +175,14 @@ fn every_check_is_shown_to_fail() {
 
 #[test]
 fn an_hss_that_is_not_open_is_found() {
-    for (state, says) in [(Some(PeerState::Down), "hss.localdomain is down"), (None, "is not there")] {
+    for (state, says, remedy) in [
+        (Some(PeerState::Down), "hss.localdomain is down", "is the HSS running?"),
+        (None, "is not there, though icf.toml lists it", "start the ICF again"),
+    ] {
         let findings = findings_of("icf.toml", "", "", state);
         let one = findings.iter().find(|one| one.check == "relay-connected").unwrap();
         assert_eq!(one.verdict, Verdict::Wrong);
-        assert!(one.found.contains(says) && one.remedy.contains("is the HSS running?"), "{one:?}");
+        assert!(one.found.contains(says) && one.remedy.contains(remedy), "{one:?}");
     }
 }
 
