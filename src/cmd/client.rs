@@ -201,6 +201,29 @@ impl Client {
         show::one(one, self.json)
     }
 
+    /// The first items of a listing, and whether there are more.
+    ///
+    /// # Errors
+    /// As [`Client::json`].
+    pub async fn first<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        limit: u64,
+    ) -> Result<(Vec<T>, bool), Failure> {
+        let range = Range { limit, after: None };
+        let mut url = self.page_url(segments, &[], limit.min(PAGE), &range)?;
+        let mut items: Vec<T> = Vec::new();
+        loop {
+            let page: Page<T> = self.json(self.authorised(Method::GET, url)).await?;
+            items.extend(page.items);
+            let Some(next) = page.next else { return Ok((items, false)) };
+            if items.len() as u64 >= limit {
+                return Ok((items, true));
+            }
+            url = self.base.join(&next).map_err(|error| Failure::Usage(error.to_string()))?;
+        }
+    }
+
     /// Shows a listing, page by page.
     ///
     /// # Errors

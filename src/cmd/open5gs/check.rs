@@ -1,5 +1,6 @@
 //! `callhome open5gs check`: does what the core is told agree with what the ICF is and gives out?
 
+mod assigned;
 mod bearer;
 mod metrics;
 mod peering;

@@ -1,6 +1,7 @@
 //! What the ICF is and gives out, each value with where it comes from: `icf.toml`, the command line, or REST.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,10 +10,13 @@ use icf_auc::model;
 use ipnet::IpNet;
 use s6a::net::Endpoint;
 use schemas::identity::{Imsi, Plmn};
-use schemas::rest::{self, Batch, Credential, Page, PdnType};
+use schemas::rest::{self, Batch, Credential, CredentialState, Page, PdnType};
 use serde::Serialize;
 
 use super::super::client::{Client, Failure};
+
+/// Credentials that are looked at: forty pages, a second or two, however many there are.
+const LOOKED_AT: u64 = 20_000;
 
 /// IMSIs from one to another, both in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +105,28 @@ pub struct PeerNow {
     pub state: rest::PeerState,
 }
 
+/// A device that has an address.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// Its IMSI.
+    pub imsi: Imsi,
+    /// Name of its profile.
+    pub profile: String,
+    /// The address.
+    pub address: IpAddr,
+}
+
+/// Devices, as REST has them.
+#[derive(Debug, Clone, Default)]
+pub struct Devices {
+    /// How many were looked at.
+    pub looked_at: usize,
+    /// Whether there are more.
+    pub more: bool,
+    /// Those of them that have an address.
+    pub with_address: Vec<Device>,
+}
+
 /// All of it.
 #[derive(Debug, Clone)]
 pub struct Ours {
@@ -120,6 +146,8 @@ pub struct Ours {
     pub profiles: Vec<From<Profile>>,
     /// The peers as REST has them; `None`: it was not asked.
     pub peers: Option<Vec<PeerNow>>,
+    /// The devices as REST has them, as many as are looked at; `None`: it was not asked.
+    pub devices: Option<Devices>,
 }
 
 /// What a person says about the provisional IMSIs.
@@ -179,7 +207,7 @@ pub fn from_config(config: IcfConfig, file: String, told: &Told) -> anyhow::Resu
     let model = model::Profile::provisioning("default", config.icf.address_pool);
     let source = format!("the profile that a new database starts with; pool: [icf] address_pool of {file}");
     let profiles = vec![From::new(profile_of_model(&model), source)];
-    Ok(Ours { file, config, listen, plmn, range, issued: Vec::new(), profiles, peers: None })
+    Ok(Ours { file, config, listen, plmn, range, issued: Vec::new(), profiles, peers: None, devices: None })
 }
 
 /// What the running ICF says.
@@ -201,12 +229,21 @@ async fn ask(ours: &mut Ours, client: &Client) -> Result<(), Failure> {
             ours.issued.push(From::new(Span { first, last }, format!("batch {} (REST)", batch.id)));
         }
     }
-    // Imported ones are in no range: the first and the last of a page stand for them.
-    let page: Page<Credential> = client.get(&["credentials"]).await?;
+    let (credentials, more) = client.first::<Credential>(&["credentials"], LOOKED_AT).await?;
+    // Imported ones are in no range: the first and the last of those that are looked at stand for them.
     let issued =
         |imsi: &Imsi| ours.issued.iter().any(|span| (span.value.first..=span.value.last).contains(imsi));
-    let others: Vec<Imsi> = page.items.iter().map(|one| one.imsi).filter(|imsi| !issued(imsi)).collect();
+    let others: Vec<Imsi> = credentials.iter().map(|one| one.imsi).filter(|imsi| !issued(imsi)).collect();
     let ends: Vec<Imsi> = others.iter().min().into_iter().chain(others.iter().max()).copied().collect();
+    ours.devices = Some(Devices {
+        looked_at: credentials.len(),
+        more,
+        with_address: credentials
+            .into_iter()
+            .filter(|one| one.state != CredentialState::Disabled)
+            .filter_map(|one| Some(Device { imsi: one.imsi, profile: one.profile, address: one.address? }))
+            .collect(),
+    });
     for imsi in ends {
         ours.issued.push(From::new(Span { first: imsi, last: imsi }, "credentials (REST)"));
     }

@@ -8,7 +8,7 @@ use schemas::identity::Imsi;
 use super::super::finding::Findings;
 use super::super::ours::{From, Ours, Profile, Span};
 use super::super::theirs::{self, File, Policies, Policy, Subnet, Subnets};
-use super::Core;
+use super::{Core, assigned};
 
 pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
     for (file, role) in [(&core.smf, SMF), (&core.upf, UPF)] {
@@ -19,6 +19,7 @@ pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
     for profile in &ours.profiles {
         sessions(profile, core, findings);
     }
+    assigned::check(ours, core, findings);
     match &core.pcrf {
         Some(pcrf) => policies(ours, pcrf, findings),
         None => findings.unseen("policy", "pcrf.yaml", "say --pcrf-yaml"),
@@ -139,7 +140,7 @@ fn addresses(subnet: &Subnet, place: &str, role: Role, pool: Ipv4Net, findings: 
             role.pool,
             place,
             found,
-            "make the profile's address_pool a part of the subnet, or widen it",
+            format!("make the profile's address_pool a part of the subnet, or widen it; {}", assigned::AFTER),
         );
     }
     findings.good(role.pool, place, format!("holds the ICF's pool {pool}"));

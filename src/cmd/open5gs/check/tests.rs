@@ -4,7 +4,7 @@ use icf_auc::config::IcfConfig;
 use schemas::rest::PeerState;
 
 use super::super::finding::{Finding, Verdict};
-use super::super::ours::{self, From, PeerNow, Span, Told};
+use super::super::ours::{self, Device, Devices, From, PeerNow, Span, Told};
 use super::*;
 
 const ICF: &str = r#"
@@ -72,6 +72,19 @@ const GOOD: [(&str, &str); 6] = [
 
 /// What the checks say of the good files with one of them changed, and of a peer in this state.
 fn findings_of(file: &str, from: &str, to: &str, state: Option<PeerState>) -> Vec<Finding> {
+    let (ours, core) = both_sides(file, from, to, state);
+    compare(&ours, &core).0
+}
+
+fn named<T>(name: &str, content: Result<T, String>) -> Option<File<T>> {
+    Some(File { name: name.to_owned(), content: content.unwrap() })
+}
+
+fn device(imsi: &str, address: &str) -> Device {
+    Device { imsi: imsi.parse().unwrap(), profile: "default".to_owned(), address: address.parse().unwrap() }
+}
+
+fn both_sides(file: &str, from: &str, to: &str, state: Option<PeerState>) -> (Ours, Core) {
     let text = |name: &str| {
         let (_, text) = GOOD.iter().find(|(known, _)| *known == name).unwrap();
         if name == file {
@@ -79,9 +92,6 @@ fn findings_of(file: &str, from: &str, to: &str, state: Option<PeerState>) -> Ve
         }
         if name == file { text.replace(from, to) } else { (*text).to_owned() }
     };
-    fn named<T>(name: &str, content: Result<T, String>) -> Option<File<T>> {
-        Some(File { name: name.to_owned(), content: content.unwrap() })
-    }
     let config: IcfConfig = service::config::Loader::text("icf.toml", text("icf.toml")).load().unwrap();
     let mut ours = ours::from_config(config, "icf.toml".to_owned(), &Told::default()).unwrap();
     let issued = Span { first: "999710000000001".parse().unwrap(), last: "999710000010000".parse().unwrap() };
@@ -90,6 +100,8 @@ fn findings_of(file: &str, from: &str, to: &str, state: Option<PeerState>) -> Ve
         Some(state) => vec![PeerNow { identity: "mme.localdomain".to_owned(), state }],
         None => Vec::new(),
     });
+    let with_address = vec![device("999710000000001", "10.45.128.1")];
+    ours.devices = Some(Devices { looked_at: 2, more: false, with_address });
     let core = Core {
         mme: named("mme.yaml", theirs::mme(&text("mme.yaml"))),
         free_diameter: named("mme.conf", free_diameter::read(&text("mme.conf"))),
@@ -98,7 +110,13 @@ fn findings_of(file: &str, from: &str, to: &str, state: Option<PeerState>) -> Ve
         upf: named("upf.yaml", theirs::subnets(&text("upf.yaml"), "upf")),
         pcrf: named("pcrf.yaml", theirs::policies(&text("pcrf.yaml"))),
     };
-    compare(&ours, &core).0
+    (ours, core)
+}
+
+/// The findings of a check, as they are printed.
+fn said(findings: &[Finding], check: &str) -> Vec<String> {
+    let of = findings.iter().filter(|one| one.check == check);
+    of.map(|one| format!("{:?} {}: {}: {}", one.verdict, one.place, one.found, one.remedy)).collect()
 }
 
 #[test]
@@ -107,7 +125,7 @@ fn of_files_that_are_right_everything_is_good() {
     let bad: Vec<_> = findings.iter().filter(|one| one.verdict != Verdict::Good).collect();
     assert!(bad.is_empty(), "{bad:#?}");
     let checks: BTreeSet<&str> = findings.iter().map(|one| one.check).collect();
-    assert_eq!(checks.len(), 15, "{checks:?}");
+    assert_eq!(checks.len(), 16, "{checks:?}");
     assert!(verdict(&Findings(findings)).unwrap().starts_with("nothing is wrong"));
 }
 
@@ -186,6 +204,19 @@ const BROKEN: &[Broken] = &[
         place: "smf.yaml", says: "no subnet of IPv4 serves APN provisioning, only internet: add a session with dnn: provisioning" },
     Broken { file: "upf.yaml", from: "  session:", to: "  other:", check: "apn-upf", verdict: Verdict::Wrong,
         place: "upf.yaml", says: "no subnet of IPv4 serves APN provisioning: add" },
+    Broken { file: "smf.yaml", from: "smf:\n  session:", to: "smf:\n  mtu: 1400\nsession:", check: "apn-smf", verdict: Verdict::Wrong,
+        place: "smf.yaml", says: "serves APN provisioning: session stands outside of smf:, line 3, where it is not read: put it into the section smf:" },
+    Broken { file: "upf.yaml", from: "upf:\n", to: "upf:\n  session:\n    - subnet: 10.45.0.0/16\n      gateway: 10.45.0.1\nupf:\n", check: "sections",
+        verdict: Verdict::Doubtful, place: "upf.yaml:5", says: "a second section upf:, of which nothing is read; that of line 1 is: put what it has into the section upf: of line 1" },
+    Broken { file: "smf.yaml", from: "10.45.0.0/16", to: "10.45.0.0/17", check: "assigned", verdict: Verdict::Wrong,
+        place: "REST /v1/credentials", says: "999710000000001 has the address 10.45.128.1 (of 2 devices), outside of 10.45.0.0/17 (smf.yaml:3): no packet finds its way: \
+            `callhome credentials set 999710000000001 --address pool`" },
+    Broken { file: "upf.yaml", from: "10.45.0.0/16", to: "10.46.0.0/16", check: "assigned", verdict: Verdict::Wrong,
+        place: "REST /v1/credentials", says: "outside of 10.46.0.0/16 (upf.yaml:3)" },
+    Broken { file: "smf.yaml", from: "gateway: 10.45.0.1", to: "gateway: 10.45.128.1", check: "assigned", verdict: Verdict::Wrong,
+        place: "REST /v1/credentials", says: "has the address 10.45.128.1 (of 2 devices), that of the gateway (smf.yaml:3)" },
+    Broken { file: "upf.yaml", from: "10.45.0.0/16", to: "10.46.0.0/16", check: "pool-upf", verdict: Verdict::Wrong,
+        place: "upf.yaml:3", says: "or widen it; devices that have an address of the old pool keep it, until `callhome credentials set IMSI --address pool`" },
     Broken { file: "smf.yaml", from: "10.45.0.0/16", to: "10.45.0.0/17", check: "pool-smf", verdict: Verdict::Wrong,
         place: "smf.yaml:3", says: "the ICF's pool 10.45.128.0/17 is not inside 10.45.0.0/17" },
     Broken { file: "upf.yaml", from: "10.45.0.0/16", to: "10.46.0.0/16", check: "pool-upf", verdict: Verdict::Wrong,
@@ -252,8 +283,130 @@ fn a_peer_that_is_not_open_is_found() {
         let findings = findings_of("icf.toml", "", "", state);
         let one = findings.iter().find(|one| one.check == "connected").unwrap();
         assert_eq!(one.verdict, verdict);
-        assert!(one.found.contains(says) && one.remedy.contains("is the MME running?"), "{one:?}");
+        assert!(
+            one.found.contains(says)
+                && one.remedy.contains("is the MME running? It tries every 30 s (TcTimer"),
+            "{one:?}"
+        );
     }
+}
+
+#[test]
+fn a_peer_that_the_running_icf_does_not_know_is_told_from_one_that_is_away() {
+    for (from, to, says) in [
+        (
+            "",
+            "",
+            "mme.localdomain is not there, though icf.toml lists it: start the ICF again: it runs with an older icf.toml",
+        ),
+        (
+            "\"mme.localdomain\"",
+            "\"mme1.localdomain\"",
+            "mme.localdomain is not there: add it to [diameter] peers of icf.toml, and start",
+        ),
+        (
+            "peers = [{ identity = \"mme.localdomain\", realm = \"localdomain\" }]",
+            "accept_unknown_peers = true",
+            "mme.localdomain is not there: is the MME running?",
+        ),
+    ] {
+        let said = said(&findings_of("icf.toml", from, to, None), "connected");
+        assert!(said.len() == 1 && said[0].contains(says) && said[0].starts_with("Wrong"), "{said:?}");
+    }
+}
+
+/// The pool was 10.99.0.0/16, a device attached, and then the pool was put right.
+#[test]
+fn devices_that_keep_an_address_of_another_pool_are_found() {
+    let (mut ours, core) = both_sides("icf.toml", "", "", Some(PeerState::Open));
+    let with = |addresses: &[(&str, &str)], more| Devices {
+        looked_at: 20_000,
+        more,
+        with_address: addresses.iter().map(|(imsi, address)| device(imsi, address)).collect(),
+    };
+    let [a, b] = ["999710000000001", "999710000000002"];
+    ours.devices =
+        Some(with(&[(a, "10.99.0.1"), (b, "10.99.0.2"), ("999710000000003", "10.45.128.1")], true));
+    let said_of = |ours: &Ours| said(&compare(ours, &core).0, "assigned");
+    assert_eq!(
+        said_of(&ours),
+        [
+            "Wrong REST /v1/credentials: 999710000000001 has the address 10.99.0.1, as 2 of the first 20000 devices, there are more \
+          have one, outside of 10.45.0.0/16 (smf.yaml:3): no packet finds its way: `callhome credentials set \
+          999710000000001 --address pool`, and for each of the others, gives it one of its profile's pool of now; it has it \
+          from its next attach on"
+        ]
+    );
+    // Of a pool that was put outside of what the SMF gives out: that one counts on nobody having them.
+    ours.devices = Some(with(&[(a, "10.45.3.7")], false));
+    let said_now = said_of(&ours);
+    assert!(
+        said_now[0].starts_with("Doubtful")
+            && said_now[0].contains("10.45.0.1-10.45.16.0, which the SMF gives out by itself"),
+        "{said_now:?}"
+    );
+    ours.devices = Some(with(&[], false));
+    assert_eq!(said_of(&ours), ["Good REST /v1/credentials: none has an address yet (20000 devices): "]);
+}
+
+/// What `cat fragment >> file` makes of a file that has the section already: MME and PCRF read both.
+#[test]
+fn a_fragment_that_was_appended_to_the_file_is_read() {
+    for (file, from, to) in [
+        ("mme.yaml", "  hss_map", "mme:\n  hss_map"),
+        ("pcrf.yaml", "pcrf:\n", "pcrf:\n  freeDiameter: /etc/freeDiameter/pcrf.conf\npcrf:\n"),
+    ] {
+        let findings = findings_of(file, from, to, Some(PeerState::Open));
+        let bad: Vec<_> = findings.iter().filter(|one| one.verdict != Verdict::Good).collect();
+        assert!(bad.is_empty(), "{file}: {bad:#?}");
+    }
+}
+
+#[test]
+fn remedies_are_of_the_network_of_the_imsi_that_they_are_for() {
+    let (mut ours, mut core) = both_sides("icf.toml", "", "", Some(PeerState::Open));
+    let other: Span = "999700000500001-999700000500009".parse().unwrap();
+    ours.issued.push(From::new(other, "credentials (REST)"));
+    core.mme = named("mme.yaml", theirs::mme(&MME_YAML.replace("mnc: 70", "mnc: 99")));
+    let findings = compare(&ours, &core).0;
+    let map = said(&findings, "hss-map").join("\n");
+    assert!(
+        map.contains("no entry matches 999700000500001")
+            && map.contains("add plmn_id with mcc: 999, mnc: 70, realm"),
+        "{map}"
+    );
+    assert!(!map.contains("mnc: 71, realm"), "{map}");
+    let policy = said(&findings, "policy").join("\n");
+    assert!(policy.contains("add a policy with supi_range: [999700000500001-999700000500009]"), "{policy}");
+    // In other countries, and where the number of digits is known.
+    for (imsi, mnc) in [("001010000000001", "mcc: 001, mnc: 01,"), ("310410000000001", "mcc: 310, mnc: 410,")]
+    {
+        let imsi = imsi.parse().unwrap();
+        ours.issued = vec![From::new(Span { first: imsi, last: imsi }, "credentials (REST)")];
+        let map = said(&compare(&ours, &core).0, "hss-map").join("\n");
+        assert!(map.contains(mnc), "{map}");
+    }
+}
+
+#[test]
+fn a_file_that_mme_yaml_names_and_that_is_not_here_is_named() {
+    let (ours, core) = both_sides("icf.toml", "", "", Some(PeerState::Open));
+    let without = |mme: &str| {
+        let core = Core {
+            free_diameter: None,
+            mme: named("mme.yaml", theirs::mme(mme)),
+            smf: core.smf.clone(),
+            ..Core::default()
+        };
+        said(&compare(&ours, &core).0, "connect").concat()
+    };
+    let said = without(MME_YAML);
+    assert!(
+        said.contains("say --mme-conf: /etc/freeDiameter/mme.conf, which mme.yaml names, is not here"),
+        "{said}"
+    );
+    let said = without("mme: {}\n");
+    assert!(said.contains("mme.yaml names no file of freeDiameter"), "{said}");
 }
 
 #[test]
@@ -263,8 +416,8 @@ fn what_was_not_given_is_said_to_be_unseen_and_is_not_wrong() {
     let findings = compare(&ours, &Core::default());
     let unseen: Vec<&str> =
         findings.0.iter().filter(|one| one.verdict == Verdict::Unseen).map(|one| one.check).collect();
-    assert_eq!(unseen, ["connect", "connected", "hss-map", "apn-smf", "apn-upf", "policy"]);
-    assert!(verdict(&findings).unwrap().contains("6 not looked at"));
+    assert_eq!(unseen, ["connect", "connected", "hss-map", "apn-smf", "apn-upf", "assigned", "policy"]);
+    assert!(verdict(&findings).unwrap().contains("7 not looked at"));
 }
 
 #[test]
