@@ -3,6 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
+use schemas::identity::Imsi;
 use serde_json::json;
 use ue_sim::{
     access::s1ap::Asked,
@@ -11,7 +12,7 @@ use ue_sim::{
 
 use crate::{
     gateway::{self, Gateway, INSIDE},
-    rig::{Rig, run},
+    rig::{Phone, Rig, run},
 };
 
 /// The first TEID that the MME tells for a UE of its; each bearer that is set up has the next.
@@ -25,6 +26,16 @@ async fn rig(gateway: &Gateway) -> Result<(Rig, Gtp)> {
     Ok((Rig::through(policy, gateway.enb, Arc::new(gtp.clone())).await?, gtp))
 }
 
+/// The next connection's bearer goes through the gateway: `number` is how many it had before.
+async fn carried(rig: &mut Rig, gateway: &mut Gateway, number: u32) -> Result<()> {
+    let response = rig.mme.s1ap("InitialContextSetupResponse").await?;
+    gateway.carry(UE, FIRST_TEID + number, &response)
+}
+
+fn imsi(phone: &Phone) -> Result<Imsi> {
+    phone.imsi.parse().map_err(|error| anyhow::anyhow!("{error:?}"))
+}
+
 #[test]
 fn a_ues_packets_go_through_the_kernels_gtp_u_and_back() -> Result<()> {
     run(async {
@@ -32,9 +43,8 @@ fn a_ues_packets_go_through_the_kernels_gtp_u_and_back() -> Result<()> {
         let (mut rig, gtp) = rig(&gateway).await?;
         let phone = rig.phone()?;
         phone.attached().await?;
-        let response = rig.mme.s1ap("InitialContextSetupResponse").await?;
-        gateway.carry(UE, FIRST_TEID, &response)?;
-        let net = UeNet::new(gtp.port(phone.imsi.parse().map_err(|e| anyhow::anyhow!("{e:?}"))?, MTU), UE);
+        carried(&mut rig, &mut gateway, 0).await?;
+        let net = UeNet::new(gtp.port(imsi(&phone)?, MTU), UE);
         let mut pings = Pings::from(&net).await?;
         for _ in 0..3 {
             let echo = pings.ping(INSIDE, Duration::from_secs(5)).await?;
@@ -47,8 +57,7 @@ fn a_ues_packets_go_through_the_kernels_gtp_u_and_back() -> Result<()> {
         phone.idle().await?;
         ensure!(gateway.ping(UE).is_err(), "packets reach an idle UE");
         phone.service(false).await?;
-        let response = rig.mme.s1ap("InitialContextSetupResponse").await?;
-        gateway.carry(UE, FIRST_TEID + 1, &response)?;
+        carried(&mut rig, &mut gateway, 1).await?;
         gateway.ping(UE)?;
         ensure!(pings.ping(INSIDE, Duration::from_secs(5)).await?.after.is_some(), "no echo came back");
         Ok(())
@@ -63,7 +72,7 @@ fn a_packet_of_an_idle_ue_asks_for_its_bearer_and_waits_for_it() -> Result<()> {
         let mut phone = rig.phone()?;
         phone.attached().await?;
         rig.mme.s1ap("InitialContextSetupResponse").await?;
-        let net = UeNet::new(gtp.port(phone.imsi.parse().map_err(|e| anyhow::anyhow!("{e:?}"))?, MTU), UE);
+        let net = UeNet::new(gtp.port(imsi(&phone)?, MTU), UE);
         phone.idle().await?;
         let its = net.clone();
         let pinging = tokio::spawn(async move {
@@ -78,8 +87,7 @@ fn a_packet_of_an_idle_ue_asks_for_its_bearer_and_waits_for_it() -> Result<()> {
             }
         }
         phone.service(false).await?;
-        let response = rig.mme.s1ap("InitialContextSetupResponse").await?;
-        gateway.carry(UE, FIRST_TEID + 1, &response)?;
+        carried(&mut rig, &mut gateway, 1).await?;
         // The packet that woke it may have been faster than the gateway of this test; the next is not.
         pinging.await??;
         gateway.ping(UE)
@@ -93,9 +101,8 @@ fn programs_of_the_system_go_through_a_tun_device_in_another_network() -> Result
         let (mut rig, gtp) = rig(&gateway).await?;
         let phone = rig.phone()?;
         phone.attached().await?;
-        let response = rig.mme.s1ap("InitialContextSetupResponse").await?;
-        gateway.carry(UE, FIRST_TEID, &response)?;
-        let imsi = phone.imsi.parse().map_err(|e| anyhow::anyhow!("{e:?}"))?;
+        carried(&mut rig, &mut gateway, 0).await?;
+        let imsi = imsi(&phone)?;
         let nowhere = Tun { name: "tun0".into(), network: Some("nowhere".into()) };
         let refused = gtp.tun(imsi, &nowhere, UE).err().map(|error| error.to_string()).unwrap_or_default();
         ensure!(refused.contains("/run/netns/nowhere"), "a network that is not there: {refused:?}");
@@ -110,8 +117,7 @@ fn programs_of_the_system_go_through_a_tun_device_in_another_network() -> Result
         phone.idle().await?;
         ensure!(gateway::ip(&["-n", "programs", "link", "show", "tun0"]).is_err(), "it outlives its bearer");
         phone.service(false).await?;
-        let response = rig.mme.s1ap("InitialContextSetupResponse").await?;
-        gateway.carry(UE, FIRST_TEID + 1, &response)?;
+        carried(&mut rig, &mut gateway, 1).await?;
         gateway::ping("programs", &["-I", &UE.to_string()], INSIDE)?;
         drop((phone, rig));
         gateway::ip(&["netns", "del", "programs"])

@@ -2,6 +2,8 @@
 
 mod assigned;
 mod bearer;
+#[cfg(test)]
+mod broken;
 mod metrics;
 mod peering;
 mod relay;

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod messages;
 mod registry;
+mod report;
 mod transport;
 mod ue;
 
@@ -22,5 +23,6 @@ pub use enb::{Connect, Enb, NoUserPlane, UserPlane};
 pub use error::S1Error;
 pub use event::{Event, EventKind, Events};
 pub use messages::{Erab, cause_words};
+pub use report::{End, Report};
 pub use transport::{Association, Memory, Sctp, pair};
-pub use ue::{Asked, End, Keeper, Patience, Report, S1Ue};
+pub use ue::{Asked, Keeper, Patience, S1Ue};

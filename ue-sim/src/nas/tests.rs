@@ -1,6 +1,10 @@
 //! A UE's NAS against what an MME of Open5GS 2.7 sent to it: octets in, octets out; and what no recording has: expired
 //! timers, connections that end, messages that are not to be believed.
 
+mod bearers;
+mod forbidden;
+mod genuine;
+
 use schemas::secret::Key128;
 
 use super::*;
@@ -186,84 +190,8 @@ fn a_challenge_that_comes_again_gets_the_same_res() {
     assert!(matches!(told(&outputs)[..], [Told::SynchronisationFailure { .. }]), "{outputs:?}");
 }
 
-/// A challenge whose MAC-A is wrong.
-fn forged() -> String {
-    let mut octets = hex::decode(AUTHENTICATION_REQUEST).unwrap();
-    *octets.last_mut().unwrap() ^= 1;
-    hex::encode(octets)
-}
-
 fn seconds(timer: Timer, seconds: u64) -> Output {
     Output::Start(timer, std::time::Duration::from_secs(seconds))
-}
-
-/// §5.4.2.7 c: the procedure waits for another challenge, and goes on if that is genuine.
-#[test]
-fn a_refused_challenge_holds_the_procedure_until_a_genuine_one() {
-    let mut ue = ue();
-    ue.attach().unwrap();
-    let refused = down(&mut ue, &forged());
-    assert_eq!(sent(&refused), ["075c14"]);
-    assert!(refused.contains(&Output::Stop(Timer::T3410)), "{refused:?}");
-    assert!(refused.contains(&seconds(Timer::T3418, 20)), "{refused:?}");
-    let accepted = down(&mut ue, AUTHENTICATION_REQUEST);
-    assert_eq!(sent(&accepted), [AUTHENTICATION_RESPONSE]);
-    assert!(accepted.contains(&Output::Stop(Timer::T3418)), "{accepted:?}");
-    assert!(accepted.contains(&seconds(Timer::T3410, 15)), "{accepted:?}");
-    assert!(ue.expired(Timer::T3418).is_empty() && !ue.is_barred());
-}
-
-/// §5.4.2.7 e, f: nothing comes within T3420.
-#[test]
-fn a_refusal_that_nobody_comes_back_to_makes_the_network_false() {
-    let mut ue = ue();
-    ue.attach().unwrap();
-    down(&mut ue, AUTHENTICATION_REQUEST);
-    ue.expired(Timer::T3416);
-    let refused = down(&mut ue, AUTHENTICATION_REQUEST);
-    assert!(refused.contains(&seconds(Timer::T3420, 15)), "{refused:?}");
-    let outputs = ue.expired(Timer::T3420);
-    assert!(matches!(told(&outputs)[..], [Told::NetworkNotGenuine { .. }]), "{outputs:?}");
-    assert_eq!(outputs.last(), Some(&Output::Release));
-    assert!(outputs.contains(&seconds(Timer::Barred, 300)), "{outputs:?}");
-    ue.connection_released();
-    assert_eq!((ue.state(), ue.attach().unwrap_err()), (EmmState::Deregistered, NasError::Barred));
-    ue.expired(Timer::Barred);
-    assert_eq!(sent(&ue.attach().unwrap()), [ATTACH_REQUEST]);
-}
-
-/// §5.4.2.7 c, d, e: whatever they were refused for.
-#[test]
-fn three_refusals_in_a_row_make_the_network_false() {
-    let mut ue = ue();
-    ue.attach().unwrap();
-    down(&mut ue, AUTHENTICATION_REQUEST);
-    ue.expired(Timer::T3416);
-    let is_false = |outputs: &[Output]| outputs.contains(&Output::Release);
-    assert!(!is_false(&down(&mut ue, &forged())));
-    assert!(!is_false(&down(&mut ue, AUTHENTICATION_REQUEST)));
-    let third = down(&mut ue, &forged());
-    assert!(is_false(&third) && sent(&third) == ["075c14"], "{third:?}");
-    // Switched off it forgets that, and needs nobody for it.
-    ue.connection_released();
-    let off = ue.detach(true).unwrap();
-    assert!(sent(&off).is_empty() && off.contains(&Output::Stop(Timer::Barred)), "{off:?}");
-    // It is the next row: two are not three.
-    ue.attach().unwrap();
-    assert!(!is_false(&down(&mut ue, &forged())) && !is_false(&down(&mut ue, &forged())));
-}
-
-/// Table 10.2.1: the timers stop with AUTHENTICATION REJECT, and with the connection.
-#[test]
-fn nothing_is_waited_for_once_it_is_over() {
-    for over in [|ue: &mut Ue| down(ue, "0754"), |ue: &mut Ue| ue.connection_released()] {
-        let mut ue = ue();
-        ue.attach().unwrap();
-        down(&mut ue, &forged());
-        let outputs = over(&mut ue);
-        assert!(outputs.contains(&Output::Stop(Timer::T3418)), "{outputs:?}");
-        assert!(ue.expired(Timer::T3418).is_empty() && !ue.is_barred());
-    }
 }
 
 /// TS 33.102 annex C.2.2: a number is remembered before it is answered.
@@ -324,90 +252,6 @@ fn a_procedure_that_nobody_answers_ends_with_its_timer() {
     ue.service_request().unwrap();
     assert_eq!(told(&ue.expired(Timer::T3417)), [&Told::Unanswered(Procedure::Service)]);
     assert_eq!(ue.state(), EmmState::Registered);
-}
-
-/// §5.3.7b: anybody can send a reject that nothing protects. It is obeyed, but not for good and not in the USIM.
-#[test]
-fn what_nothing_protects_is_forbidden_for_an_hour_at_most() {
-    for (reject, list) in [
-        ("074403", List::ForbiddenAreasForRoaming),
-        ("074408", List::ForbiddenAreasForRoaming),
-        ("07440b", List::ForbiddenPlmns),
-        ("074423", List::ForbiddenPlmns),
-        ("07440e", List::ForbiddenPlmnsForGprs),
-        ("07440c", List::ForbiddenAreasForRegionalProvision),
-        ("07440d", List::ForbiddenAreasForRoaming),
-        ("07440f", List::ForbiddenAreasForRoaming),
-        // AUTHENTICATION REJECT, §5.4.2.5.
-        ("0754", List::ForbiddenAreasForRoaming),
-    ] {
-        let mut ue = ue();
-        ue.attach().unwrap();
-        let outputs = down(&mut ue, reject);
-        let started = outputs.iter().find_map(|output| match output {
-            Output::Start(Timer::T3247, length) => Some(length.as_secs()),
-            _ => None,
-        });
-        assert!(started.is_some_and(|length| (1800..=3600).contains(&length)), "{reject}: {outputs:?}");
-        assert!(
-            !outputs.contains(&Output::Keep) && ue.device().usim.forbidden_plmns().is_empty(),
-            "{reject}"
-        );
-        let refused = ue.attach().unwrap_err();
-        let NasError::Forbidden(entry) = &refused else { panic!("{reject}: {refused}") };
-        assert_eq!((entry.list, entry.doubtful, entry.tai), (list, true, cell()));
-        let words = refused.to_string();
-        for word in [list.words(), "999-70", "switched off (off)", "T3247"] {
-            assert!(words.contains(word), "{reject}: no {word} in: {words}");
-        }
-        ue.expired(Timer::T3247);
-        assert_eq!(sent(&ue.attach().unwrap()), [ATTACH_REQUEST], "{reject}");
-        // Once more: switched off it is forgotten at once.
-        down(&mut ue, reject);
-        assert!(ue.attach().is_err());
-        assert!(ue.detach(true).unwrap().contains(&Output::Stop(Timer::T3247)));
-        assert!(ue.attach().is_ok(), "{reject}");
-    }
-    // What forbids nothing starts nothing.
-    let mut ue = ue();
-    ue.attach().unwrap();
-    let outputs = down(&mut ue, "074411");
-    assert!(!outputs.iter().any(|output| matches!(output, Output::Start(Timer::T3247, _))), "{outputs:?}");
-    assert!(ue.attach().is_ok());
-}
-
-/// TS 23.122 §4.4.3.1.2: chosen by hand, a network is tried; an area or an invalid USIM is not.
-#[test]
-fn a_network_that_is_chosen_by_hand_is_tried_although_it_is_forbidden() {
-    for (reject, tried) in [("07440b", true), ("07440e", true), ("07440d", false), ("074408", false)] {
-        let mut ue = ue();
-        ue.options.manual = true;
-        ue.attach().unwrap();
-        down(&mut ue, reject);
-        assert_eq!(ue.attach().is_ok(), tried, "{reject}");
-    }
-}
-
-/// TS 31.102 §4.2.16, TS 23.122 §3.1: the USIM's list outlives the power, and a network that accepts the UE leaves it.
-#[test]
-fn the_usims_list_stays_until_its_network_accepts_the_ue() {
-    let mut device = ue().device().clone();
-    device.usim.forbid(cell().plmn);
-    let mut kept = Ue::new(device.clone(), cell(), UeOptions::default());
-    kept.detach(true).unwrap();
-    let words = kept.attach().unwrap_err().to_string();
-    assert!(words.contains("forbidden PLMNs") && words.contains("--manual"), "{words}");
-
-    let options = UeOptions { apn: Some("provisioning".into()), manual: true, ..UeOptions::default() };
-    let mut by_hand = Ue::new(device, cell(), options);
-    assert_eq!(sent(&by_hand.attach().unwrap()), [ATTACH_REQUEST]);
-    for message in [AUTHENTICATION_REQUEST, SECURITY_MODE_COMMAND, ESM_INFORMATION_REQUEST] {
-        down(&mut by_hand, message);
-    }
-    assert!(!by_hand.device().usim.forbidden_plmns().is_empty());
-    let accepted = down(&mut by_hand, ATTACH_ACCEPT);
-    assert!(accepted.contains(&Output::Keep), "{accepted:?}");
-    assert!(by_hand.device().usim.forbidden_plmns().is_empty());
 }
 
 /// §5.5.2.2.4 c: five times in all, each with its own count, then the UE is detached by itself.
@@ -505,36 +349,6 @@ fn nothing_that_is_told_has_a_key_in_it() {
     }
 }
 
-/// The request for the default bearer of the recorded ATTACH ACCEPT, with some of its octets replaced.
-fn default_bearer(from: &str, to: &str) -> oxirush_nas::nas_eps::NasActivateDefaultEpsBearerContextRequest {
-    use oxirush_nas::nas_eps::{NasEmmMessage, NasEpsMessage, NasEsmMessage};
-    assert!(ATTACH_ACCEPT.contains(from));
-    // Without its protection, which EEA0 has not ciphered: 6 octets.
-    let plain = hex::decode(&ATTACH_ACCEPT.replace(from, to)[12..]).unwrap();
-    let NasEpsMessage::Emm(_, NasEmmMessage::AttachAccept(accept)) = NasEpsMessage::decode(&plain).unwrap()
-    else {
-        panic!("it is an ATTACH ACCEPT")
-    };
-    match NasEpsMessage::decode(&accept.esm_message_container.value).unwrap() {
-        NasEpsMessage::Esm(_, NasEsmMessage::ActivateDefaultEpsBearerContextRequest(request)) => *request,
-        other => panic!("{other}"),
-    }
-}
-
-/// An IP stack cannot be given such an address, nor work on such a link: a network that says so would end the process.
-#[test]
-fn what_no_host_can_have_is_not_taken_from_the_network() {
-    for address in ["00000000", "7f000001", "e0000001", "ffffffff"] {
-        let bearer = ue().activate(5, &default_bearer("0a2d8001", address), None).unwrap();
-        assert_eq!(bearer.address, None, "{address}");
-    }
-    // RFC 791 §3.2: 68 octets go over every link.
-    for (mtu, taken) in [("0000", None), ("0027", None), ("0043", None), ("0044", Some(68))] {
-        let bearer = ue().activate(5, &default_bearer("0010020578", &format!("001002{mtu}")), None).unwrap();
-        assert_eq!((bearer.address, bearer.mtu), (Some([10, 45, 128, 1].into()), taken), "{mtu}");
-    }
-}
-
 /// §9.9.3.21: 7 from the network is no key set. Taken, it would stand for "no key is available" in all that the UE asks
 /// for later.
 #[test]
@@ -565,52 +379,4 @@ fn a_procedure_that_is_given_up_lets_go_of_its_connection() {
     }
     // Nothing else is let go of.
     assert!(!attached().expired(Timer::T3416).contains(&Output::Release));
-}
-
-/// An ESM message whose protection is verified.
-fn esm(ue: &mut Ue, message: &str) -> Vec<Output> {
-    use oxirush_nas::nas_eps::NasEpsMessage;
-    let NasEpsMessage::Esm(header, message) = NasEpsMessage::decode(&hex::decode(message).unwrap()).unwrap()
-    else {
-        panic!("no ESM")
-    };
-    ue.esm(&header, message).unwrap();
-    ue.flush()
-}
-
-/// §6.4.2.4, §6.4.3.4: a dedicated bearer belongs to a default one, and takes the place of none.
-#[test]
-fn a_dedicated_bearer_never_replaces_a_default_one() {
-    // ACTIVATE DEDICATED EPS BEARER CONTEXT REQUEST of bearer, linked to: QCI 1, a TFT without filters.
-    let request = |ebi: &str, linked: &str| format!("{ebi}200c50{linked}010101a0");
-    let refused = |ue: &mut Ue, message: &str| {
-        let before: Vec<_> = ue.bearers().cloned().collect();
-        let outputs = esm(ue, message);
-        let text = format!("{outputs:?}");
-        assert_eq!(sent(&outputs).len(), 1);
-        assert!(text.contains("BearerContextReject") && text.contains("#43"), "{text}");
-        assert!(ue.bearers().eq(before.iter()));
-    };
-    let mut ue = attached();
-    for (ebi, linked) in [("5", "5"), ("4", "5"), ("0", "5"), ("6", "9")] {
-        refused(&mut ue, &request(ebi, linked));
-    }
-    assert_eq!(sent(&esm(&mut ue, &request("6", "5"))).len(), 1);
-    assert_eq!(
-        ue.bearers().map(|bearer| (bearer.ebi, bearer.linked)).collect::<Vec<_>>(),
-        [(5, None), (6, Some(5))]
-    );
-    // Nor is a dedicated one a default one.
-    refused(&mut ue, &request("7", "6"));
-    // MODIFY EPS BEARER CONTEXT REQUEST of a bearer that there is not.
-    refused(&mut ue, "9200c9");
-}
-
-#[test]
-fn bearers_come_to_a_registered_ue_alone() {
-    let mut ue = attached();
-    ue.left(false, false, None);
-    ue.flush();
-    let outputs = esm(&mut ue, "5201c101090908696e7465726e657405010a2d8001");
-    assert!(sent(&outputs).is_empty() && ue.bearers().count() == 0, "{outputs:?}");
 }

@@ -5,7 +5,8 @@ use icf_auc::config::IcfConfig;
 use super::super::super::finding::{Finding, Verdict};
 use super::super::super::ours::{self, From, PeerNow, Span, Told};
 use super::super::super::{free_diameter, theirs};
-use super::super::{compare, verdict};
+use super::super::broken::Broken;
+use super::super::compare;
 use super::*;
 
 const ICF: &str = r#"
@@ -100,16 +101,6 @@ fn of_files_that_are_right_everything_is_good() {
     assert_eq!(checks.len(), 8, "{checks:?}");
 }
 
-struct Broken {
-    file: &'static str,
-    from: &'static str,
-    to: &'static str,
-    check: &'static str,
-    verdict: Verdict,
-    place: &'static str,
-    says: &'static str,
-}
-
 #[rustfmt::skip]
 const BROKEN: &[Broken] = &[
     Broken { file: "icf.toml", from: "prefixes = [\"99970\"]", to: "prefixes = [\"9997\"]", check: "relay-keys", verdict: Verdict::Wrong,
@@ -150,17 +141,8 @@ const BROKEN: &[Broken] = &[
 fn each_thing_that_can_be_wrong_is_found_with_its_place_and_remedy() {
     for broken in BROKEN {
         let findings = findings_of(broken.file, broken.from, broken.to, Some(PeerState::Open));
-        let said: Vec<String> = findings
-            .iter()
-            .filter(|one| one.check == broken.check && one.verdict == broken.verdict)
-            .map(|one| format!("{}|{}: {}", one.place, one.found, one.remedy))
-            .collect();
-        let found = said
-            .iter()
-            .any(|line| line.starts_with(&format!("{}|", broken.place)) && line.contains(broken.says));
-        assert!(found, "{} with {:?}: {said:#?}\n{findings:#?}", broken.file, broken.to);
-        let wrong = verdict(&Findings(findings)).is_err();
-        assert_eq!(wrong, broken.verdict == Verdict::Wrong, "{:?}", broken.to);
+        broken.is_found(&findings);
+        broken.is_the_worst(findings);
     }
 }
 

@@ -194,22 +194,27 @@ pub(in super::super) fn context_setup_response(
     )
 }
 
+/// An unsuccessful outcome: identifiers if it is about a UE, Cause, and what is wrong in the request if that is why.
+macro_rules! failure {
+    ($message:ident, $cause:expr, $diagnostics:expr $(, $id:ident($value:expr))*) => {{
+        let mut ies = vec![
+            $(build_s1ap_ie!($message, $id($value))?,)*
+            build_s1ap_ie!($message, Cause($cause))?,
+        ];
+        if let Some(diagnostics) = $diagnostics {
+            ies.push(build_s1ap_ie!($message, CriticalityDiagnostics(diagnostics))?);
+        }
+        S1AP_PDU::of_message(&$message::new(ProtocolIEContainer(ies)), Criticality::reject)?.encode()
+    }};
+}
+
 /// INITIAL CONTEXT SETUP FAILURE, §9.1.4.4; with what is wrong in the request, if that is why.
 pub(in super::super) fn context_setup_failure(
     ids: Ids,
     cause: Cause,
     diagnostics: Option<CriticalityDiagnostics>,
 ) -> Result<Vec<u8>, Error> {
-    let mut ies = vec![
-        build_s1ap_ie!(InitialContextSetupFailure, MME_UE_S1AP_ID(ids.mme))?,
-        build_s1ap_ie!(InitialContextSetupFailure, eNB_UE_S1AP_ID(ids.enb))?,
-        build_s1ap_ie!(InitialContextSetupFailure, Cause(cause))?,
-    ];
-    if let Some(diagnostics) = diagnostics {
-        ies.push(build_s1ap_ie!(InitialContextSetupFailure, CriticalityDiagnostics(diagnostics))?);
-    }
-    let message = InitialContextSetupFailure::new(ProtocolIEContainer(ies));
-    S1AP_PDU::of_message(&message, Criticality::reject)?.encode()
+    failure!(InitialContextSetupFailure, cause, diagnostics, MME_UE_S1AP_ID(ids.mme), eNB_UE_S1AP_ID(ids.enb))
 }
 
 /// UE CONTEXT MODIFICATION FAILURE, §9.1.4.10; with what is wrong in the request.
@@ -218,16 +223,13 @@ pub(in super::super) fn modification_failure(
     cause: Cause,
     diagnostics: Option<CriticalityDiagnostics>,
 ) -> Result<Vec<u8>, Error> {
-    let mut ies = vec![
-        build_s1ap_ie!(UEContextModificationFailure, MME_UE_S1AP_ID(ids.mme))?,
-        build_s1ap_ie!(UEContextModificationFailure, eNB_UE_S1AP_ID(ids.enb))?,
-        build_s1ap_ie!(UEContextModificationFailure, Cause(cause))?,
-    ];
-    if let Some(diagnostics) = diagnostics {
-        ies.push(build_s1ap_ie!(UEContextModificationFailure, CriticalityDiagnostics(diagnostics))?);
-    }
-    let message = UEContextModificationFailure::new(ProtocolIEContainer(ies));
-    S1AP_PDU::of_message(&message, Criticality::reject)?.encode()
+    failure!(
+        UEContextModificationFailure,
+        cause,
+        diagnostics,
+        MME_UE_S1AP_ID(ids.mme),
+        eNB_UE_S1AP_ID(ids.enb)
+    )
 }
 
 /// MME CONFIGURATION UPDATE FAILURE, §9.1.8.12; with what is wrong in the update.
@@ -235,12 +237,7 @@ pub(in super::super) fn configuration_failure(
     cause: Cause,
     diagnostics: Option<CriticalityDiagnostics>,
 ) -> Result<Vec<u8>, Error> {
-    let mut ies = vec![build_s1ap_ie!(MMEConfigurationUpdateFailure, Cause(cause))?];
-    if let Some(diagnostics) = diagnostics {
-        ies.push(build_s1ap_ie!(MMEConfigurationUpdateFailure, CriticalityDiagnostics(diagnostics))?);
-    }
-    let message = MMEConfigurationUpdateFailure::new(ProtocolIEContainer(ies));
-    S1AP_PDU::of_message(&message, Criticality::reject)?.encode()
+    failure!(MMEConfigurationUpdateFailure, cause, diagnostics)
 }
 
 /// E-RABs that failed, each with its cause; a list has one at least, or is not there (§9.2.1.36).
