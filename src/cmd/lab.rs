@@ -169,7 +169,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
             ("PVA", format!("https://{}", ports.pva())),
             ("HSS of the SHO", format!("https://{}", ports.hss())),
         ];
-        story.stays(&roles, &urls, &ports.diameter.to_string());
+        story.stays(&roles, &urls, &ports.diameter.to_string(), device::provisioned(&folder));
         stop.cancelled().await;
     }
     stop.cancel();

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use schemas::identity::Plmn;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +16,8 @@ It acts as an MME and as its devices: connects with CER, sends AIR (and ULR), an
 as a USIM does. The server has to know the Origin-Host as a peer ([diameter] peers); for several
 connections give each its own, as --origin-host 'mme{number}.localdomain'.
 
-Example, against a running `callhome lab`:
-  callhome load --credentials callhome-data/credentials.ndjson \\
+Example, against a running `callhome lab`, whose first two devices are their operator's by now:
+  callhome load --credentials callhome-data/credentials.ndjson --skip 2 \\
     --realm epc.mnc071.mcc999.3gppnetwork.org --procedure attach --seconds 10
 
 Exit codes:
@@ -33,6 +33,9 @@ pub struct Args {
     /// them.
     #[arg(long, value_name = "FILE")]
     credentials: PathBuf,
+    /// Leave out the first so many devices of the file, as those that a lab has provisioned.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    skip: usize,
     /// Where the S6a server listens (TCP); of several, with commas between, the connections take turns.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3868", value_delimiter = ',')]
     connect: Vec<SocketAddr>,
@@ -106,7 +109,15 @@ enum Check {
 
 /// Runs the load; fails if anything was not as it should be. With a [`Failure`] where the exit code is not 1.
 pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
-    let devices = super::devices::read(&args.credentials)?;
+    let mut devices = super::devices::read(&args.credentials)?;
+    if args.skip > 0 {
+        let (file, there) = (args.credentials.display(), devices.len());
+        ensure!(
+            there > args.skip,
+            Failure::Usage(format!("--skip {}: {file} has {there} devices", args.skip))
+        );
+        devices.drain(..args.skip);
+    }
     let first = args.connect.first().copied().context("--connect: at least one address")?;
     let seconds = args.seconds.or(if args.count.is_none() { Some(10.0) } else { None });
     let duration = seconds.map(Duration::try_from_secs_f64).transpose().context("--seconds")?;

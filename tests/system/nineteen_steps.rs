@@ -96,6 +96,33 @@ fn roles_that_are_processes_of_their_own_go_all_nineteen_steps() -> Result<()> {
 }
 
 #[test]
+fn what_a_lab_that_stays_up_says_to_try_works() -> Result<()> {
+    let lab = Roles::new()?;
+    let mut command = Command::new(callhome::binary()?);
+    command.arg("lab").args(lab.places());
+    let mut child = Child::start("callhome lab", command, &lab.folder().join("lab.log"))?;
+    child.wait_for("running lab", Duration::from_secs(120), |log| log.contains("(HSS of the SHO)\n"))?;
+    let log = child.log();
+    let (_, to_try) = log.split_once("Try:\n").context("nothing to try")?;
+    let commands: Vec<Vec<&str>> = to_try
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("http"))
+        .map(|line| line.split_whitespace().skip(1).collect())
+        .collect();
+    let names: Vec<&str> = commands.iter().filter_map(|words| words.first().copied()).collect();
+    ensure!(names == ["credentials", "load"], "{names:?}");
+    for mut words in commands {
+        if words[0] == "load" {
+            words.extend(["--seconds", "1", "--quiet"]);
+        }
+        callhome::run(&words)?;
+    }
+    child.signal("INT")?;
+    ensure!(child.wait(Duration::from_secs(30))?.success(), "a lab that was through has not ended well");
+    Ok(())
+}
+
+#[test]
 fn the_operators_credential_is_handed_out_to_another_simulator_that_asks_for_it() -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let roles = Roles::started()?;

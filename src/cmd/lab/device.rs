@@ -154,7 +154,7 @@ impl<'a> Lab<'a> {
         for (number, line) in (1..).zip(BufReader::new(file).lines()) {
             let line = zeroize::Zeroizing::new(line?);
             let name = format!("meter-{number}");
-            if !self.folder.path(&format!("devices/{name}.done")).exists() {
+            if !is_done(self.folder, &name) {
                 return Ok((name, supply::read(&line)?));
             }
         }
@@ -354,6 +354,16 @@ impl<'a> Lab<'a> {
         });
         Ok((Mme::connect(config, Some(events)).await?, teller))
     }
+}
+
+/// Whether a device of the batch went all the way: its PCID is good for nothing more.
+fn is_done(folder: &Folder, name: &str) -> bool {
+    folder.path(&format!("devices/{name}.done")).exists()
+}
+
+/// How many devices of the batch went all the way; they are taken in its order.
+pub fn provisioned(folder: &Folder) -> usize {
+    (1..).take_while(|number| is_done(folder, &format!("meter-{number}"))).count()
 }
 
 /// What was under way when the lab was stopped; or that all is done: who is provisioned has no use for its PCID, which

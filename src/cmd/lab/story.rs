@@ -255,7 +255,7 @@ impl Story {
     }
 
     /// What can be done now.
-    pub fn stays(&self, roles: &Roles, urls: &[(&str, String)], diameter: &str) {
+    pub fn stays(&self, roles: &Roles, urls: &[(&str, String)], diameter: &str, provisioned: usize) {
         self.line("");
         self.line("The lab stays up; Ctrl-C ends it. Try:");
         let us = program();
@@ -264,7 +264,7 @@ impl Story {
         self.line(&format!("  {us} credentials list --url {rest} --token-file {token}"));
         let credentials = roles.icf.with_file_name("credentials.ndjson");
         self.line(&format!(
-            "  {us} load --credentials {} --connect {diameter} --realm {} --procedure attach",
+            "  {us} load --credentials {} --skip {provisioned} --connect {diameter} --realm {} --procedure attach",
             credentials.display(),
             super::roles::REALM
         ));
