@@ -1,5 +1,8 @@
 """Writes what was tested against whom: third_party.py third-party.toml OUTPUT.json TEST-LOG…, and prints it.
 
+third_party.py third-party.toml --select prints instead the arguments with which `cargo nextest run` runs those tests and
+no others, an argument a line (those inside User Mode Linux are not among them).
+
 The logs are those of `cargo nextest run` or of `cargo test`. A program of others that no test has passed against is a
 failure, unless no test ran at all (the log is /dev/null).
 """
@@ -13,6 +16,7 @@ import tomllib
 
 NEXTEST = re.compile(r"^\s*(PASS|FAIL|SIGABRT|SIGSEGV|TIMEOUT)\s+\[[^]]*\]\s+(?:\([^)]*\)\s+)?(\S+)\s+(\S+)")
 CARGO = re.compile(r"^test (\S+) \.\.\. (ok|FAILED)$")
+SYSTEM_TESTS = "callhome-tests::system"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -25,11 +29,22 @@ def results(paths):
         for line in lines:
             line = COLOUR.sub("", line.rstrip("\n"))
             if match := NEXTEST.match(line):
-                name = match[3] if match[2] == "callhome-tests::system" else f"{match[2]} {match[3]}"
+                name = match[3] if match[2] == SYSTEM_TESTS else f"{match[2]} {match[3]}"
                 found[name] = found.get(name, True) and match[1] == "PASS"
             elif match := CARGO.match(line):
                 found[match[1]] = match[2] == "ok"
     return found
+
+
+def selection(programs):
+    """Arguments of `cargo nextest run`: the packages whose tests use a program of others, and a filter for these tests."""
+    packages, filters = set(), set()
+    for prefix in (prefix for program in programs for prefix in program["tests"]):
+        binary, _, name = prefix.rpartition(" ")
+        binary = binary or SYSTEM_TESTS
+        packages.add(binary.split("::")[0])
+        filters.add(f"(binary_id(={binary}) & test(/^{name}/))")
+    return [*(f"--package={package}" for package in sorted(packages)), "-E", " | ".join(sorted(filters))]
 
 
 def version(program):
@@ -45,6 +60,9 @@ def main():
     config, output, *logs = sys.argv[1:]
     with open(config, "rb") as file:
         programs = tomllib.load(file)["program"]
+    if output == "--select":
+        print("\n".join(selection(programs)))
+        return
     ran = results(logs)
     rows = []
     for program in programs:

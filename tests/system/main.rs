@@ -21,6 +21,7 @@ mod relay;
 mod resync;
 mod rigs;
 mod sequence_numbers;
+mod user_mode_linux;
 mod wireshark;
 
 /// The visited network of most tests: 999-70, which is not the provisional one.
