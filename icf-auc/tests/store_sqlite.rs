@@ -14,12 +14,13 @@ use std::path::Path;
 
 use fixture::*;
 use icf_auc::{
-    model::AuthMaterial,
+    model::{AuthMaterial, Profile},
     store::{
         Op, Page, Store, StoreError,
         sqlite::{OpenOptions, SqliteStore, schema_version},
     },
 };
+use schemas::subscription::NetworkAccessMode;
 use sqlx::{Connection, Executor, SqliteConnection};
 
 async fn raw(folder: &Path) -> SqliteConnection {
@@ -153,6 +154,30 @@ async fn a_database_of_schema_1_is_brought_up_to_date_with_its_data() {
     assert_eq!(leased(&store, lease(1, 1)).await, 8..9);
     store.audit("a", "b", "c", "done").await.unwrap();
     assert_eq!(store.audit_log(&Page { after: None, limit: 9 }).await.unwrap().len(), 1);
+}
+
+/// What an older callhome has stored says nothing of the mode, and sent ONLY_PACKET always.
+#[tokio::test]
+async fn a_stored_profile_of_ordinary_subscribers_becomes_packet_and_circuit_and_a_provisional_one_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    let endless = Profile { attach_budget: None, ..Profile::provisioning("endless", None) };
+    let expiring = Profile { lifetime: Some(600), ..Profile { name: "expiring".into(), ..endless.clone() } };
+    for profile in [endless, expiring] {
+        store.put_profile(profile, Some(0), Vec::new()).await.unwrap();
+    }
+    store.close().await;
+    let mut conn = raw(folder.path()).await;
+    conn.execute("UPDATE profile SET body = json_remove(body, '$.network_access_mode')").await.unwrap();
+    let migration = include_str!("../../schemas/migrations/sqlite/0004_network_access_mode.sql");
+    conn.execute(sqlx::raw_sql(migration)).await.unwrap();
+    conn.close().await.unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    let modes: Vec<_> =
+        store.profiles().await.unwrap().into_iter().map(|it| (it.name, it.network_access_mode)).collect();
+    let (both, packet) = (NetworkAccessMode::PacketAndCircuit, NetworkAccessMode::OnlyPacket);
+    let wanted = [("default", packet), ("endless", both), ("expiring", packet)];
+    assert_eq!(modes, wanted.map(|(name, mode)| (name.to_owned(), mode)));
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ pub mod rncp;
 #[cfg(feature = "formats")]
 pub mod rnct;
 pub mod secret;
+pub mod subscription;
 #[cfg(feature = "formats")]
 pub mod trust;
 #[cfg(feature = "formats")]

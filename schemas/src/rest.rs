@@ -20,6 +20,7 @@ pub mod profile;
 pub mod provisioning;
 pub mod registration;
 
+pub use crate::subscription::NetworkAccessMode;
 pub use access::{AccessRule, Rat};
 pub use audit::AuditEntry;
 pub use batch::{Batch, IssueRequest, IssuingMode};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use schemas::identity::Plmn;
+use schemas::{identity::Plmn, subscription::NetworkAccessMode};
 use serde::{Deserialize, Serialize};
 
 /// A restriction that is either off or a list.
@@ -141,6 +141,9 @@ pub struct Profile {
     pub apns: Vec<Apn>,
     /// UE-AMBR.
     pub ambr: Ambr,
+    /// Network-Access-Mode (TS 29.272 §7.3.21): PACKET_AND_CIRCUIT unless said otherwise, as for ordinary subscribers.
+    #[serde(default)]
+    pub network_access_mode: NetworkAccessMode,
     /// A credential of it expires so many seconds after it was stored; `None` for never.
     #[serde(default)]
     pub lifetime: Option<i64>,
@@ -186,7 +189,8 @@ impl Profile {
     }
 
     /// The restricted profile that a new database starts with: one provisioning APN at 128 kbit/s,
-    /// 10,000 attaches, addresses from `pool`.
+    /// 10,000 attaches, addresses from `pool`; ONLY_PACKET, since a provisional credential is known to no HLR, whose
+    /// refusal of the CS part would have the UE take its USIM for invalid there (TS 24.301 §5.5.1.3.4.3, cause #2).
     #[must_use]
     pub fn provisioning(name: &str, pool: Option<IpNet>) -> Self {
         let slow = Ambr { uplink: 128_000, downlink: 128_000 };
@@ -200,6 +204,7 @@ impl Profile {
                 ambr: slow,
             }],
             ambr: slow,
+            network_access_mode: NetworkAccessMode::OnlyPacket,
             lifetime: None,
             attach_budget: Some(10_000),
             allowed_plmns: AccessRule::Any,

@@ -7,9 +7,11 @@ use std::net::IpAddr;
 
 use s6a::app::{
     self, AccessRestrictionData, AllApnConfigurationsIncluded, AllocationRetentionPriority, ApnConfiguration,
-    ApnConfigurationProfile, EpsSubscribedQosProfile, NetworkAccessMode, PreemptionCapability,
-    PreemptionVulnerability, SubscriberStatus, SubscriptionData,
+    ApnConfigurationProfile, EpsSubscribedQosProfile, PreemptionCapability, PreemptionVulnerability,
+    SubscriberStatus, SubscriptionData,
 };
+
+use schemas::subscription::NetworkAccessMode;
 
 use crate::model::{AccessRule, Ambr, Apn, Arp, PdnType, Profile, Rat, Snapshot};
 
@@ -46,7 +48,7 @@ pub fn with_data<R>(
     then(SubscriptionData {
         subscriber_status: Some(SubscriberStatus::ServiceGranted),
         msisdn,
-        network_access_mode: Some(NetworkAccessMode::OnlyPacket),
+        network_access_mode: Some(network_access_mode(profile.network_access_mode)),
         access_restriction_data: restriction(&profile.allowed_rats),
         ambr: Some(ambr(profile.ambr)),
         apn_configuration_profile: Some(ApnConfigurationProfile {
@@ -102,6 +104,13 @@ fn ambr(ambr: Ambr) -> app::Ambr {
     }
 }
 
+fn network_access_mode(mode: NetworkAccessMode) -> app::NetworkAccessMode {
+    match mode {
+        NetworkAccessMode::PacketAndCircuit => app::NetworkAccessMode::PacketAndCircuit,
+        NetworkAccessMode::OnlyPacket => app::NetworkAccessMode::OnlyPacket,
+    }
+}
+
 /// Access-Restriction-Data (TS 29.272 §7.3.31): a bit for each RAT that is not allowed, so that the MME
 /// also keeps the UE from handovers there.
 fn restriction(allowed: &AccessRule<Rat>) -> Option<AccessRestrictionData> {
@@ -137,6 +146,7 @@ fn tbcd<'o>(digits: &str, octets: &'o mut [u8; 8]) -> Option<&'o [u8]> {
 pub fn differs(old: &Profile, new: &Profile) -> bool {
     old.apns != new.apns
         || old.ambr != new.ambr
+        || old.network_access_mode != new.network_access_mode
         || old.periodic_tau != new.periodic_tau
         || old.allowed_rats != new.allowed_rats
 }
@@ -197,6 +207,18 @@ mod tests {
         assert_eq!(addresses(&two(PdnType::Ipv6), v6), [1, 0]);
         assert_eq!(addresses(&two(PdnType::Ipv6), v4), [0, 0]);
         assert_eq!(addresses(&two(PdnType::Ipv4v6), v4), [1, 0]);
+    }
+
+    /// Whether an MME completes a combined attach depends on it.
+    #[test]
+    fn network_access_mode_is_the_profiles_and_a_provisional_credential_has_only_packet() {
+        let sent = |subscriber: &Snapshot| with_data(subscriber, None, |data| data.network_access_mode);
+        assert_eq!(sent(&subscriber()), Some(app::NetworkAccessMode::OnlyPacket));
+        let ordinary = subscriber_with(|_, profile| {
+            profile.network_access_mode = NetworkAccessMode::PacketAndCircuit;
+        });
+        assert_eq!(sent(&ordinary), Some(app::NetworkAccessMode::PacketAndCircuit));
+        assert!(differs(&subscriber().profile, &ordinary.profile), "serving nodes have to be told");
     }
 
     #[test]

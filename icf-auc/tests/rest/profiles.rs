@@ -14,6 +14,7 @@ async fn a_profile_is_put_shown_listed_and_deleted() {
     assert_eq!(created["allowed_plmns"], "any");
     assert_eq!(created["allowed_rats"], json!({"only": ["eutran", "eutran-nb-iot", "lte-m"]}));
     assert_eq!(created["apns"][0]["arp"]["priority"], 15);
+    assert_eq!(created["network_access_mode"], "packet-and-circuit");
     assert_eq!(api.get(SLOW).await.ok(200), created);
     let names: Vec<Value> = api.get("/v1/profiles").await.ok(200)["items"]
         .as_array()
@@ -54,6 +55,7 @@ async fn a_profile_that_no_mme_would_take_gets_422_naming_the_field() {
         (with("lifetime", json!(0)), "/lifetime"),
         (with("address_pool", json!("fd00::/64")), "/address_pool"),
         (with("address_pool", json!("10.0.0.0/33")), "/address_pool"),
+        (with("network_access_mode", json!("circuit")), "/network_access_mode"),
         (with("speed", json!(1)), "/speed"),
         (with("name", json!("fast")), "/name"),
         (with("allowed_plmns", json!({"only": ["99-971"]})), "/allowed_plmns/only/0"),

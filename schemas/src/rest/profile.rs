@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{AccessRule, Rat, object};
-use crate::identity::Plmn;
+use crate::{identity::Plmn, subscription::NetworkAccessMode};
 
 /// Aggregate Maximum Bit Rate (TS 29.272 §7.3.41).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -97,6 +97,9 @@ pub struct Profile {
     /// UE-AMBR.
     #[serde(deserialize_with = "object::one")]
     pub ambr: Ambr,
+    /// Whether there are services of the circuit switched domain too (TS 29.272 §7.3.21).
+    #[serde(default)]
+    pub network_access_mode: NetworkAccessMode,
     /// A credential of it expires so many seconds after it was stored; `null` for never.
     #[serde(default)]
     #[schema(minimum = 1)]

@@ -12,6 +12,10 @@ const SCHEMA: Schema = Schema {
         ("administration", include_str!("../../../../schemas/migrations/sqlite/0002_administration.sql")),
         ("batch terms", include_str!("../../../../schemas/migrations/sqlite/0003_batch_terms.sql")),
         ("outbox", service::outbox::MIGRATION),
+        (
+            "network access mode",
+            include_str!("../../../../schemas/migrations/sqlite/0004_network_access_mode.sql"),
+        ),
     ],
     example: "sqlite:///var/lib/callhome/icf.db",
 };
