@@ -110,6 +110,7 @@ fn register(imsi: Imsi, at: i64) -> Op {
         registered_at: Timestamp(at),
         expires_at: Timestamp::now().plus(86_400),
         purged: false,
+        report: icf_auc::model::NodeReport::default(),
     };
     let pool = "10.0.0.0/8".parse().ok();
     Op::Register {

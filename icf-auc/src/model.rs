@@ -7,5 +7,5 @@ pub mod time;
 
 pub use credential::{AuthMaterial, CallHomeTriple, Credential, CredentialState, IssuingMode, Snapshot};
 pub use profile::{AccessRule, Ambr, Apn, Arp, PdnType, Profile, Rat};
-pub use registration::{NodeKind, Registration, ServingNode};
+pub use registration::{NodeKind, NodeReport, Registration, ServingNode};
 pub use time::Timestamp;

@@ -9,6 +9,7 @@ pub mod admission;
 pub mod air;
 pub mod clr;
 pub mod dsr;
+pub mod features;
 pub mod idr;
 pub mod nor;
 pub mod pur;

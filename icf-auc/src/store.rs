@@ -195,6 +195,12 @@ pub enum OutgoingMessage {
     Delete {
         /// DSR-Flags.
         dsr_flags: u32,
+        /// RAT-Types whose eDRX cycle lengths go (§7.3.229).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        edrx_rats: Vec<u32>,
+        /// External-Identifiers that go (TS 29.336 §6.4.11).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        external_identifiers: Vec<String>,
     },
 }
 

@@ -226,7 +226,7 @@ fn ula_carries_the_profile_to_the_octet() {
     let subscriber = subscriber();
     let update = ulr::decide(&request, Some(&subscriber), NOW, &Causes::default()).unwrap();
     let mut out = Vec::new();
-    subscription::with_data(&subscriber, subscriber.credential.address, |data| {
+    subscription::with_data(&subscriber, subscriber.credential.address, update.recipient, |data| {
         UpdateLocationAnswer {
             session_id: request.session_id,
             origin_host: "icf.example",

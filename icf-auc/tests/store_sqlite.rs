@@ -135,7 +135,10 @@ async fn a_database_of_schema_1_is_brought_up_to_date_with_its_data() {
         .await
         .unwrap();
     for table in ["at_rest_key", "profile", "credential", "sequence", "registration", "address_pool"] {
-        let copy = format!("INSERT INTO main.{table} SELECT * FROM new.{table}");
+        let columns = format!("SELECT group_concat(name) FROM pragma_table_info('{table}', 'main')");
+        let (columns,): (String,) =
+            sqlx::query_as(sqlx::AssertSqlSafe(columns)).fetch_one(&mut conn).await.unwrap();
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}");
         conn.execute(sqlx::AssertSqlSafe(copy)).await.unwrap();
     }
     conn.execute(

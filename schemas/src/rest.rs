@@ -20,7 +20,6 @@ pub mod profile;
 pub mod provisioning;
 pub mod registration;
 
-pub use crate::subscription::NetworkAccessMode;
 pub use access::{AccessRule, Rat};
 pub use audit::AuditEntry;
 pub use batch::{Batch, IssueRequest, IssuingMode};
@@ -32,5 +31,5 @@ pub use page::Page;
 pub use peer::{Peer, PeerState, ResetRequest, ResetResult};
 pub use pool::{AvPool, GenerateVectors, NewVectors, Vector, Vectors, VectorsAdded};
 pub use problem::{FieldError, Problem};
-pub use profile::{Ambr, Apn, Arp, PdnType, Profile};
+pub use profile::{Ambr, Apn, Arp, NetworkAccessMode, PdnType, Profile};
 pub use registration::{NodeKind, Registration};

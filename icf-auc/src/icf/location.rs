@@ -72,7 +72,7 @@ impl Icf {
             _ => None,
         };
         let mut bytes = Vec::with_capacity(1024);
-        subscription::with_data(&subscriber.snapshot(), address, |data| {
+        subscription::with_data(&subscriber.snapshot(), address, update.recipient, |data| {
             UpdateLocationAnswer {
                 session_id: request.session_id,
                 origin_host: &self.origin_host,

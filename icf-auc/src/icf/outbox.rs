@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use s6a::{
     app::{
         Answer, CancelLocationRequest, DeleteSubscriberDataRequest, DsrFlags, InsertSubscriberDataRequest,
+        RatType, power::EdrxRelatedRat,
     },
     base::Outcome,
     codec::{HEADER_LEN, ResultCode},
@@ -194,7 +195,9 @@ impl Outbox {
                 };
                 self.node.request(to, |out, hbh, ete| request.encode(out, hbh, ete)).await?
             }
-            OutgoingMessage::Delete { dsr_flags } => {
+            OutgoingMessage::Delete { dsr_flags, edrx_rats, external_identifiers } => {
+                let rats: Vec<_> = edrx_rats.iter().copied().map(RatType).collect();
+                let identifiers: Vec<&str> = external_identifiers.iter().map(String::as_str).collect();
                 let request = DeleteSubscriberDataRequest {
                     session_id: &session_id,
                     origin_host: ours,
@@ -202,6 +205,9 @@ impl Outbox {
                     destination_host: &outgoing.node.host,
                     destination_realm: &outgoing.node.realm,
                     user_name: &imsi,
+                    edrx_related_rat: Some(EdrxRelatedRat { rat_type: (&rats[..]).into() })
+                        .filter(|_| !rats.is_empty()),
+                    external_identifier: (&identifiers[..]).into(),
                     ..dsr::request(DsrFlags(*dsr_flags))
                 };
                 self.node.request(to, |out, hbh, ete| request.encode(out, hbh, ete)).await?
@@ -212,7 +218,7 @@ impl Outbox {
                 // Deleted meanwhile: a CLR is queued behind this.
                 let Some(snapshot) = found.first() else { return Ok(Outcome::SUCCESS) };
                 let mut encoded = Vec::with_capacity(1024);
-                idr::with_request(snapshot, |request| {
+                idr::with_request(snapshot, &outgoing.node.host, |request| {
                     InsertSubscriberDataRequest {
                         session_id: &session_id,
                         origin_host: ours,

@@ -34,6 +34,24 @@ impl ServingNode {
     }
 }
 
+/// What a node has told of itself and of the UE with the update of location (TS 29.272 §5.2.1.1.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Feature-List of id 1 and id 2 (§7.3.10); `None` if it has told no Supported-Features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<[u32; 2]>,
+    /// MME-Number-for-MT-SMS, digits, if the MME is registered for SMS (§7.3.159).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms_number: Option<String>,
+    /// Whether IMS voice over PS sessions is supported wherever the node serves (§7.3.107); `None` if that differs or
+    /// was not told: for T-ADS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ims_voice: Option<bool>,
+    /// Whether the UE supports SRVCC (§7.3.130).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srvcc: Option<bool>,
+}
+
 /// One subscriber's registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Registration {
@@ -57,4 +75,6 @@ pub struct Registration {
     pub expires_at: Timestamp,
     /// The node has purged the UE (TS 29.272 §5.2.1.2.3): it is reachable no more, but its node is known.
     pub purged: bool,
+    /// What the node has told.
+    pub report: NodeReport,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemas::{identity::Plmn, secret::Key128};
 
 use crate::model::{
-    AuthMaterial, Credential, CredentialState, IssuingMode, NodeKind, Profile, Rat, Registration,
+    AuthMaterial, Credential, CredentialState, IssuingMode, NodeKind, NodeReport, Profile, Rat, Registration,
     ServingNode, Snapshot, Timestamp,
 };
 
@@ -60,6 +60,7 @@ pub(super) fn registered(kind: NodeKind, host: &str) -> Snapshot {
         registered_at: NOW.plus(-3600),
         expires_at: NOW.plus(3600),
         purged: false,
+        report: NodeReport::default(),
     }));
     snapshot
 }

@@ -2,19 +2,24 @@
 
 use s6a::{
     app::{
-        APPLICATION_ID, SubscriptionData, TerminalInformation, UlaFlags, UlrFlags, UpdateLocationAnswer,
-        UpdateLocationRequest,
+        APPLICATION_ID, FeatureList1, FeatureList2, SubscriptionData, SupportedFeatures, TerminalInformation,
+        UlaFlags, UlrFlags, UpdateLocationAnswer, UpdateLocationRequest,
     },
     base::Outcome,
+    codec::Experimental,
 };
+use schemas::subscription::Barring;
 
 use super::{
     Cause, Causes, Refused,
     admission::{Wanted, admit},
-    clr, visited_plmn,
+    clr,
+    features::NodeFeatures,
+    subscription::Recipient,
+    visited_plmn,
 };
 use crate::{
-    model::{NodeKind, Rat, Registration, ServingNode, Snapshot, Timestamp},
+    model::{NodeKind, NodeReport, Profile, Rat, Registration, ServingNode, Snapshot, Timestamp},
     store::{Op, TakeOver},
 };
 
@@ -26,18 +31,29 @@ pub struct Update {
     pub op: Op,
     /// Whether Subscription-Data is wanted in the answer.
     pub subscription_data: bool,
+    /// Whether the MME is registered for SMS now (TS 29.272 §7.3.8).
+    pub registered_for_sms: bool,
+    /// Supported-Features of the answer: what both sides have (§7.3.10).
+    pub features: Vec<SupportedFeatures>,
+    /// To whom Subscription-Data goes.
+    pub recipient: Recipient,
 }
 
 impl Update {
     /// The ULA; Session-Id, origin and Proxy-Info are the caller's to fill in. `data` is what
     /// [`with_data`](super::subscription::with_data) gives, left out where the node has it already.
     #[must_use]
-    pub fn answer<'a>(&self, data: SubscriptionData<'a>) -> UpdateLocationAnswer<'a> {
+    pub fn answer<'a>(&'a self, data: SubscriptionData<'a>) -> UpdateLocationAnswer<'a> {
+        // The registrations of MME and SGSN are kept apart (§7.3.8).
+        let separate = UlaFlags::SEPARATION;
         UpdateLocationAnswer {
             vendor_specific_application_id: Some(APPLICATION_ID),
             outcome: Outcome::SUCCESS,
-            // The registrations of MME and SGSN are kept apart (§7.3.8).
-            ula_flags: Some(UlaFlags::SEPARATION),
+            supported_features: (&self.features[..]).into(),
+            ula_flags: Some(match self.registered_for_sms {
+                true => separate.with(UlaFlags::MME_REGISTERED_FOR_SMS),
+                false => separate,
+            }),
             subscription_data: if self.subscription_data { Some(data) } else { None },
             ..UpdateLocationAnswer::default()
         }
@@ -66,6 +82,8 @@ pub fn decide(
     let subscriber = admit(subscriber, wanted, now, causes)?;
     let rat = rat.ok_or_else(|| causes.refuse(Cause::RatNotAllowed))?;
 
+    let features = NodeFeatures::told(request.supported_features);
+    refuse_barred(&subscriber.profile, features)?;
     let kind = if request.ulr_flags.has(UlrFlags::S6A) { NodeKind::Mme } else { NodeKind::Sgsn };
     let (credential, profile) = (&*subscriber.credential, &*subscriber.profile);
     let previous = subscriber.registered(kind).map(|it| &**it);
@@ -82,7 +100,15 @@ pub fn decide(
         registered_at: renewed.map_or(now, |it| it.registered_at),
         expires_at: now.plus(profile.registration_lifetime),
         purged: false,
+        report: NodeReport {
+            features: features.0,
+            sms_number: sms_number(request, kind, profile, features)
+                .or_else(|| kept_sms_number(request, renewed)),
+            ims_voice: flag(request.homogeneous_support_of_ims_voice),
+            srvcc: flag(request.ue_srvcc_capability),
+        },
     };
+    let registered_for_sms = registration.report.sms_number.is_some();
 
     let alone = request.ulr_flags.has(UlrFlags::SINGLE_REGISTRATION);
     let other = match kind {
@@ -103,7 +129,70 @@ pub fn decide(
         notify: false,
     };
     let skip = request.ulr_flags.has(UlrFlags::SKIP_SUBSCRIBER_DATA);
-    Ok(Update { op, subscription_data: !skip })
+    Ok(Update {
+        op,
+        subscription_data: !skip,
+        registered_for_sms,
+        features: features.common(),
+        recipient: Recipient { features, update: false },
+    })
+}
+
+/// Refuses who is barred from all packet services at a node that tells its features and not that it keeps to this
+/// (TS 29.272 §7.3.10, ODB-all-APN). A node that tells no features is told of the barring.
+fn refuse_barred(profile: &Profile, node: NodeFeatures) -> Result<(), Refused> {
+    let barred = profile.barring.contains(&Barring::AllPacketServices);
+    if barred && !node.may_know(FeatureList1::ODB_ALL_APN) {
+        let what = "the subscriber is barred from packet services, and the node does not support barring";
+        return Err(Refused::new(Experimental::ROAMING_NOT_ALLOWED.into(), what));
+    }
+    Ok(())
+}
+
+/// SMS-Register-Request, TS 29.272 §7.3.162: the MME would rather not be registered.
+const SMS_REGISTRATION_NOT_PREFERRED: u32 = 1;
+
+/// The number of an MME that is registered for SMS with this request: it supports the feature, asks for it or has no
+/// preference, and the subscriber has short messages by way of it (TS 29.272 §5.2.1.1.3, TS 23.272 §C.8.1).
+fn sms_number(
+    request: &UpdateLocationRequest<'_>,
+    kind: NodeKind,
+    profile: &Profile,
+    node: NodeFeatures,
+) -> Option<String> {
+    let asked = request.sms_register_request.is_some_and(|it| it != SMS_REGISTRATION_NOT_PREFERRED);
+    let subscribed = profile.sms.is_some() && kind == NodeKind::Mme;
+    let number = request.mme_number_for_mt_sms.and_then(digits)?;
+    Some(number).filter(|_| asked && subscribed && node.has(FeatureList2::SMS_IN_MME))
+}
+
+/// A ULR that does not speak of SMS leaves the MME registered for it, unless the UE attaches anew.
+fn kept_sms_number(request: &UpdateLocationRequest<'_>, renewed: Option<&Registration>) -> Option<String> {
+    let silent = request.sms_register_request.is_none() && !request.ulr_flags.has(UlrFlags::INITIAL_ATTACH);
+    renewed.filter(|_| silent)?.report.sms_number.clone()
+}
+
+/// The digits of a number in TBCD (TS 29.329 §6.3.2). MME-Number-for-MT-SMS has them alone (TS 29.272 §7.3.159).
+fn digits(tbcd: &[u8]) -> Option<String> {
+    let mut halves = tbcd.iter().flat_map(|octet| [octet & 15, octet >> 4]).peekable();
+    let mut digits = String::new();
+    while let Some(half) = halves.next() {
+        match half {
+            0..=9 => digits.push(char::from(b'0' + half)),
+            15 if halves.peek().is_none() => {}
+            _ => return None,
+        }
+    }
+    Some(digits).filter(|digits| (1..=15).contains(&digits.len()))
+}
+
+/// 0 is not supported, 1 supported (TS 29.272 §7.3.107, §7.3.130).
+fn flag(value: Option<u32>) -> Option<bool> {
+    match value? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
 }
 
 /// IMEI and software version as Terminal-Information tells them: 14 digits and 2 of version where both are

@@ -5,8 +5,7 @@ use time::OffsetDateTime;
 
 use crate::auc::keys::Amf;
 use crate::model::{
-    AccessRule, Ambr, Apn, Arp, AuthMaterial, Credential, CredentialState, IssuingMode, NodeKind, PdnType,
-    Profile, Rat, Registration, Timestamp,
+    AuthMaterial, Credential, CredentialState, IssuingMode, NodeKind, Registration, Timestamp,
 };
 use crate::store::{AuditEntry, Batch, PooledVector, StoredEvent};
 
@@ -30,8 +29,6 @@ same! {
     CredentialState => CredentialState { Active, Blocked, Disabled }
     IssuingMode => IssuingMode { Generated, Supplier, Subscriber }
     NodeKind => NodeKind { Mme, Sgsn }
-    Rat => Rat { Utran, Geran, Eutran, EutranNbIot, LteM }
-    PdnType => PdnType { Ipv4, Ipv6, Ipv4v6 }
 }
 
 /// A point in time as RFC 3339 can write it: years 0 to 9999.
@@ -76,98 +73,6 @@ pub(super) fn amf(text: &str) -> Option<[u8; 2]> {
     Some(Amf::new(octets).octets())
 }
 
-fn rule<T, U: From<T>>(rule: AccessRule<T>) -> shown::AccessRule<U> {
-    match rule {
-        AccessRule::Any => shown::AccessRule::Any,
-        AccessRule::Only(list) => shown::AccessRule::Only(list.into_iter().map(U::from).collect()),
-    }
-}
-
-fn rule_of<T, U: From<T>>(rule: shown::AccessRule<T>) -> AccessRule<U> {
-    match rule {
-        shown::AccessRule::Any => AccessRule::Any,
-        shown::AccessRule::Only(list) => AccessRule::Only(list.into_iter().map(U::from).collect()),
-    }
-}
-
-impl From<Ambr> for shown::Ambr {
-    fn from(Ambr { uplink, downlink }: Ambr) -> Self {
-        Self { uplink, downlink }
-    }
-}
-
-impl From<shown::Ambr> for Ambr {
-    fn from(shown::Ambr { uplink, downlink }: shown::Ambr) -> Self {
-        Self { uplink, downlink }
-    }
-}
-
-impl From<Apn> for shown::Apn {
-    fn from(apn: Apn) -> Self {
-        let Arp { priority, may_preempt, preemptable } = apn.arp;
-        Self {
-            name: apn.name,
-            pdn_type: apn.pdn_type.into(),
-            qci: apn.qci,
-            arp: shown::Arp { priority, may_preempt, preemptable },
-            ambr: apn.ambr.into(),
-        }
-    }
-}
-
-impl From<shown::Apn> for Apn {
-    fn from(apn: shown::Apn) -> Self {
-        let shown::Arp { priority, may_preempt, preemptable } = apn.arp;
-        Self {
-            name: apn.name,
-            pdn_type: apn.pdn_type.into(),
-            qci: apn.qci,
-            arp: Arp { priority, may_preempt, preemptable },
-            ambr: apn.ambr.into(),
-        }
-    }
-}
-
-impl From<Profile> for shown::Profile {
-    fn from(p: Profile) -> Self {
-        Self {
-            name: p.name,
-            apns: p.apns.into_iter().map(Into::into).collect(),
-            ambr: p.ambr.into(),
-            network_access_mode: p.network_access_mode,
-            lifetime: p.lifetime,
-            attach_budget: p.attach_budget,
-            allowed_plmns: rule(p.allowed_plmns),
-            allowed_rats: rule(p.allowed_rats),
-            eps: p.eps,
-            address_pool: p.address_pool,
-            periodic_tau: p.periodic_tau,
-            registration_lifetime: p.registration_lifetime,
-            version: p.version,
-        }
-    }
-}
-
-impl From<shown::Profile> for Profile {
-    fn from(p: shown::Profile) -> Self {
-        Self {
-            name: p.name,
-            apns: p.apns.into_iter().map(Into::into).collect(),
-            ambr: p.ambr.into(),
-            network_access_mode: p.network_access_mode,
-            lifetime: p.lifetime,
-            attach_budget: p.attach_budget,
-            allowed_plmns: rule_of(p.allowed_plmns),
-            allowed_rats: rule_of(p.allowed_rats),
-            eps: p.eps,
-            address_pool: p.address_pool,
-            periodic_tau: p.periodic_tau,
-            registration_lifetime: p.registration_lifetime,
-            version: p.version,
-        }
-    }
-}
-
 impl From<Registration> for shown::Registration {
     fn from(r: Registration) -> Self {
         Self {
@@ -176,12 +81,20 @@ impl From<Registration> for shown::Registration {
             host: r.node.host,
             realm: r.node.realm,
             visited_plmn: r.visited_plmn,
-            rat: r.rat.into(),
+            rat: r.rat,
             address: r.address,
             imei: r.imei,
             registered_at: instant(r.registered_at),
             expires_at: instant(r.expires_at),
             purged: r.purged,
+            sms_number: r.report.sms_number,
+            ims_voice: r.report.ims_voice,
+            srvcc: r.report.srvcc,
+            features: r
+                .report
+                .features
+                .map(|lists| lists.iter().map(|list| format!("{list:08x}")).collect())
+                .unwrap_or_default(),
         }
     }
 }

@@ -2,7 +2,10 @@
 //! (TS 29.272 §5.2.1.2, §5.2.2.1).
 
 use crate::model::{Credential, CredentialState, NodeKind, Profile, Registration, Timestamp};
-use crate::procedure::{dsr, subscription};
+use crate::procedure::{
+    dsr::{self, Withdrawal},
+    subscription,
+};
 use crate::store::{CredentialPatch, Outgoing, OutgoingMessage};
 
 /// Cancellation-Type SUBSCRIPTION_WITHDRAWAL, TS 29.272 §7.3.24.
@@ -57,11 +60,17 @@ pub(super) fn of_profile(before: &Profile, after: &Profile, registrations: &[Reg
     if told {
         send.extend(insert(&stay));
     }
-    if let Some(flags) = dsr::withdrawn(before, after) {
-        let served = stay.iter().filter(|r| !r.purged);
-        send.extend(served.map(|r| to(r, OutgoingMessage::Delete { dsr_flags: flags.0 })));
-    }
+    send.extend(delete(before, after, &stay));
     send
+}
+
+/// DSRs for what the new profile does not have, to be sent after the IDRs.
+fn delete(before: &Profile, after: &Profile, registrations: &[Registration]) -> Vec<Outgoing> {
+    let Some(Withdrawal { flags, edrx_rats, external_identifiers }) = dsr::withdrawn(before, after) else {
+        return Vec::new();
+    };
+    let message = OutgoingMessage::Delete { dsr_flags: flags.0, edrx_rats, external_identifiers };
+    registrations.iter().filter(|r| !r.purged).map(|r| to(r, message.clone())).collect()
 }
 
 fn insert(registrations: &[Registration]) -> Vec<Outgoing> {

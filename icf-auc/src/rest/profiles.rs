@@ -12,10 +12,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::credentials::{ATTEMPTS, busy};
 use super::etag::{Preconditions, changed, etag, tagged};
 use super::extract::Body;
-use super::failure::{self, OrProblem};
+use super::failure::{self, Fields, OrProblem};
 use super::gate::{Gates, Write};
 use super::{RestState, effects, page};
-use crate::model;
 use crate::store::StoreError;
 
 const PATH: &str = "/v1/profiles";
@@ -52,8 +51,8 @@ async fn list(State(state): State<RestState>, Query(which): Query<Which>) -> Res
     let limit = page::limit(which.limit)?;
     let mut rows = state.store.profiles().await.or_problem()?;
     rows.retain(|profile| which.after.as_ref().is_none_or(|after| profile.name > *after));
-    let next = |last: &model::Profile| Which { after: Some(last.name.clone()), ..which.clone() };
-    page::answer(PATH, limit, rows, Profile::from, next, None)
+    let next = |last: &Profile| Which { after: Some(last.name.clone()), ..which.clone() };
+    page::answer(PATH, limit, rows, |profile| profile, next, None)
 }
 
 /// Show a profile
@@ -71,7 +70,7 @@ async fn show(
     preconditions: Preconditions,
 ) -> Result<Response, Problem> {
     let profile = state.store.profile(&name).await.or_problem()?.ok_or_else(|| gone(&name))?;
-    Ok(tagged(profile.version, Profile::from(profile), &preconditions))
+    Ok(tagged(profile.version, profile, &preconditions))
 }
 
 /// Create or replace a profile
@@ -127,37 +126,33 @@ async fn put(
     Err(busy())
 }
 
-fn checked(name: &str, asked: Profile) -> Result<model::Profile, Problem> {
+fn checked(name: &str, mut profile: Profile) -> Result<Profile, Problem> {
     let fit = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
     if !(1..=64).contains(&name.len()) || !name.bytes().all(fit) || [".", ".."].contains(&name) {
         return Err(Problem::bad_request(
             "a profile's name is 1 to 64 letters, digits, dots, dashes and underscores",
         ));
     }
-    if !asked.name.is_empty() && asked.name != name {
+    if !profile.name.is_empty() && profile.name != name {
         return Err(failure::field("/name", format!("has to be {name:?}, as in the path, or be left out")));
     }
-    let mut profile = model::Profile::from(asked);
-    profile.name = name.to_owned();
-    profile.check().map_err(|why| {
-        // What is wrong starts with the field's path, as `apns.arp.priority: 1 to 15`.
-        let (field, detail) = why.split_once(": ").unwrap_or(("", &why));
-        let first = field.split(['.', ',']).next().unwrap_or_default();
-        // Said once: the problem begins with the pointer's field.
-        let detail = if field == first { detail.to_owned() } else { format!("{field}: {detail}") };
-        failure::field(&format!("/{first}"), detail)
-    })?;
+    name.clone_into(&mut profile.name);
+    let mut wrong = Fields::default();
+    for field in profile.check() {
+        wrong.wrong(field.pointer, field.detail);
+    }
+    wrong.check()?;
     Ok(profile)
 }
 
-fn stored(created: bool, profile: model::Profile) -> Result<Response, Problem> {
+fn stored(created: bool, profile: Profile) -> Result<Response, Problem> {
     let mut headers: Vec<(HeaderName, HeaderValue)> = vec![(header::ETAG, etag(profile.version))];
     if created {
         let location = HeaderValue::from_str(&format!("{PATH}/{}", profile.name));
         headers.push((header::LOCATION, location.map_err(|error| Problem::internal(&error))?));
     }
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = (status, Json(Profile::from(profile))).into_response();
+    let mut response = (status, Json(profile)).into_response();
     response.headers_mut().extend(headers);
     Ok(response)
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use icf_auc::chtif::issuer::StoreIssuer;
-use icf_auc::model::{NodeKind, Rat, Registration, ServingNode, Timestamp};
+use icf_auc::model::{NodeKind, NodeReport, Rat, Registration, ServingNode, Timestamp};
 use icf_auc::rest::{Control, NoVectors, RestState, SCOPES, router};
 use icf_auc::store::memory::MemoryStore;
 use icf_auc::store::sealed::Keyring;
@@ -243,6 +243,7 @@ impl Api {
             registered_at: now,
             expires_at: now.plus(3600),
             purged: false,
+            report: NodeReport::default(),
         });
         let op = Op::Register {
             registration,

@@ -50,8 +50,12 @@ async fn a_profile_that_no_mme_would_take_gets_422_naming_the_field() {
     priority["apns"][0]["arp"] = json!({"priority": 16});
     for (body, pointer) in [
         (with("apns", json!([])), "/apns"),
-        (priority, "/apns"),
-        (profile("not an apn"), "/apns"),
+        (priority, "/apns/0/arp/priority"),
+        (profile("not an apn"), "/apns/0/name"),
+        (profile("*"), "/apns/0/name"),
+        (with("stn_sr", json!("+49")), "/stn_sr"),
+        (with("additional_msisdn", json!("883130000000124")), "/additional_msisdn"),
+        (with("ambr", json!({"uplink": 1, "downlink": 4_294_967_296_000_u64})), "/ambr/downlink"),
         (with("lifetime", json!(0)), "/lifetime"),
         (with("address_pool", json!("fd00::/64")), "/address_pool"),
         (with("address_pool", json!("10.0.0.0/33")), "/address_pool"),
@@ -112,7 +116,13 @@ async fn a_timer_that_the_profile_loses_is_withdrawn_by_dsr() {
     api.put("/v1/profiles/default", profile).await.ok(200);
     let queued = api.queued().await;
     // The IDR tells what is, the DSR takes away what is no more: bit 14 of DSR-Flags (TS 29.272 §7.3.25).
-    assert_eq!(queued, ["999710000000001 Insert", "999710000000001 Delete { dsr_flags: 16384 }"]);
+    assert_eq!(
+        queued,
+        [
+            "999710000000001 Insert",
+            "999710000000001 Delete { dsr_flags: 16384, edrx_rats: [], external_identifiers: [] }"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -153,4 +163,46 @@ async fn json_of_the_wrong_shape_gets_422_with_the_field_and_what_to_write() {
     send("application/json", &text.replace('[', "[[")).await.problem(400);
     send("text/plain", &text).await.problem(415);
     send("application/json", &text).await.ok(201);
+}
+
+/// The example of the documentation has every field.
+#[tokio::test]
+async fn a_profile_with_everything_in_it_is_stored_as_it_was_put() {
+    for api in [Api::memory(), Api::sqlite().await] {
+        let text = include_str!("../../../schemas/examples/profile.json");
+        let asked: Value = serde_json::from_str(text).unwrap();
+        let stored = api.put("/v1/profiles/full", asked.clone()).await.ok(201);
+        assert_eq!(api.get("/v1/profiles/full").await.ok(200), stored);
+        for (field, value) in asked.as_object().unwrap().iter().filter(|(field, _)| *field != "apns") {
+            assert_eq!(&stored[field], value, "{field}");
+        }
+        for (stored, asked) in
+            stored["apns"].as_array().unwrap().iter().zip(asked["apns"].as_array().unwrap())
+        {
+            for (field, value) in asked.as_object().unwrap() {
+                assert_eq!(&stored[field], value, "{field}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_serving_node_is_told_of_a_profile_sends_idr_and_what_is_gone_dsr() {
+    let api = Api::memory();
+    api.credential("999710000000001").await;
+    let plain = api.get("/v1/profiles/default").await.ok(200);
+    api.register("999710000000001", "999-71").await;
+    let mut changed = plain.clone();
+    changed["version"] = json!(0);
+    changed["barring"] = json!(["outgoing-calls"]);
+    changed["stn_sr"] = json!("883130000000999");
+    changed["edrx"] = json!([{"rat": "eutran", "cycle_length": 5}]);
+    api.put("/v1/profiles/default", changed).await.ok(200);
+    assert_eq!(api.queued().await, ["999710000000001 Insert"]);
+    let mut back = plain;
+    back["version"] = json!(0);
+    api.put("/v1/profiles/default", back).await.ok(200);
+    // Bit 4 of DSR-Flags is STN-SR (TS 29.272 §7.3.25).
+    let delete = "999710000000001 Delete { dsr_flags: 16, edrx_rats: [1004], external_identifiers: [] }";
+    assert_eq!(api.queued().await, ["999710000000001 Insert", "999710000000001 Insert", delete]);
 }

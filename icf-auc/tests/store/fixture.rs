@@ -4,8 +4,8 @@
 
 use icf_auc::{
     model::{
-        AuthMaterial, Credential, CredentialState, IssuingMode, NodeKind, Rat, Registration, ServingNode,
-        Timestamp,
+        AuthMaterial, Credential, CredentialState, IssuingMode, NodeKind, NodeReport, Rat, Registration,
+        ServingNode, Timestamp,
     },
     store::{
         Done, NewCredential, Op, Outgoing, OutgoingMessage, PooledVector, Store, StoreError, TakeOver,
@@ -82,6 +82,7 @@ pub fn registration(n: u64, host: &str) -> Registration {
         registered_at: Timestamp(1_000),
         expires_at: Timestamp::now().plus(3600),
         purged: false,
+        report: NodeReport::default(),
     }
 }
 

@@ -236,6 +236,14 @@ named! {
         OUTGOING_CALLS = 3,
         /// Outgoing international calls.
         OUTGOING_INTERNATIONAL_CALLS = 4,
+        /// Outgoing international calls except to the home country.
+        OUTGOING_INTERNATIONAL_CALLS_EXCEPT_HOME_COUNTRY = 5,
+        /// Outgoing inter-zonal calls.
+        OUTGOING_INTERZONAL_CALLS = 6,
+        /// Outgoing inter-zonal calls except to the home country.
+        OUTGOING_INTERZONAL_CALLS_EXCEPT_HOME_COUNTRY = 7,
+        /// Outgoing international calls except to the home country, and inter-zonal calls.
+        OUTGOING_INTERNATIONAL_CALLS_EXCEPT_HOME_COUNTRY_AND_INTERZONAL_CALLS = 8,
     }
 }
 

@@ -18,6 +18,16 @@ pub enum AccessRule<T> {
     Only(Vec<T>),
 }
 
+impl<T: PartialEq> AccessRule<T> {
+    /// Whether `one` is allowed.
+    pub fn allows(&self, one: &T) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(list) => list.contains(one),
+        }
+    }
+}
+
 /// By hand, so that whoever writes something else reads what it has to be.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for AccessRule<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -66,8 +76,30 @@ pub enum Rat {
     Eutran,
     /// 1005.
     EutranNbIot,
-    /// 1006.
+    /// 1007 (1006 is NR).
     LteM,
+}
+
+impl Rat {
+    /// The RAT-Type value, TS 29.212 §5.3.31.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Utran => 1000,
+            Self::Geran => 1001,
+            Self::Eutran => 1004,
+            Self::EutranNbIot => 1005,
+            Self::LteM => 1007,
+        }
+    }
+
+    /// From a RAT-Type value; `None` for one that no profile can allow.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<Self> {
+        [Self::Utran, Self::Geran, Self::Eutran, Self::EutranNbIot, Self::LteM]
+            .into_iter()
+            .find(|rat| rat.code() == code)
+    }
 }
 
 #[cfg(test)]

@@ -47,4 +47,21 @@ pub struct Registration {
     pub expires_at: OffsetDateTime,
     /// The node has purged the UE (TS 29.272 §5.2.1.2.3).
     pub purged: bool,
+    /// Number of the MME for short messages to the UE, if it is registered for SMS (TS 29.272 §7.3.159).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub sms_number: Option<String>,
+    /// Whether IMS voice over PS sessions is supported wherever the node serves (TS 29.272 §7.3.107), as far as it is
+    /// known: what terminating access domain selection (T-ADS) asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub ims_voice: Option<bool>,
+    /// Whether the UE supports SRVCC (TS 29.272 §7.3.130), as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub srvcc: Option<bool>,
+    /// Feature-List 1 and 2 that the node has told (TS 29.272 §7.3.10), eight hexadecimal digits each; missing if it has
+    /// told none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
 }

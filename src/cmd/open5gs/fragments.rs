@@ -272,7 +272,7 @@ fn mme_conf(ours: &Ours, core: &Core, mme: &Mme) -> Result<Fragment, Failure> {
 }
 
 /// A rate as the PCRF's policy has it: unit 0 is bit/s, and each step up is a thousand.
-fn rate(bits: u32) -> String {
+fn rate(bits: u64) -> String {
     let (mut value, mut unit) = (bits, 0);
     while value >= 1000 && value.is_multiple_of(1000) && unit < 4 {
         value /= 1000;

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use anyhow::Context;
 use icf_auc::config::IcfConfig;
-use icf_auc::model;
 use ipnet::IpNet;
 use s6a::net::Endpoint;
 use schemas::identity::{Imsi, Plmn};
@@ -80,9 +79,9 @@ pub struct Apn {
     /// May lose resources to others.
     pub preemptable: bool,
     /// Bit/s up.
-    pub uplink: u32,
+    pub uplink: u64,
     /// Bit/s down.
-    pub downlink: u32,
+    pub downlink: u64,
 }
 
 /// What matters of a profile.
@@ -204,9 +203,9 @@ pub fn from_config(config: IcfConfig, file: String, told: &Told) -> anyhow::Resu
         let why = format!("--range {} is not of network {}: say --provisional", range.value, plmn.value);
         return Err(Failure::Usage(why).into());
     }
-    let model = model::Profile::provisioning("default", config.icf.address_pool);
+    let model = rest::Profile::provisioning("default", config.icf.address_pool);
     let source = format!("the profile that a new database starts with; pool: [icf] address_pool of {file}");
-    let profiles = vec![From::new(profile_of_model(&model), source)];
+    let profiles = vec![From::new(profile_of(&model), source)];
     Ok(Ours { file, config, listen, plmn, range, issued: Vec::new(), profiles, peers: None, devices: None })
 }
 
@@ -216,7 +215,7 @@ async fn ask(ours: &mut Ours, client: &Client) -> Result<(), Failure> {
     ours.profiles = page
         .items
         .iter()
-        .map(|one| From::new(profile_of_rest(one), format!("profile {} (REST)", one.name)))
+        .map(|one| From::new(profile_of(one), format!("profile {} (REST)", one.name)))
         .collect();
     let page: Page<rest::Peer> = client.get(&["peers"]).await?;
     ours.peers = Some(
@@ -278,31 +277,14 @@ fn all_of(plmn: Plmn) -> anyhow::Result<Span> {
     Ok(Span { first: fill("0")?, last: fill("9")? })
 }
 
-fn profile_of_rest(profile: &rest::Profile) -> Profile {
+fn profile_of(profile: &rest::Profile) -> Profile {
     let apns = profile.apns.iter().map(|apn| Apn {
         name: apn.name.clone(),
         session_type: match apn.pdn_type {
             PdnType::Ipv4 => 1,
             PdnType::Ipv6 => 2,
-            PdnType::Ipv4v6 => 3,
-        },
-        qci: apn.qci,
-        priority: apn.arp.priority,
-        may_preempt: apn.arp.may_preempt,
-        preemptable: apn.arp.preemptable,
-        uplink: apn.ambr.uplink,
-        downlink: apn.ambr.downlink,
-    });
-    Profile { name: profile.name.clone(), apns: apns.collect(), pool: profile.address_pool }
-}
-
-fn profile_of_model(profile: &model::Profile) -> Profile {
-    let apns = profile.apns.iter().map(|apn| Apn {
-        name: apn.name.clone(),
-        session_type: match apn.pdn_type {
-            model::PdnType::Ipv4 => 1,
-            model::PdnType::Ipv6 => 2,
-            model::PdnType::Ipv4v6 => 3,
+            // Open5GS knows no 3 of TS 29.272 §7.3.62: both is the nearest.
+            PdnType::Ipv4v6 | PdnType::Ipv4OrIpv6 => 3,
         },
         qci: apn.qci,
         priority: apn.arp.priority,

@@ -1,5 +1,5 @@
 use s6a::{
-    app::RatType,
+    app::{RatType, SupportedFeatures},
     codec::{Experimental, ResultCode},
 };
 
@@ -72,7 +72,7 @@ fn ulr_of_open5gs_registers_counts_an_attach_and_gets_the_subscription() {
     assert_eq!((registration.registered_at, registration.expires_at), (NOW, NOW.plus(86_400)));
     assert!(counted && update.subscription_data);
     assert_eq!(clrs(&update, &subscriber), []);
-    subscription::with_data(&subscriber, subscriber.credential.address, |data| {
+    subscription::with_data(&subscriber, subscriber.credential.address, update.recipient, |data| {
         let answer = update.answer(data);
         assert!(answer.outcome.is_success());
         assert_eq!(answer.ula_flags, Some(UlaFlags::SEPARATION));
@@ -85,7 +85,7 @@ fn ulr_with_skip_subscriber_data_gets_none() {
     let subscriber = registered(NodeKind::Mme, "mme.example");
     let flags = UlrFlags::S6A.with(UlrFlags::SKIP_SUBSCRIBER_DATA);
     let update = update(&ulr("mme.example", flags), &subscriber).unwrap();
-    subscription::with_data(&subscriber, None, |data| {
+    subscription::with_data(&subscriber, None, update.recipient, |data| {
         assert_eq!(update.answer(data).subscription_data, None);
     });
 }
@@ -235,4 +235,77 @@ fn a_wrong_visited_plmn_gets_5004() {
     let request = UpdateLocationRequest { visited_plmn_id: [0xff; 3], ..ulr("mme.example", OPEN5GS) };
     let refused = update(&request, &subscriber()).unwrap_err();
     assert_eq!(refused.outcome, ResultCode::INVALID_AVP_VALUE.into());
+}
+
+/// TS 29.272 §7.3.10: Additional MSISDN (1.31), SMS in MME (2.0), Reset-IDs (2.17), which the ICF does not have.
+fn featured<'a>(features: &'a [SupportedFeatures]) -> UpdateLocationRequest<'a> {
+    UpdateLocationRequest {
+        supported_features: features.into(),
+        mme_number_for_mt_sms: Some(&[0x88, 0x13, 0xf0]),
+        sms_register_request: Some(0),
+        homogeneous_support_of_ims_voice: Some(1),
+        ..ulr("mme.example", OPEN5GS)
+    }
+}
+
+fn lists() -> [SupportedFeatures; 2] {
+    [SupportedFeatures::of_3gpp(1, 1 << 31), SupportedFeatures::of_3gpp(2, 1 | 1 << 17)]
+}
+
+fn with_sms() -> Snapshot {
+    subscriber_with(|_, profile| {
+        profile.sms = serde_json::from_str("{}").unwrap();
+    })
+}
+
+#[test]
+fn features_are_answered_as_far_as_both_sides_have_them_and_kept() {
+    let (subscriber, lists) = (subscriber(), lists());
+    let update = update(&featured(&lists), &subscriber).unwrap();
+    subscription::with_data(&subscriber, None, update.recipient, |data| {
+        let answer = update.answer(data);
+        let told: Vec<_> =
+            answer.supported_features.iter().map(|it| (it.feature_list_id, it.feature_list)).collect();
+        assert_eq!(told, [(1, 1 << 31), (2, 1)]);
+    });
+    let report = &register(&update).0.report;
+    assert_eq!(report.features, Some([1 << 31, 1 | 1 << 17]));
+    assert_eq!(report.ims_voice, Some(true));
+    let silent = decide(&ulr("mme.example", OPEN5GS), Some(&subscriber), NOW, &Causes::default()).unwrap();
+    assert!(silent.features.is_empty(), "who tells no features gets none");
+}
+
+#[test]
+fn an_mme_that_asks_for_it_is_registered_for_sms_if_the_subscriber_has_it() {
+    let lists = lists();
+    let request = featured(&lists);
+    let flags = |request: &UpdateLocationRequest<'_>, subscriber: &Snapshot| {
+        let update = update(request, subscriber).unwrap();
+        let number = register(&update).0.report.sms_number.clone();
+        subscription::with_data(subscriber, None, update.recipient, |data| {
+            (update.answer(data).ula_flags.unwrap().0, number)
+        })
+    };
+    assert_eq!(flags(&request, &with_sms()), (0b11, Some("88310".into())));
+    assert_eq!(flags(&request, &subscriber()), (0b01, None));
+    let not_preferred = UpdateLocationRequest { sms_register_request: Some(1), ..request };
+    assert_eq!(flags(&not_preferred, &with_sms()), (0b01, None));
+    let without_feature = UpdateLocationRequest { supported_features: (&lists[..1]).into(), ..request };
+    assert_eq!(flags(&without_feature, &with_sms()), (0b01, None));
+    let odd_number = UpdateLocationRequest { mme_number_for_mt_sms: Some(&[0xa1]), ..request };
+    assert_eq!(flags(&odd_number, &with_sms()), (0b01, None));
+}
+
+#[test]
+fn who_is_barred_is_refused_at_a_node_that_does_not_keep_to_it() {
+    let barred = subscriber_with(|_, profile| profile.barring = vec![Barring::AllPacketServices]);
+    let lists = lists();
+    let refused = update(&featured(&lists), &barred).unwrap_err();
+    assert_eq!(refused.outcome, Experimental::ROAMING_NOT_ALLOWED.into());
+    let knows = [SupportedFeatures::of_3gpp(1, 1)];
+    assert!(update(&featured(&knows), &barred).is_ok());
+    assert!(
+        update(&ulr("mme.example", OPEN5GS), &barred).is_ok(),
+        "a node that tells no features is told of it"
+    );
 }

@@ -16,6 +16,7 @@ const SCHEMA: Schema = Schema {
             "network access mode",
             include_str!("../../../../schemas/migrations/sqlite/0004_network_access_mode.sql"),
         ),
+        ("node report", include_str!("../../../../schemas/migrations/sqlite/0005_node_report.sql")),
     ],
     example: "sqlite:///var/lib/callhome/icf.db",
 };

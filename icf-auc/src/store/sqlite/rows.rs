@@ -176,7 +176,7 @@ macro_rules! select_registration {
     ($tail:literal) => {
         concat!(
             "SELECT r.imsi, r.kind, r.host, r.realm, r.visited_plmn, r.rat, r.address, r.imei, r.registered_at, \
-             r.expires_at, r.purged FROM registration r ",
+             r.expires_at, r.purged, r.node_report FROM registration r ",
             $tail
         )
     };
@@ -198,6 +198,11 @@ pub(super) fn registration(row: &SqliteRow, at: usize) -> Result<Registration, S
         registered_at: Timestamp(row.try_get(at + 8)?),
         expires_at: Timestamp(row.try_get(at + 9)?),
         purged: row.try_get(at + 10)?,
+        report: row
+            .try_get::<Option<&str>, _>(at + 11)?
+            .map(|text| serde_json::from_str(text).map_err(damaged))
+            .transpose()?
+            .unwrap_or_default(),
     })
 }
 

@@ -14,7 +14,7 @@ use super::{
     rows::{self, select_registration},
 };
 use crate::{
-    model::{CredentialState, NodeKind, Registration, Timestamp},
+    model::{CredentialState, NodeKind, NodeReport, Registration, Timestamp},
     store::{Op, StoreError},
 };
 
@@ -55,6 +55,7 @@ type Line<'a> = (
     i64,
     bool,
     Option<i64>,
+    Option<&'a NodeReport>,
 );
 
 impl Subjects {
@@ -208,9 +209,9 @@ impl Subjects {
         if !kept.is_empty() {
             sqlx::query(
                 "INSERT OR REPLACE INTO registration (imsi, kind, host, realm, visited_plmn, rat, address, imei, \
-                 registered_at, expires_at, purged, revoke_at) \
+                 registered_at, expires_at, purged, revoke_at, node_report) \
                  SELECT value->>0, value->>1, value->>2, value->>3, unhex(value->>4), value->>5, unhex(value->>6), \
-                 value->>7, value->>8, value->>9, value->>10, value->>11 FROM json_each(?1)",
+                 value->>7, value->>8, value->>9, value->>10, value->>11, value->>12 FROM json_each(?1)",
             )
             .bind(json(&kept)?)
             .execute(&mut *conn)
@@ -234,6 +235,7 @@ impl Subjects {
             r.expires_at.0,
             r.purged,
             ends.filter(|_| !r.purged),
+            Some(&r.report).filter(|report| **report != NodeReport::default()),
         ))
     }
 }
