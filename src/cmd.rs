@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod credentials;
 mod crowd;
+mod database;
 mod devices;
 mod enb;
 mod events;
@@ -83,6 +84,8 @@ enum Command {
     Config(config::Args),
     /// Make and rotate the keys that the database is encrypted with; make REST tokens.
     Keys(keys::Args),
+    /// A role's database: back it up while the role runs.
+    Database(database::Args),
     /// Make and list the certificates that the roles and devices trust one another by.
     Pki(pki::Args),
 }
@@ -121,6 +124,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Audit(args) => audit::run(args).await,
             Command::Config(args) => config::run(&args),
             Command::Keys(args) => keys::run(args).await,
+            Command::Database(args) => database::run(args).await,
             Command::Pki(args) => pki::run(args),
         }
     });

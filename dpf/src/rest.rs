@@ -135,7 +135,7 @@ fn parsed<T: std::str::FromStr<Err: fmt::Display>>(text: &str) -> Result<T, Prob
 
 /// The store failed.
 fn failed(error: StoreError) -> Problem {
-    Problem::internal(&error)
+    service::database::problem(&error)
 }
 
 /// A field of the body is wrong; `pointer` as in RFC 6901.

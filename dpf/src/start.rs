@@ -139,6 +139,7 @@ pub async fn start(config: DpfConfig, stop: CancellationToken) -> anyhow::Result
     let store = Store::open(url).await.with_context(place)?;
     let exposition = service::telemetry::Metrics::new(env!("CARGO_PKG_VERSION"), "dpf")?;
     let metrics = Metrics::register(exposition.registry())?;
+    store.database().register(exposition.registry())?;
     metrics.set(&store.counts().await?);
     let policy = Policy {
         first: config.dpf.retry_first.0,
@@ -319,10 +320,5 @@ fn operator(config: &config::Operator, anchors: &Anchors, parallel: usize) -> an
 
 /// `/healthz` and `/readyz`; they tell nothing and need no token.
 fn probes(store: &Store, stop: &CancellationToken) -> axum::Router {
-    let database = store.database().clone();
-    let check = move || {
-        let database = database.clone();
-        async move { database.ping().await.map_err(|_| "the database does not answer".to_owned()) }
-    };
-    service::health::Health::new(stop.clone()).check("store", check).router()
+    service::health::Health::new(stop.clone()).database("store", store.database().clone()).router()
 }

@@ -20,7 +20,7 @@ use schemas::{
 };
 use service::{
     api::{AuditTable, Trail},
-    database::Database,
+    database::{Database, DatabaseError, is_temporary},
     outbox::Outbox,
     sealed::Keyring,
 };
@@ -324,16 +324,37 @@ impl Desk {
             let Some(last) = pcids.last() else { break };
             after = last.to_string();
             for pcid in pcids {
-                let mut tx = self.db.write().await?;
-                if self.follow(&mut tx, pcid).await? {
-                    tx.commit().await?;
-                    self.outbox.wake();
+                // One that cannot be followed keeps none of the others, unless it is the database that fails.
+                match self.follow_waiting(pcid).await {
+                    Err(Refused::Database(DatabaseError::Statement(error))) if is_temporary(&error) => {
+                        return Err(error.into());
+                    }
+                    Err(error) => {
+                        tracing::error!(%pcid, %error, "what waits for a device cannot be followed")
+                    }
+                    Ok(()) => {}
                 }
             }
         }
         let mut tx = self.db.write().await?;
         store::forget_old(&mut tx, self.now().saturating_sub(MEMORY)).await?;
         tx.commit().await?;
+        loop {
+            let mut tx = self.db.write().await?;
+            let forgotten = store::forget_notices(&mut tx).await?;
+            tx.commit().await?;
+            if forgotten == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn follow_waiting(&self, pcid: Pcid) -> Result<(), Refused> {
+        let mut tx = self.db.write().await?;
+        if self.follow(&mut tx, pcid).await? {
+            tx.commit().await?;
+            self.outbox.wake();
+        }
         Ok(())
     }
 }

@@ -214,6 +214,7 @@ pub async fn start_with(
     db.check_keys(&keys).await?;
     let exposition = service::telemetry::Metrics::new(env!("CARGO_PKG_VERSION"), "drf")?;
     let metrics = Arc::new(Metrics::register(exposition.registry())?);
+    db.register(exposition.registry())?;
     let desk = Desk {
         outbox: Outbox::new(db.clone(), outbox::Policy { parallel: PARALLEL, ..delays }),
         db,
@@ -299,10 +300,5 @@ async fn sweep(desk: Desk, stop: CancellationToken) {
 
 /// `/healthz` and `/readyz`; they tell nothing and need no token.
 fn probes(db: &Database, stop: &CancellationToken) -> axum::Router {
-    let db = db.clone();
-    let check = move || {
-        let db = db.clone();
-        async move { db.ping().await.map_err(|_| "the database does not answer".to_owned()) }
-    };
-    service::health::Health::new(stop.clone()).check("database", check).router()
+    service::health::Health::new(stop.clone()).database("database", db.clone()).router()
 }

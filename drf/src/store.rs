@@ -18,8 +18,9 @@ pub use directory::{
     Operator, delete_operator, delete_rule, operator, operators, put_operator, put_rule, rule, rules,
 };
 pub use notices::{
-    NoticeRow, NoticeState, Place, forget_old, forget_own_waiting, insert_notice, known_notice, place,
-    provisioned, put_provisioned, set_notice_state, set_place, supersede_waiting, waiting, waiting_pcids,
+    NoticeRow, NoticeState, Place, forget_notices, forget_old, forget_own_waiting, insert_notice,
+    known_notice, place, provisioned, put_provisioned, set_notice_state, set_place, supersede_waiting,
+    waiting, waiting_pcids,
 };
 pub use triggers::{
     attempted, close_open, end, insert_trigger, latest, next_sequence, open_trigger, trigger,
@@ -34,6 +35,7 @@ pub const SCHEMA: Schema = Schema {
         ("at-rest-key", service::database::AT_REST_KEY),
         ("outbox", outbox::MIGRATION),
         ("audit", api::AUDIT_MIGRATION),
+        ("ended notices", include_str!("../../schemas/migrations/drf/0002_ended_notices.sql")),
     ],
     example: "sqlite:///var/lib/callhome/drf.db",
 };

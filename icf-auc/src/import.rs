@@ -322,9 +322,10 @@ impl Import<'_> {
         let mut same = HashSet::new();
         if self.options.on_existing == OnExisting::Skip {
             let there: Vec<Imsi> = there.iter().copied().collect();
-            let stored = self.store.snapshots(&there).await?;
+            let stored = self.store.each_snapshot(&there).await?;
+            // One that cannot be read is not the same.
             let stored: HashMap<Imsi, _> =
-                stored.iter().map(|s| (s.credential.imsi, &s.credential)).collect();
+                stored.iter().flatten().map(|s| (s.credential.imsi, &s.credential)).collect();
             for one in &chunk.good {
                 let new = &one.new.credential;
                 if stored.get(&new.imsi).is_some_and(|old| is_same(old, new)) {

@@ -115,6 +115,7 @@ impl Started {
         if tokio::time::timeout(Duration::from_secs(15), self.tasks.wait()).await.is_err() {
             tracing::warn!("something did not end in time");
         }
+        self.store.close().await;
     }
 }
 
@@ -171,6 +172,7 @@ pub async fn start_with(
     };
     tasks.spawn(outbox.run(stop.clone()));
     if let Some(database) = store.outbox() {
+        database.register(exposition.registry())?;
         // This audit log counts seconds.
         let retention = Retention { per_second: 1, ..config.database.retention() };
         tasks.spawn(keep_short(database, retention, stop.clone()));
@@ -232,7 +234,7 @@ fn probes(store: &Arc<dyn Store>, stop: &CancellationToken) -> axum::Router {
     let store = store.clone();
     let check = move || {
         let store = store.clone();
-        async move { store.ping().await.map_err(|_| "the database does not answer".to_owned()) }
+        async move { store.ping().await.map_err(|error| error.to_string()) }
     };
     service::health::Health::new(stop.clone()).check("store", check).router()
 }

@@ -43,6 +43,19 @@ pub enum StoreError {
     /// The database itself.
     #[error("database: {0}")]
     Database(String),
+    /// The database cannot do it now: no room, an error of the disk, a lock, no permission. The same may succeed later.
+    #[error("database: {0}")]
+    Unavailable(String),
+}
+
+/// A credential that is there and cannot be read: its keys do not open, or a column holds what callhome does not store.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("credential {imsi}: {error}")]
+pub struct Unreadable {
+    /// Which.
+    pub imsi: Imsi,
+    /// Why.
+    pub error: StoreError,
 }
 
 /// Topic of the notices to the DRF in the [`outbox`](Store::outbox).
@@ -400,8 +413,21 @@ pub struct KeptAnswer {
 pub trait Store: Send + Sync + 'static {
     // -- the request path --
 
-    /// Snapshots of several subscribers in one query; those unknown are left out.
-    async fn snapshots(&self, imsis: &[Imsi]) -> Result<Vec<Snapshot>, StoreError>;
+    /// Snapshots of several subscribers in one query; those unknown are left out. One that is there and cannot be read
+    /// is an error of its own: the others are served.
+    ///
+    /// # Errors
+    /// That the query failed.
+    async fn each_snapshot(&self, imsis: &[Imsi]) -> Result<Vec<Result<Snapshot, Unreadable>>, StoreError>;
+
+    /// As [`Store::each_snapshot`], for those who need all of them.
+    ///
+    /// # Errors
+    /// That the query failed, or that one cannot be read.
+    async fn snapshots(&self, imsis: &[Imsi]) -> Result<Vec<Snapshot>, StoreError> {
+        let all = self.each_snapshot(imsis).await?;
+        all.into_iter().map(|one| one.map_err(|unreadable| unreadable.error)).collect()
+    }
 
     /// Carries out all operations in one transaction; when it returns they survive a kill -9 and a power
     /// failure. One result for each, in order: an operation that cannot be done (unknown IMSI, pool
@@ -443,7 +469,13 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Whether reading and writing works.
+    ///
+    /// # Errors
+    /// What fails, for people: the file, the operation, and what the operating system says.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Ends all connections, if there are any; what was committed is durable before and after.
+    async fn close(&self) {}
 
     // -- administration; each change of a credential or profile appends an Event in the same transaction --
 

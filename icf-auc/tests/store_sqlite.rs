@@ -14,9 +14,9 @@ use std::path::Path;
 
 use fixture::*;
 use icf_auc::{
-    model::{AuthMaterial, Profile},
+    model::{AuthMaterial, Profile, Timestamp},
     store::{
-        Op, Page, Store, StoreError,
+        CredentialFilter, Op, Page, Store, StoreError, TakeOver,
         sqlite::{OpenOptions, SqliteStore, schema_version},
     },
 };
@@ -275,4 +275,91 @@ async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
     assert!(stored >= 500);
     assert_eq!(store.count(&Default::default()).await.unwrap(), stored, "all or none");
     assert_eq!(leased(&store, lease(0, 4)).await, 1..5, "what needs no room goes on");
+}
+
+/// As the database has an IMSI.
+fn code(n: u64) -> String {
+    format!("CAST('1' || '{}' AS INTEGER)", imsi(n))
+}
+
+async fn damage(folder: &Path, statement: String) {
+    let done = raw(folder).await.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+}
+
+#[tokio::test]
+async fn one_credential_that_does_not_open_fails_alone_among_sixty() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    store.insert(credentials(0..60)).await.unwrap();
+    damage(
+        folder.path(),
+        format!("UPDATE credential SET sealed = zeroblob(length(sealed)) WHERE imsi = {}", code(17)),
+    )
+    .await;
+    let all: Vec<_> = (0..60).map(imsi).collect();
+    let read = store.each_snapshot(&all).await.unwrap();
+    let failed: Vec<_> = read.iter().filter_map(|one| one.as_ref().err()).collect();
+    assert_eq!(read.len(), 60);
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].imsi, imsi(17));
+    assert!(matches!(failed[0].error, StoreError::Sealed(_)), "{}", failed[0]);
+    // Listed, page by page, are those that can be read.
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = Page { after, limit: 7 };
+        let found = store.credentials(&CredentialFilter::default(), &page).await.unwrap();
+        let Some(last) = found.last() else { break };
+        after = Some(last.imsi.to_string());
+        listed.extend(found.iter().map(|credential| credential.imsi));
+    }
+    assert_eq!(listed, all.iter().copied().filter(|one| *one != imsi(17)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn one_damaged_row_fails_alone_in_a_transaction_of_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    store.insert(credentials(0..60)).await.unwrap();
+    store.insert(vec![pool_credential(60)]).await.unwrap();
+    store.add_vectors(imsi(60), vec![vector(1)]).await.unwrap();
+    damage(folder.path(), format!("UPDATE credential SET address = x'01' WHERE imsi = {}", code(3))).await;
+    damage(folder.path(), "UPDATE vector SET sealed = x'00'".into()).await;
+    let mut ops: Vec<Op> = (0..60).map(|n| register(n, "mme")).collect();
+    ops.push(Op::TakeVectors { imsi: imsi(60), count: 1 });
+    let done = store.commit(&ops).await.unwrap();
+    let failed: Vec<usize> = (0..done.len()).filter(|n| done[*n].is_err()).collect();
+    assert_eq!(failed, [3, 60]);
+}
+
+#[tokio::test]
+async fn one_damaged_message_or_registration_is_not_in_the_way_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    store.insert(credentials(0..3)).await.unwrap();
+    let now = Timestamp::now();
+    for n in 0..3 {
+        let mut lapsed = registration(n, "mme");
+        lapsed.expires_at = now.plus(-1);
+        let op = Op::Register {
+            registration: Box::new(lapsed),
+            count_attach: false,
+            pool: None,
+            take_over: TakeOver::default(),
+            notify: false,
+        };
+        one(&store, op).await.unwrap();
+    }
+    damage(folder.path(), format!("UPDATE registration SET visited_plmn = x'01' WHERE imsi = {}", code(0)))
+        .await;
+    let lapsed = store.lapsed(now, 10).await.unwrap();
+    assert_eq!(lapsed.iter().map(|it| it.imsi).collect::<Vec<_>>(), [imsi(1), imsi(2)]);
+    for n in 0..3 {
+        store.cancel(imsi(n), vec![cancel_of(n, "mme")]).await.unwrap();
+    }
+    damage(folder.path(), format!("UPDATE outgoing SET message = '?' WHERE imsi = {}", code(1))).await;
+    let due = store.due(Timestamp::now(), 10).await.unwrap();
+    assert_eq!(due.iter().map(|it| it.outgoing.imsi).collect::<Vec<_>>(), [imsi(0), imsi(2)]);
+    damage(folder.path(), "UPDATE event SET detail = '?' WHERE id = 1".into()).await;
+    assert_eq!(store.events(0, 100).await.unwrap()[0].id, 1);
 }

@@ -2,14 +2,24 @@
 //! a power failure.
 
 mod alone;
+mod backup;
+mod create;
 mod error;
 mod group;
 mod open;
+mod rows;
+mod status;
+mod transaction;
 
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use std::{path::Path, time::Duration};
+
+use sqlx::{SqliteConnection, SqlitePool};
 
 pub use alone::Alone;
-pub use error::{DatabaseError, explain};
+pub use backup::{BackupReport, backup};
+pub use error::{DatabaseError, explain, is_temporary, problem, unavailable};
+pub use rows::readable;
+pub use transaction::WriteTransaction;
 
 use crate::sealed::{Keyring, Place};
 
@@ -36,16 +46,20 @@ impl Schema {
 pub const AT_REST_KEY: &str = include_str!("database/at_rest_key.sql");
 
 /// An open database; a clone is another handle to the same.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Database {
     /// The one connection that writes; see [`write`](Self::write).
     pub writer: SqlitePool,
     /// Connections that only read, beside the writer, what is committed.
     pub readers: SqlitePool,
     group: group::Group,
+    status: status::WriteStatus,
     path: String,
     new: bool,
 }
+
+/// How long connections in use are waited for when a database is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Database {
     /// Opens `url` (`sqlite:///var/lib/callhome/drf.db`), creating the file for its owner only where there is none,
@@ -75,8 +89,12 @@ impl Database {
     ///
     /// # Errors
     /// If the lock cannot be had.
-    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+    pub async fn write(&self) -> Result<WriteTransaction, sqlx::Error> {
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        match begun {
+            Ok(transaction) => Ok(WriteTransaction::new(transaction, self.status.clone())),
+            Err(error) => self.status.observe(Err(error)),
+        }
     }
 
     /// Runs `work` in a transaction that it shares with whatever else is to be written meanwhile, and returns when that is
@@ -109,6 +127,27 @@ impl Database {
             .execute(&mut *tx)
             .await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Sees whether reading and writing works, for `/readyz`.
+    ///
+    /// # Errors
+    /// What fails, for people: the file, the operation, and what the operating system says.
+    pub async fn check_writable(&self) -> Result<(), String> {
+        let Err(error) = self.ping().await else { return Ok(()) };
+        let mut reason = format!("{}: {error}", self.path);
+        if let Some(system) = status::system_error(Path::new(&self.path).to_owned()).await {
+            reason = format!("{reason}; {system}");
+        }
+        Err(reason)
+    }
+
+    /// Adds the counters of failed writes to those that `/metrics` shows.
+    ///
+    /// # Errors
+    /// If the registry has them already.
+    pub fn register(&self, registry: &prometheus::Registry) -> Result<(), prometheus::Error> {
+        self.status.register(registry)
     }
 
     /// The file, as the URL names it.
@@ -147,10 +186,26 @@ impl Database {
         Ok(())
     }
 
-    /// Ends all connections; what was committed is in the file.
+    /// Moves what is in the write-ahead log into the file, empties the log, and ends all connections. What was committed
+    /// is durable before and after; connections that are in use are waited for, five seconds at most.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        let close = async {
+            self.readers.close().await;
+            // Busy: another process reads or writes; the last one to close does it.
+            if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await {
+                tracing::warn!(path = self.path, error = explain(&error), "the write-ahead log stays");
+            }
+            self.writer.close().await;
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
+            tracing::warn!(path = self.path, "the database was in use when it was to be closed");
+        }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Database({})", self.path)
     }
 }
 

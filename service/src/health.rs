@@ -14,6 +14,7 @@ use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::database::Database;
 use crate::problem::Problem;
 use crate::telemetry::Metrics;
 
@@ -45,6 +46,16 @@ impl Health {
     {
         self.checks.push((name, Box::new(move || check().boxed())));
         self
+    }
+
+    /// Adds the check that the database can be read and written; the reason names the file, the operation and the
+    /// operating system's error.
+    #[must_use]
+    pub fn database(self, name: &'static str, database: Database) -> Self {
+        self.check(name, move || {
+            let database = database.clone();
+            async move { database.check_writable().await }
+        })
     }
 
     /// `GET /healthz`: 200 as long as the process answers. `GET /readyz`: 200, or 503 if a check fails; both with

@@ -36,7 +36,7 @@ impl fmt::Debug for Message<'_> {
 }
 
 /// Puts a message in the table, in the caller's transaction; after the commit, [`Outbox::wake`]. `false`: that key
-/// was there already, perhaps delivered within the last 30 days, and nothing is changed.
+/// was there already, perhaps delivered (of those the last 10,000 are known, for 30 days), and nothing is changed.
 ///
 /// # Errors
 /// The statement's.

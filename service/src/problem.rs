@@ -90,6 +90,12 @@ impl Problem {
             .detail("an internal error; the server's log has the cause")
     }
 
+    /// 503 with what fails; its answer has `Retry-After: 1`.
+    #[must_use]
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE).detail(detail)
+    }
+
     /// Sets `detail`.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -144,6 +150,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.to_json().to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            // RFC 9110 §10.2.3, in seconds.
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         // So that `with_problems` can add the instance.
         response.extensions_mut().insert(self);
         response

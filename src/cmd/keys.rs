@@ -73,9 +73,13 @@ pub fn write(out: &std::path::Path, add: bool) -> anyhow::Result<u32> {
         .open(out)
         .with_context(|| format!("{} cannot be written", out.display()))?;
     let line = zeroize::Zeroizing::new(format!("{}\n", line.trim_end()));
-    file.write_all(line.as_bytes())
-        .and_then(|()| file.sync_all())
-        .with_context(|| out.display().to_string())?;
+    let before = file.metadata().map(|found| found.len()).with_context(|| out.display().to_string())?;
+    let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a line would make the whole file unreadable, and with it the database.
+        let _ = if add { file.set_len(before) } else { std::fs::remove_file(out) };
+    }
+    written.with_context(|| format!("{} cannot be written", out.display()))?;
     Ok(id)
 }
 
@@ -91,6 +95,7 @@ async fn rotate(config: &std::path::Path) -> anyhow::Result<()> {
         total += done;
         eprint!("\r{total} re-encrypted");
     }
+    store.close().await;
     eprintln!("\r{total} re-encrypted; keys older than the newest may now be removed from the key file");
     Ok(())
 }

@@ -3,6 +3,7 @@
 pub mod clients;
 mod core;
 mod device;
+mod external;
 pub mod factory;
 mod follow;
 mod peering;
@@ -16,6 +17,7 @@ pub mod supply;
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -180,6 +182,11 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 }
 
 async fn all(args: &Args, folder: &Folder, roles: &Roles, ports: Ports, story: &Story) -> anyhow::Result<()> {
+    if args.external {
+        // A role that does not answer is asked again: one question must not take all the time.
+        let clients = clients::Clients::new(roles, ports, Duration::from_secs(2))?;
+        external::wait_until_ready(&clients, args.ports.open5gs_hss.is_none(), story).await?;
+    }
     let lab = device::Lab::prepare(folder, roles, ports, args.devices, story).await?.in_network(args.visited);
     let lab = lab.through(args.core.core(), args.ports.open5gs_hss.is_some());
     let lab = lab.handing_out(args.subscriber.clone());

@@ -13,6 +13,7 @@ use crate::{
     aka::Subscriber,
     callhome,
     child::{Child, tail},
+    faults::Faults,
     http,
     network::Network,
     peer::Peer,
@@ -69,6 +70,8 @@ pub struct Icf {
     pub token: String,
     /// Who signs its peers' certificates.
     pub authority: Option<Authority>,
+    /// Its disk, where that can be made to fail.
+    pub faults: Option<Faults>,
 }
 
 impl Icf {
@@ -139,7 +142,7 @@ impl Icf {
         );
         std::fs::write(path("icf.toml"), config)?;
         let token = field("token")?;
-        Ok(Self { folder, child: None, host, sctp, diameter, tls, rest, token, authority })
+        Ok(Self { folder, child: None, host, sctp, diameter, tls, rest, token, authority, faults: None })
     }
 
     /// A running ICF that knows these subscribers.
@@ -214,6 +217,9 @@ impl Icf {
             Some(host) => host.icf_command(&callhome::binary()?)?,
         };
         command.arg("icf").arg("--config").arg(self.config()).env_remove("RUST_LOG");
+        if let Some(faults) = &self.faults {
+            faults.environment(&mut command);
+        }
         let mut child = Child::start("callhome icf", command, &self.folder.path().join("icf.log"))?;
         let until = Instant::now() + Duration::from_secs(20);
         loop {

@@ -7,6 +7,7 @@ pub mod aka;
 pub mod callhome;
 pub mod capture;
 pub mod child;
+pub mod faults;
 pub mod free_diameter;
 pub mod gate;
 pub mod http;

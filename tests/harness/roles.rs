@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::{
     callhome,
     child::{Child, tail},
+    faults::Faults,
     gate::Gate,
     http, ports,
 };
@@ -92,6 +93,7 @@ pub struct Roles {
     pub visited: &'static str,
     token: String,
     tls: Arc<ClientConfig>,
+    faults: Option<Faults>,
 }
 
 impl Roles {
@@ -136,7 +138,25 @@ impl Roles {
             visited: "other",
             token,
             tls: Arc::new(tls),
+            faults: None,
         })
+    }
+
+    /// Has the roles that are started from now on work on a disk that can be made to fail.
+    ///
+    /// # Errors
+    /// If the library for it cannot be compiled.
+    pub fn on_a_failing_disk(&mut self) -> Result<&Faults> {
+        let faults = Faults::below(self.folder.path())?;
+        Ok(self.faults.insert(faults))
+    }
+
+    /// The disk of [`on_a_failing_disk`](Self::on_a_failing_disk).
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn faults(&self) -> Result<&Faults> {
+        self.faults.as_ref().context("the roles are not on a failing disk")
     }
 
     /// All roles, running.
@@ -189,6 +209,9 @@ impl Roles {
     fn launch(&mut self, role: Role) -> Result<()> {
         let mut command = Command::new(callhome::binary()?);
         command.arg(role.subcommand()).arg("--config").arg(self.config(role)).env("RUST_LOG", "info");
+        if let Some(faults) = &self.faults {
+            faults.environment(&mut command);
+        }
         let child = Child::start(&format!("callhome {}", role.name()), command, &self.file(role, "log"))?;
         self.running[role as usize] = Some(child);
         Ok(())

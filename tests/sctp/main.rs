@@ -4,6 +4,7 @@
 //! interfaces are nobody else's.
 
 mod free_diameter;
+mod full_disk;
 mod losses;
 mod relay;
 mod restarts;

@@ -114,6 +114,7 @@ pub async fn start(config: PvaConfig, stop: CancellationToken) -> anyhow::Result
     let store = Store::open(url).await.with_context(place)?;
     let exposition = service::telemetry::Metrics::new(env!("CARGO_PKG_VERSION"), "pva")?;
     let metrics = Metrics::register(exposition.registry())?;
+    store.database().register(exposition.registry())?;
     let pva = Arc::new(Pva { store, authority, signer, anchors, limits, metrics });
     let tasks = TaskTracker::new();
 
@@ -222,12 +223,7 @@ impl Lookup for Certificates {
 
 /// `/healthz` and `/readyz`; they tell nothing and need no token.
 fn probes(store: &Store, stop: &CancellationToken) -> axum::Router {
-    let database = store.database().clone();
-    let check = move || {
-        let database = database.clone();
-        async move { database.ping().await.map_err(|_| "the database does not answer".to_owned()) }
-    };
-    service::health::Health::new(stop.clone()).check("store", check).router()
+    service::health::Health::new(stop.clone()).database("store", store.database().clone()).router()
 }
 
 /// Forgets what is out of date, until `stop`.

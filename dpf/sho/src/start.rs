@@ -181,6 +181,7 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
     let store = Store::open(url, config.keys.keyring()?, &config.sho.operator).await?;
     let exposition = service::telemetry::Metrics::new(env!("CARGO_PKG_VERSION"), "sho")?;
     let metrics = Metrics::register(exposition.registry())?;
+    store.db.register(exposition.registry())?;
     let rooms = Rooms { store, operator, policy: config.policy.clone(), clock: Clock::system(), metrics };
     let sho = Arc::new(Sho::new(rooms, validator, connectors).with_dpf(dpf));
     let tasks = TaskTracker::new();
@@ -207,10 +208,5 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
 
 /// `/healthz` and `/readyz`; they tell nothing and need no token.
 fn probes(sho: &Arc<Sho>, stop: &CancellationToken) -> axum::Router {
-    let db = sho.store.db.clone();
-    let check = move || {
-        let db = db.clone();
-        async move { db.ping().await.map_err(|_| "the database does not answer".to_owned()) }
-    };
-    Health::new(stop.clone()).check("store", check).router()
+    Health::new(stop.clone()).database("store", sho.store.db.clone()).router()
 }

@@ -24,7 +24,7 @@ pub(super) trait OrProblem<T> {
 
 impl<T> OrProblem<T> for Result<T, StoreError> {
     fn or_problem(self) -> Result<T, Problem> {
-        self.map_err(|error| Problem::internal(&error))
+        self.map_err(|error| service::database::problem(&error))
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn opening(error: OpenError) -> Response {
             after(problem, seconds)
         }
         OpenError::Pva(_) => later(&text).into_response(),
-        OpenError::Store(error) => Problem::internal(&error).into_response(),
+        OpenError::Store(error) => service::database::problem(&error).into_response(),
     }
 }
 

@@ -40,8 +40,9 @@ async fn list(State(state): State<RestState>, Query(which): Query<Which>) -> Res
     // One more is read, and 500 is what is read at most.
     let limit = page::limit_to(499, which.limit)?;
     let database = state.dpf.store.database();
-    let rows =
-        audit_page(database, which.after, limit + 1).await.map_err(|error| Problem::internal(&error))?;
+    let rows = audit_page(database, which.after, limit + 1)
+        .await
+        .map_err(|error| service::database::problem(&error))?;
     let next = |last: &AuditEntry| format!("/v1/audit?limit={limit}&after={}", last.id);
     Ok(page::answer(limit, rows, |entry| entry, next))
 }

@@ -10,6 +10,7 @@ use schemas::{
 use serde::{Deserialize, Serialize};
 use service::{
     api::audit,
+    database::readable,
     outbox::{Message, enqueue},
 };
 use sqlx::{Row, SqliteConnection};
@@ -215,7 +216,7 @@ impl Store {
         ))
         .fetch_all(&self.database().readers)
         .await?;
-        rows.iter().map(rows::session).collect()
+        Ok(readable("a session", rows.iter().map(rows::session)))
     }
 
     /// Open sessions whose time is over, `limit` of them.
@@ -231,7 +232,7 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.database().readers)
         .await?;
-        rows.iter().map(|row| rows::parsed(row, "id", "session")).collect()
+        Ok(readable("a session", rows.iter().map(|row| rows::parsed::<Uuid>(row, "id", "session"))))
     }
 
     /// Sessions, newest first.

@@ -78,7 +78,7 @@ impl From<Refused> for Problem {
                     serde_json::to_value([FieldError { pointer: pointer.to_owned(), detail: field }]);
                 Self::unprocessable(detail).with("errors", errors.unwrap_or_default())
             }
-            Refused::Database(error) => Self::internal(&error),
+            Refused::Database(error) => service::database::problem(&error),
             Refused::NotMade(error) => Self::internal(&error),
             Refused::Internal(error) => Self::internal(&error),
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use schemas::{identity::Pcid, rest::provisioning::Provisioned};
+use service::database::readable;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
@@ -162,7 +163,7 @@ pub async fn waiting_pcids(
     .bind(limit)
     .fetch_all(db)
     .await?;
-    texts.iter().map(|text| decoded("pcid", text.parse())).collect()
+    Ok(readable("a notice", texts.iter().map(|text| decoded("pcid", text.parse()))))
 }
 
 /// Where a device was last.
@@ -206,6 +207,27 @@ pub async fn set_place(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// How many notices that wait for nothing are remembered, the newest: by them repetitions are told.
+const NOTICES_KEPT: i64 = 10_000;
+/// Rows that go in one transaction.
+const FORGOTTEN_AT_ONCE: i64 = 1000;
+
+/// Forgets notices that wait for nothing, but for the newest 10,000, up to a thousand of them; gives how many.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_notices(db: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE state <> 'waiting' ORDER BY received_at \
+         LIMIT max(0, min(?1, (SELECT count(*) FROM notice WHERE state <> 'waiting') - ?2)))",
+    )
+    .bind(FORGOTTEN_AT_ONCE)
+    .bind(NOTICES_KEPT)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Forgets notices, triggers and results of before `oldest`, save what is not over.

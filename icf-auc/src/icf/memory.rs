@@ -18,7 +18,7 @@ use crate::{
         sqn::Sqn,
     },
     chtif::fetch::{Chtif, FetchError},
-    store::{Done, Event, Op, Store, StoreError},
+    store::{Done, Event, Op, Store, StoreError, Unreadable},
 };
 
 /// Subscribers looked up in one query.
@@ -281,16 +281,20 @@ async fn load(store: &dyn Store, subscribers: &Subscribers, imsis: Vec<Imsi>) ->
     let mut unique = imsis.clone();
     unique.sort_unstable();
     unique.dedup();
-    match store.snapshots(&unique).await {
+    match store.each_snapshot(&unique).await {
         Ok(snapshots) => {
-            let found: HashMap<Imsi, Arc<Subscriber>> = snapshots
-                .into_iter()
-                .filter_map(|snapshot| {
+            let read = snapshots.into_iter().filter_map(|snapshot| match snapshot {
+                Ok(snapshot) => {
                     let imsi = snapshot.credential.imsi;
-                    Some((imsi, subscribers.keep(imsi, Subscriber::new(snapshot)?, epoch)))
-                })
-                .collect();
-            imsis.iter().map(|imsi| Ok(found.get(imsi).cloned())).collect()
+                    Some((imsi, Ok(subscribers.keep(imsi, Subscriber::new(snapshot)?, epoch))))
+                }
+                Err(Unreadable { imsi, error }) => {
+                    tracing::error!(%imsi, %error, "a credential cannot be read: only this subscriber is not served");
+                    Some((imsi, Err(error)))
+                }
+            });
+            let found: HashMap<Imsi, Result<Arc<Subscriber>, StoreError>> = read.collect();
+            imsis.iter().map(|imsi| found.get(imsi).cloned().transpose()).collect()
         }
         Err(error) => {
             tracing::error!(%error, "subscribers cannot be read");

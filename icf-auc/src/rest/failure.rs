@@ -13,6 +13,7 @@ pub(super) fn problem(error: &StoreError) -> Problem {
         StoreError::Conflict(_) | StoreError::PoolExhausted(_) | StoreError::SequenceExhausted(_) => {
             Problem::conflict(error.to_string())
         }
+        StoreError::Unavailable(reason) => service::database::unavailable(reason),
         StoreError::Sealed(_) | StoreError::Database(_) => Problem::internal(error),
     }
 }

@@ -11,7 +11,7 @@ use schemas::identity::Imsi;
 
 use super::{
     AuditEntry, Batch, CredentialFilter, CredentialPatch, Done, KeptAnswer, NewCredential, Op, Outgoing,
-    Page, PooledVector, Queued, Store, StoreError, StoredEvent,
+    Page, PooledVector, Queued, Store, StoreError, StoredEvent, Unreadable,
 };
 use crate::model::{Credential, CredentialState, Profile, Registration, Snapshot, Timestamp};
 use state::State;
@@ -45,9 +45,9 @@ fn limit(page: &Page) -> usize {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn snapshots(&self, imsis: &[Imsi]) -> Result<Vec<Snapshot>, StoreError> {
+    async fn each_snapshot(&self, imsis: &[Imsi]) -> Result<Vec<Result<Snapshot, Unreadable>>, StoreError> {
         let (state, now) = (self.state(), Timestamp::now());
-        Ok(imsis.iter().filter_map(|imsi| state.snapshot(*imsi, now)).collect())
+        Ok(imsis.iter().filter_map(|imsi| state.snapshot(*imsi, now).map(Ok)).collect())
     }
 
     async fn commit(&self, ops: &[Op]) -> Result<Vec<Result<Done, StoreError>>, StoreError> {

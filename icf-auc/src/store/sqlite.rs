@@ -21,15 +21,15 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use schemas::identity::Imsi;
 use serde_json::json;
-use service::database::Database;
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use service::database::{Database, WriteTransaction, readable};
+use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::Mutex;
 
 pub use open::schema_version;
 
 use super::{
     AuditEntry, Batch, CredentialFilter, CredentialPatch, Done, Event, KeptAnswer, NewCredential, Op,
-    Outgoing, Page, PooledVector, Queued, Store, StoreError, StoredEvent, sealed::Keyring,
+    Outgoing, Page, PooledVector, Queued, Store, StoreError, StoredEvent, Unreadable, sealed::Keyring,
 };
 use crate::model::{Credential, Profile, Registration, Snapshot, Timestamp};
 use rows::select_registration;
@@ -45,7 +45,6 @@ pub struct OpenOptions {
 
 /// A [`Store`] in a SQLite file.
 pub struct SqliteStore {
-    writer: SqlitePool,
     readers: SqlitePool,
     keys: Arc<Keyring>,
     profiles: profiles::Cache,
@@ -69,7 +68,6 @@ impl SqliteStore {
     pub async fn open(url: &str, keys: Keyring, options: OpenOptions) -> Result<Self, StoreError> {
         let database = open::open(url, options.max_bytes, &keys).await?;
         let store = Self {
-            writer: database.writer.clone(),
             readers: database.readers.clone(),
             keys: Arc::new(keys),
             profiles: profiles::Cache::default(),
@@ -87,15 +85,9 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Ends all connections; what was committed is in the file.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-    }
-
     /// A transaction that has the write lock from its start. Dropped, it rolls back.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    async fn write(&self) -> Result<WriteTransaction, StoreError> {
+        Ok(self.database.write().await?)
     }
 }
 
@@ -110,13 +102,14 @@ fn after_imsi(page: &Page) -> Result<i64, StoreError> {
     }
 }
 
-fn registrations(found: &[sqlx::sqlite::SqliteRow]) -> Result<Vec<Registration>, StoreError> {
-    found.iter().map(|row| rows::registration(row, 0)).collect()
+/// Those that can be read; one that cannot is not in the way of the others.
+fn registrations(found: &[SqliteRow]) -> Vec<Registration> {
+    readable("a registration", found.iter().map(|row| rows::registration(row, 0)))
 }
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn snapshots(&self, imsis: &[Imsi]) -> Result<Vec<Snapshot>, StoreError> {
+    async fn each_snapshot(&self, imsis: &[Imsi]) -> Result<Vec<Result<Snapshot, Unreadable>>, StoreError> {
         credentials::snapshots(&self.readers, &self.keys, &self.profiles, imsis, Timestamp::now()).await
     }
 
@@ -173,7 +166,7 @@ impl Store for SqliteStore {
                 .bind(limit)
                 .fetch_all(&self.readers)
                 .await?;
-        registrations(&found)
+        Ok(registrations(&found))
     }
 
     async fn revocable(&self, now: Timestamp, limit: u32) -> Result<Vec<Registration>, StoreError> {
@@ -184,7 +177,7 @@ impl Store for SqliteStore {
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        registrations(&found)
+        Ok(registrations(&found))
     }
 
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
@@ -196,15 +189,11 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1 FROM profile LIMIT 1").fetch_optional(&self.readers).await?;
-        let mut tx = self.write().await?;
-        // A write that changes nothing still needs room and permission.
-        sqlx::query("UPDATE at_rest_key SET sealed = sealed WHERE id = ?1")
-            .bind(self.keys.newest_id())
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(())
+        self.database.check_writable().await.map_err(StoreError::Unavailable)
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
     }
 
     async fn insert(&self, new: Vec<NewCredential>) -> Result<(), StoreError> {
@@ -290,7 +279,7 @@ impl Store for SqliteStore {
             .bind(rows::code(imsi))
             .fetch_all(&self.readers)
             .await?;
-        registrations(&found)
+        Ok(registrations(&found))
     }
 
     async fn registrations(&self, page: &Page) -> Result<Vec<Registration>, StoreError> {
@@ -303,7 +292,7 @@ impl Store for SqliteStore {
         .bind(page.limit)
         .fetch_all(&self.readers)
         .await?;
-        registrations(&found)
+        Ok(registrations(&found))
     }
 
     async fn registrations_of_profile(&self, profile: &str) -> Result<Vec<Registration>, StoreError> {
@@ -314,7 +303,7 @@ impl Store for SqliteStore {
         .bind(profile)
         .fetch_all(&self.readers)
         .await?;
-        registrations(&found)
+        Ok(registrations(&found))
     }
 
     async fn cancel(&self, imsi: Imsi, send: Vec<Outgoing>) -> Result<bool, StoreError> {

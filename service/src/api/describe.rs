@@ -69,6 +69,10 @@ pub fn describe<S: Clone + Send + Sync + 'static>(
             (StatusCode::UNAUTHORIZED, "No token, or one that is not known"),
             (StatusCode::FORBIDDEN, "The token lacks the scope"),
             (StatusCode::INTERNAL_SERVER_ERROR, "The server failed; its log says why"),
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The database cannot do it now; `Retry-After` says when to try again",
+            ),
         ];
         if operation.request_body.is_some() {
             problems.extend([

@@ -220,9 +220,14 @@ async fn the_description_says_scopes_and_problems_and_needs_no_token() {
         assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
     }
     for (path, method, scope, statuses) in [
-        ("/v1/things", "get", "things:read", &["200", "400", "401", "403", "500"][..]),
-        ("/v1/things", "post", "things:write", &["201", "400", "401", "403", "413", "415", "422", "500"]),
-        ("/v1/things/{name}", "delete", "things:write", &["204", "400", "401", "403", "500"]),
+        ("/v1/things", "get", "things:read", &["200", "400", "401", "403", "500", "503"][..]),
+        (
+            "/v1/things",
+            "post",
+            "things:write",
+            &["201", "400", "401", "403", "413", "415", "422", "500", "503"],
+        ),
+        ("/v1/things/{name}", "delete", "things:write", &["204", "400", "401", "403", "500", "503"]),
     ] {
         let operation = &document["paths"][path][method];
         assert_eq!(operation["security"], json!([{ "token": [scope] }]), "{path} {method}");

@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::explain;
+use super::{explain, status::WriteStatus};
 
 /// Writes of one transaction at most,
 const MOST: usize = 512;
@@ -84,12 +84,12 @@ impl Group {
     ///
     /// # Errors
     /// If the system gives none.
-    pub(super) fn start(writer: SqlitePool) -> std::io::Result<Self> {
+    pub(super) fn start(writer: SqlitePool, status: WriteStatus) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new()
             .name("database".to_owned())
-            .spawn(move || runtime.block_on(run(writer, waiting)))?;
+            .spawn(move || runtime.block_on(run(writer, waiting, status)))?;
         Ok(Self(queue))
     }
 
@@ -107,10 +107,14 @@ impl Group {
     }
 }
 
-async fn run(writer: SqlitePool, mut waiting: mpsc::UnboundedReceiver<Box<dyn Waiting>>) {
+async fn run(
+    writer: SqlitePool,
+    mut waiting: mpsc::UnboundedReceiver<Box<dyn Waiting>>,
+    status: WriteStatus,
+) {
     while let Some(first) = waiting.recv().await {
         let mut tells = Vec::new();
-        match transaction(&writer, first, &mut waiting, &mut tells).await {
+        match status.observe(transaction(&writer, first, &mut waiting, &mut tells).await) {
             Ok(()) => tells.into_iter().for_each(|tell| tell(Ok(()))),
             Err(error) => tells.into_iter().for_each(|tell| tell(Err(copy(&error)))),
         }
@@ -138,22 +142,24 @@ async fn transaction(
             let text = format!(
                 "SQLite has taken back the transaction: the disk is full or reports an error ({error})"
             );
-            return abandon(connection, sqlx::Error::Io(std::io::Error::other(text))).await;
+            return Err(abandon(connection, sqlx::Error::Io(std::io::Error::other(text))).await);
         }
         ran += 1;
         next = (ran < MOST && since.elapsed() < GATHERED).then(|| waiting.try_recv().ok()).flatten();
     }
     match statement(&mut connection, "COMMIT").await {
         Ok(()) => Ok(()),
-        Err(error) => abandon(connection, error).await,
+        Err(error) => Err(abandon(connection, error).await),
     }
 }
 
 /// Has the write lock from the start, whoever else has the file open.
 async fn begin(writer: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
     let mut connection = writer.acquire().await?;
-    statement(&mut connection, "BEGIN IMMEDIATE").await?;
-    Ok(connection)
+    match statement(&mut connection, "BEGIN IMMEDIATE").await {
+        Ok(()) => Ok(connection),
+        Err(error) => Err(abandon(connection, error).await),
+    }
 }
 
 /// Runs one write. An error: the transaction is not what it was before.
@@ -185,12 +191,12 @@ async fn within_savepoint(
 }
 
 /// Closing takes back what is not committed, whatever state the transaction is in; the pool opens another connection.
-async fn abandon(connection: PoolConnection<Sqlite>, error: sqlx::Error) -> Result<(), sqlx::Error> {
+async fn abandon(connection: PoolConnection<Sqlite>, error: sqlx::Error) -> sqlx::Error {
     tracing::error!(error = explain(&error), "a transaction is taken back");
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "a connection to the database did not close well");
     }
-    Err(error)
+    error
 }
 
 async fn statement(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {

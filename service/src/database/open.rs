@@ -7,12 +7,18 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, SqlSafeStr, SqlitePool,
+    ConnectOptions, Connection, SqlSafeStr, SqlitePool,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Database, DatabaseError, Schema, explain, group::Group};
+use super::{
+    Database, DatabaseError, Schema,
+    create::{self, OpenLock, Present},
+    explain,
+    group::Group,
+    status::WriteStatus,
+};
 
 /// How long a statement waits for another process to let go of its lock.
 const BUSY: Duration = Duration::from_secs(10);
@@ -60,7 +66,6 @@ pub(super) async fn open(
     let path = file.display().to_string();
     let about = |problem: String| DatabaseError::File { path: path.clone(), problem };
     let failed = |error: sqlx::Error| about(explain(&error));
-    check_file(&file).map_err(about)?;
 
     let common = parsed
         .journal_mode(SqliteJournalMode::Wal)
@@ -71,16 +76,26 @@ pub(super) async fn open(
     let pages = max_bytes.map_or(u64::from(u32::MAX - 1), |octets| octets.div_ceil(u64::from(PAGE)));
     let write = common
         .clone()
-        .create_if_missing(true)
+        .create_if_missing(false)
         .page_size(PAGE)
         // What is deleted is overwritten where that costs no further write.
         .pragma("secure_delete", "FAST")
-        .pragma("cache_size", "-65536")
+        // KiB, as the readers' below: together they bound the memory that the pages take.
+        .pragma("cache_size", "-16384")
         .pragma("wal_autocheckpoint", "4000")
         .pragma("temp_store", "MEMORY")
         .pragma("max_page_count", pages.to_string());
-    let writer = pool(1).connect_with(write).await.map_err(failed)?;
+    // Several processes may come at once; one creates it, the others find it.
+    create::check_folder(&file).map_err(about)?;
+    let lock = OpenLock::take(&file).await.map_err(about)?;
+    let new = create::look(&file).map_err(about)? == Present::Nothing;
+    if new {
+        create(&file, write.clone(), schema).await?;
+    }
+    let status = WriteStatus::new(&path).map_err(|error| about(error.to_string()))?;
+    let writer = writers(status.clone()).connect_with(write).await.map_err(failed)?;
     let version = version(&writer, schema).await.map_err(failed)?;
+    create::check_length(&file, PAGE.into()).map_err(about)?;
     match version {
         Version::Sibling => {
             return Err(about(format!(
@@ -92,6 +107,13 @@ pub(super) async fn open(
         Version::Other => {
             return Err(about("a SQLite database, but not one of callhome's; check database.url".into()));
         }
+        Version::Empty => {
+            return Err(about(
+                "a SQLite database without a table, so it is not the one that was there: restore a backup, or remove \
+                 the file if a new database is to be made"
+                    .into(),
+            ));
+        }
         Version::Known(version) if version > schema.version() => {
             return Err(about(format!(
                 "is of schema version {version}, this callhome knows up to {}: run the newer callhome that wrote \
@@ -99,15 +121,55 @@ pub(super) async fn open(
                 schema.version()
             )));
         }
-        Version::New | Version::Known(_) => {}
+        Version::Known(version) if version == schema.version() => {}
+        Version::Unfinished | Version::Known(_) => migrate(&writer, schema).await.map_err(about)?,
     }
-    migrator(schema).run(&writer).await.map_err(|error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(error),
-        other => about(format!("its schema cannot be brought up to date: {other}")),
+    drop(lock);
+    // One reader is there always: while a connection is open, SQLite keeps what it knows of the log, and a transaction
+    // that failed does not come back when the writer is opened anew.
+    let readers = pool(READERS).connect_with(common.read_only(true).pragma("cache_size", "-4096"));
+    let readers = readers.await.map_err(failed)?;
+    let group = Group::start(writer.clone(), status.clone()).map_err(|e| failed(sqlx::Error::Io(e)))?;
+    Ok(Database { writer, readers, group, status, new, path })
+}
+
+/// Makes the file with all its tables under another name, then gives it its own: a process that is killed leaves nothing
+/// half-made.
+async fn create(file: &Path, write: SqliteConnectOptions, schema: &Schema) -> Result<(), DatabaseError> {
+    let about = |problem: String| DatabaseError::File { path: file.display().to_string(), problem };
+    let cannot = |error: std::io::Error| {
+        about(format!(
+            "cannot be made ({error}); the folder has to exist, have room, and callhome's user has to be allowed to \
+             write in it"
+        ))
+    };
+    let draft = create::draft(file).map_err(cannot)?;
+    let writer = pool(1).connect_with(write.filename(&draft)).await;
+    let writer = writer.map_err(|error| about(explain(&error)))?;
+    migrate(&writer, schema).await.map_err(about)?;
+    // The last connection moves the log into the file, and removes it.
+    writer.close().await;
+    create::publish(&draft, file).map_err(cannot)
+}
+
+/// Brings the schema up to date, in one transaction: all of it or nothing.
+async fn migrate(writer: &SqlitePool, schema: &Schema) -> Result<(), String> {
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| explain(&error))?;
+    migrator(schema).run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(&error),
+        other => format!("its schema cannot be brought up to date: {other}"),
     })?;
-    let readers = pool(READERS).connect_lazy_with(common.read_only(true).pragma("cache_size", "-16384"));
-    let group = Group::start(writer.clone()).map_err(|e| failed(sqlx::Error::Io(e)))?;
-    Ok(Database { writer, readers, group, new: matches!(version, Version::New), path })
+    transaction.commit().await.map_err(|error| explain(&error))
+}
+
+/// The one connection that writes. A connection that a write failed on is closed, and another one opened. So is one whose
+/// transaction ended otherwise than by COMMIT or ROLLBACK: SQLite takes back a transaction by itself when the disk is full
+/// or reports an error, and sqlx, which counts, would refuse every further BEGIN.
+fn writers(status: WriteStatus) -> SqlitePoolOptions {
+    pool(1).before_acquire(move |connection, _| {
+        let usable = !status.take_reopen() && !connection.is_in_transaction();
+        Box::pin(async move { Ok(usable) })
+    })
 }
 
 fn pool(size: u32) -> SqlitePoolOptions {
@@ -119,28 +181,12 @@ fn pool(size: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// Creates the file, for its owner only: its journal gets the same permissions.
-fn check_file(file: &Path) -> Result<(), String> {
-    if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty())
-        && !folder.is_dir()
-    {
-        return Err(format!("the folder {} does not exist; create it for callhome's user", folder.display()));
-    }
-    if file.is_dir() {
-        return Err("is a folder; database.url has to name a file in it".into());
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).map(drop).map_err(|e| {
-        format!("cannot be opened for writing ({e}); give callhome's user write permission to the file and its folder")
-    })
-}
-
 #[derive(Debug, Clone, Copy)]
 enum Version {
-    New,
+    /// No table at all.
+    Empty,
+    /// Nothing but sqlx's own table: an earlier callhome was killed before its first migration.
+    Unfinished,
     Known(i64),
     Sibling,
     Other,
@@ -153,16 +199,15 @@ async fn version(pool: &SqlitePool, schema: &Schema) -> Result<Version, sqlx::Er
     .fetch_one(pool)
     .await?;
     if tables == 0 {
-        return Ok(Version::New);
+        return Ok(Version::Empty);
     }
     if application != schema.application_id {
-        // Killed before its first migration: sqlx's own table is there, and nothing in it.
         let (others,): (i64,) =
             sqlx::query_as("SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations'")
                 .fetch_one(pool)
                 .await?;
         return Ok(match others {
-            0 => Version::New,
+            0 => Version::Unfinished,
             _ if application >> 8 == OURS => Version::Sibling,
             _ => Version::Other,
         });

@@ -179,3 +179,149 @@ async fn another_at_rest_key_under_the_same_id_is_noticed_at_the_start() {
     let error = db.check_keys(&ring(&[2])).await.unwrap_err().to_string();
     assert!(error.contains("at-rest key 1") && error.contains("put that key's line back"), "{error}");
 }
+
+const ADD: &str = "INSERT INTO audit (at, who, action, target, outcome) VALUES (0, ?1, '', '', '')";
+
+/// Adds entries until the file has no room for one more; gives how many there are then.
+async fn fill(db: &Database) -> i64 {
+    let big = "x".repeat(16 << 10);
+    for stored in 0..20 {
+        let mut tx = db.write().await.unwrap();
+        let added = sqlx::query(ADD).bind(&big).execute(&mut *tx).await;
+        if added.is_err() || tx.commit().await.is_err() {
+            return stored;
+        }
+    }
+    panic!("the limit has no effect");
+}
+
+#[tokio::test]
+async fn after_a_transaction_that_sqlite_took_back_the_next_write_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Database::open_limited(&url(folder.path()), &SCHEMA, Some(128 << 10)).await.unwrap();
+    let stored = fill(&db).await;
+    // The same again, for every way to write.
+    assert_eq!(fill(&db).await, 0);
+    let big = "x".repeat(16 << 10);
+    let done = db.transact(async move |tx| sqlx::query(ADD).bind(big).execute(tx).await.map(drop)).await;
+    assert!(is_temporary(&done.unwrap_err()));
+    assert_eq!(number(&db.readers, "SELECT count(*) FROM audit").await, stored);
+    // There is room again: for a transaction of one, and for one of many.
+    let mut tx = db.write().await.unwrap();
+    sqlx::query("DELETE FROM audit").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    db.transact(async |tx| sqlx::query(ADD).bind("who").execute(tx).await.map(drop)).await.unwrap();
+    db.check_writable().await.unwrap();
+    assert_eq!(number(&db.readers, "SELECT count(*) FROM audit").await, 1);
+}
+
+#[tokio::test]
+async fn a_failed_write_is_a_503_that_says_what_fails_and_a_wrong_statement_is_a_500() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).await;
+    let full = sqlx::query("DELETE FROM audit").execute(&db.readers).await.unwrap_err();
+    let problem = problem(&DatabaseError::from(full));
+    assert_eq!(problem.status, 503);
+    assert!(problem.detail.unwrap().contains("may not be written"));
+    let wrong = sqlx::query("SELECT nothing").execute(&db.readers).await.unwrap_err();
+    assert_eq!(super::problem(&wrong).status, 500);
+}
+
+#[tokio::test]
+async fn an_empty_or_cut_file_is_no_new_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("test.db");
+    std::fs::write(&file, "").unwrap();
+    let error = refused(&url(folder.path()), &SCHEMA).await;
+    assert!(error.contains("test.db") && error.contains("restore a backup, or remove the file"), "{error}");
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
+    std::fs::remove_file(&file).unwrap();
+    open(folder.path()).await.close().await;
+    let whole = std::fs::read(&file).unwrap();
+    for left in [1, 99, 100, 512, 4095, 4096, 4097, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+        std::fs::write(&file, &whole[..left]).unwrap();
+        let error = refused(&url(folder.path()), &SCHEMA).await;
+        assert!(
+            error.contains("restore a backup") || error.contains("not a SQLite database"),
+            "{left}: {error}"
+        );
+    }
+    // What was written last is in the journal of a file that is gone.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(folder.path().join("test.db-wal"), "something").unwrap();
+    let error = refused(&url(folder.path()), &SCHEMA).await;
+    assert!(error.contains("test.db-wal") && error.contains("put the file back"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_open_a_new_database_at_once_and_all_find_the_same() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut opening = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let url = url(folder.path());
+            opening.spawn(async move { Database::open(&url, &SCHEMA).await.unwrap() });
+        }
+        let opened = opening.join_all().await;
+        assert_eq!(opened.iter().filter(|db| db.is_new()).count(), 1);
+        for db in &opened {
+            db.ping().await.unwrap();
+        }
+        assert!(!folder.path().join("test.db.new").exists());
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_of_a_new_database_is_not_taken_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("test.db.new"), "half").unwrap();
+    std::fs::write(folder.path().join("test.db.new-wal"), "half").unwrap();
+    let db = open(folder.path()).await;
+    assert!(db.is_new());
+    db.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_left_in_the_log_of_a_database_that_was_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (db, other) = (open(folder.path()).await, open(folder.path()).await);
+    db.transact(async |tx| sqlx::query(ADD).bind("who").execute(tx).await.map(drop)).await.unwrap();
+    let log = folder.path().join("test.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 0);
+    // Another process has it open still.
+    db.close().await;
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+    other.close().await;
+    assert!(!log.exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_backup_is_its_owners_only_whole_and_never_in_the_place_of_another_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).await;
+    let ring = Keyring::parse(&Keyring::generate_line(1).unwrap()).unwrap();
+    db.check_keys(&ring).await.unwrap();
+    db.transact(async |tx| sqlx::query(ADD).bind("who").execute(tx).await.map(drop)).await.unwrap();
+    let out = folder.path().join("backup.db");
+    let report = backup(&url(folder.path()), &out, Some(&ring)).await.unwrap();
+    let metadata = std::fs::metadata(&out).unwrap();
+    assert_eq!((report.octets, report.keys), (metadata.len(), 1));
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    let error = backup(&url(folder.path()), &out, None).await.unwrap_err().to_string();
+    assert!(error.contains("backup.db") && error.contains("exists already"), "{error}");
+    // It is a database of its own, without log.
+    let restored = tempfile::tempdir().unwrap();
+    std::fs::rename(&out, restored.path().join("test.db")).unwrap();
+    let copy = open(restored.path()).await;
+    assert_eq!(number(&copy.readers, "SELECT count(*) FROM audit").await, 1);
+
+    let other = Keyring::parse(&Keyring::generate_line(1).unwrap()).unwrap();
+    let error = backup(&url(folder.path()), &out, Some(&other)).await.unwrap_err().to_string();
+    assert!(error.contains("another key under that id"), "{error}");
+    assert!(!out.exists() && !folder.path().join("backup.db.partial").exists(), "nothing is left of it");
+    let nowhere = folder.path().join("no/backup.db");
+    let error = backup(&url(folder.path()), &nowhere, None).await.unwrap_err().to_string();
+    assert!(error.contains("cannot be written"), "{error}");
+}

@@ -16,10 +16,12 @@ use crate::database::explain;
 
 /// How long it is not looked for messages at most.
 const LOOK: Duration = Duration::from_secs(5);
+/// Between two tries to store what the database could not take.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// What attempts under way get when it is to stop.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often it is looked for what can be forgotten, milliseconds.
-const TIDY: i64 = 3600 * 1000;
+const TIDY: i64 = 60 * 1000;
 
 pub(super) struct Runner {
     outbox: Outbox,
@@ -50,7 +52,7 @@ impl Runner {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(error = explain(&error), "outgoing messages cannot be read");
-                    LOOK
+                    STORE_AGAIN
                 }
             };
             let woken = Arc::clone(&self.outbox.woken);
@@ -134,39 +136,48 @@ impl Runner {
     }
 }
 
-/// One attempt with its consequences. Where they cannot be stored, it holds its place for a while: the message stays
-/// due, and must not be sent over and over while the disk is full.
+/// One attempt with its consequences.
 async fn attempt(outbox: &Outbox, deliver: &dyn Deliver, id: i64) {
-    let outcome = async {
-        match table::read(&outbox.db, id).await? {
-            Some((message, give_up_at)) => settle(outbox, deliver, &message, give_up_at).await,
-            None => Ok(()),
+    match table::read(&outbox.db, id).await {
+        Ok(Some((message, give_up_at))) => settle(outbox, deliver, &message, give_up_at).await,
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!(message = id, error = explain(&error), "a message cannot be read");
+            tokio::time::sleep(STORE_AGAIN).await;
         }
-    };
-    if let Err(error) = outcome.await {
-        tracing::error!(message = id, error = explain(&error), "what became of a message cannot be stored");
-        tokio::time::sleep(outbox.policy.max.max(outbox.policy.first)).await;
     }
 }
 
-async fn settle(
-    outbox: &Outbox,
-    deliver: &dyn Deliver,
-    message: &Outgoing,
-    give_up_at: i64,
-) -> Result<(), sqlx::Error> {
+/// Stores what became of an attempt, again and again until that succeeds: the message must not be sent over and over while
+/// the disk is full, and is to be ended as soon as there is room.
+async fn store<Storing>(message: &Outgoing, mut write: impl FnMut() -> Storing)
+where
+    Storing: Future<Output = Result<(), sqlx::Error>>,
+{
+    let mut said = false;
+    while let Err(error) = write().await {
+        if !said {
+            let (topic, key) = (&message.topic, &message.key);
+            tracing::error!(%topic, %key, error = explain(&error), "what became of a message cannot be stored yet");
+            said = true;
+        }
+        tokio::time::sleep(STORE_AGAIN).await;
+    }
+}
+
+async fn settle(outbox: &Outbox, deliver: &dyn Deliver, message: &Outgoing, give_up_at: i64) {
     let delivery = AssertUnwindSafe(deliver.deliver(message)).catch_unwind().await;
     let delivery = delivery.unwrap_or_else(|_| Delivery::Retry("the sender has failed; see the log".into()));
     let now = (outbox.clock)();
     let (topic, key, tries) = (&message.topic, &message.key, message.attempts.saturating_add(1));
     let why = match delivery {
-        Delivery::Done => return table::end(&outbox.db, message.id, "done", now).await,
+        Delivery::Done => return store(message, || table::end(&outbox.db, message.id, "done", now)).await,
         Delivery::Retry(why) if now < give_up_at => {
             let delay = outbox.policy.delay(tries, random());
             // One more try at the very end.
             let until = now.saturating_add(milliseconds(delay)).min(give_up_at);
             tracing::warn!(%topic, %key, tries, why, again_in_ms = until.saturating_sub(now), "not delivered");
-            return table::postpone(&outbox.db, message.id, until).await;
+            return store(message, || table::postpone(&outbox.db, message.id, until)).await;
         }
         Delivery::Retry(why) => format!("its time has passed; the last attempt: {why}"),
         Delivery::GiveUp(why) => why,
@@ -175,7 +186,7 @@ async fn settle(
     if AssertUnwindSafe(deliver.gave_up(message, &why)).catch_unwind().await.is_err() {
         tracing::error!(%topic, %key, "what is to be done about it has failed");
     }
-    table::end(&outbox.db, message.id, &why, now).await
+    store(message, || table::end(&outbox.db, message.id, &why, now)).await;
 }
 
 /// From 0 to 1; without a random source, a half.

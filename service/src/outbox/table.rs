@@ -5,8 +5,12 @@ use sqlx::{Row, SqliteConnection};
 use super::{Message, Outgoing, milliseconds};
 use crate::database::Database;
 
-/// How long an ended message's key is kept.
+/// How long an ended message's key is kept,
 const KEPT: i64 = 30 * 24 * 3600 * 1000;
+/// and of how many messages, those that ended last: where each attach is a message, 30 days are too many.
+pub(super) const MOST_KEPT: i64 = 10_000;
+/// Messages that are forgotten in one transaction.
+const FORGOTTEN_AT_ONCE: i64 = 1000;
 
 pub(super) async fn insert(
     tx: &mut SqliteConnection,
@@ -121,11 +125,29 @@ pub(super) async fn recall(db: &Database, latest: i64) -> Result<u64, sqlx::Erro
     Ok(done.rows_affected())
 }
 
-/// Forgets what ended 30 days ago.
+/// Forgets what ended 30 days ago, and of what ended since all but the last 10,000.
 pub(super) async fn forget(db: &Database, now: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM outgoing_message WHERE ended_at < ?1")
-        .bind(now.saturating_sub(KEPT))
-        .execute(&db.writer)
+    let (ended,): (i64,) = sqlx::query_as("SELECT count(*) FROM outgoing_message WHERE ended_at IS NOT NULL")
+        .fetch_one(&db.readers)
         .await?;
-    Ok(())
+    let mut too_many = ended.saturating_sub(MOST_KEPT).max(0);
+    loop {
+        let forgotten = db.transact(async move |tx| {
+            sqlx::query(
+                "DELETE FROM outgoing_message WHERE id IN (SELECT id FROM outgoing_message WHERE ended_at IS NOT NULL \
+                 ORDER BY ended_at LIMIT ?1) OR id IN (SELECT id FROM outgoing_message WHERE ended_at < ?2 LIMIT ?3)",
+            )
+            .bind(too_many.min(FORGOTTEN_AT_ONCE))
+            .bind(now.saturating_sub(KEPT))
+            .bind(FORGOTTEN_AT_ONCE)
+            .execute(tx)
+            .await
+        });
+        let forgotten: Result<_, sqlx::Error> = forgotten.await;
+        let forgotten = i64::try_from(forgotten?.rows_affected()).unwrap_or(i64::MAX);
+        too_many = too_many.saturating_sub(forgotten).max(0);
+        if forgotten == 0 {
+            return Ok(());
+        }
+    }
 }

@@ -346,3 +346,29 @@ fn bodies_are_not_shown() {
         assert!(!text.contains("secret") && !text.contains("115"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn of_what_has_ended_the_last_ten_thousand_are_kept() {
+    let bench = Bench::new(Policy::default()).await;
+    let ended = table::MOST_KEPT + 2500;
+    sqlx::query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+         INSERT INTO outgoing_message (topic, key, created_at, next_at, give_up_at, attempts, ended_at, outcome) \
+         SELECT 'notice', i, ?2, ?2, ?2, 1, ?2 + i, 'done' FROM n",
+    )
+    .bind(ended)
+    .bind(START)
+    .execute(&bench.outbox.db.writer)
+    .await
+    .unwrap();
+    assert!(bench.enqueue("notice", "waits", HOUR).await);
+    table::forget(&bench.outbox.db, START + 1).await.unwrap();
+    let (kept, first): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), min(CAST(key AS INTEGER)) FROM outgoing_message WHERE ended_at IS NOT NULL",
+    )
+    .fetch_one(&bench.outbox.db.readers)
+    .await
+    .unwrap();
+    assert_eq!((kept, first), (table::MOST_KEPT, 2501));
+    assert_eq!(bench.outbox.pending().await.unwrap(), 1);
+}

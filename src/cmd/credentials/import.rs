@@ -110,6 +110,7 @@ async fn into_database(
         if report.is_complete() { "done".to_owned() } else { format!("{} refused", report.refused) };
     let target = format!("{} ({} stored)", args.batch.as_deref().unwrap_or("-"), report.stored);
     store.audit(&who, "credentials.import", &target, &outcome).await?;
+    store.close().await;
     Ok(shown(report))
 }
 

@@ -65,6 +65,7 @@ pub async fn issue(
         }
     }
     setup::write_private(to, &lines)?;
+    store.close().await;
     Ok(Issued { first, count, resumed: issuing.progress().resumed })
 }
 

@@ -29,13 +29,13 @@ pub(super) trait Failure {
 
 impl Failure for StoreError {
     fn problem(&self) -> Problem {
-        Problem::internal(self)
+        service::database::problem(self)
     }
 }
 
 impl Failure for NonceError {
     fn problem(&self) -> Problem {
-        Problem::internal(self)
+        service::database::problem(self)
     }
 }
 
@@ -50,7 +50,7 @@ impl Failure for EnrolError {
             Self::Cose(_) => Problem::bad_request(text),
             Self::Format(_) | Self::Platform { .. } | Self::Batch(_) => Problem::unprocessable(text),
             Self::Conflict(_) => Problem::conflict(text),
-            Self::Ca(_) | Self::Store(_) | Self::Interrupted => Problem::internal(self),
+            Self::Ca(_) | Self::Store(_) | Self::Interrupted => service::database::problem(self),
         }
     }
 }
@@ -59,7 +59,7 @@ impl Failure for ChangeError {
     fn problem(&self) -> Problem {
         match self {
             Self::Unknown(_) => Problem::not_found(self.to_string()),
-            Self::Store(_) => Problem::internal(self),
+            Self::Store(_) => service::database::problem(self),
             _ => Problem::conflict(self.to_string()),
         }
     }
@@ -72,7 +72,7 @@ impl Failure for CertifyError {
             Self::Unknown(_) => Problem::not_found(self.to_string()),
             Self::OtherKey(_) => Problem::new(StatusCode::FORBIDDEN).detail(self.to_string()),
             Self::Change(error) => error.problem(),
-            Self::Ca(_) | Self::Store(_) => Problem::internal(self),
+            Self::Ca(_) | Self::Store(_) => service::database::problem(self),
         }
     }
 }
@@ -81,7 +81,7 @@ impl Failure for ValidateError {
     fn problem(&self) -> Problem {
         match self {
             Self::Otherwise => Problem::conflict(self.to_string()),
-            _ => Problem::internal(self),
+            _ => service::database::problem(self),
         }
     }
 }

@@ -16,7 +16,7 @@ fn problem(error: &StoreError) -> Problem {
     match error {
         StoreError::Conflict(what) => Problem::conflict(what.clone()),
         StoreError::Database(_) | StoreError::Damaged(_) | StoreError::OtherOperator { .. } => {
-            Problem::internal(error)
+            service::database::problem(error)
         }
     }
 }
@@ -37,7 +37,7 @@ impl<T> OrProblem<T> for Result<T, ShoError> {
     fn or_problem(self) -> Result<T, Problem> {
         self.map_err(|error| match &error {
             ShoError::Store(error) => problem(error),
-            other => Problem::internal(other),
+            other => service::database::problem(other),
         })
     }
 }

@@ -5,7 +5,13 @@ use schemas::identity::Imsi;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::{addresses::Pools, lease::Ledger, notices, queue, subjects::Subjects, vectors};
+use super::{
+    addresses::Pools,
+    lease::Ledger,
+    notices, queue,
+    subjects::{Subjects, subject_of},
+    vectors,
+};
 use crate::{
     model::{NodeKind, Registration, Timestamp},
     store::{Done, Event, Op, StoreError, TakeOver, sealed::Keyring},
@@ -52,6 +58,9 @@ impl Work {
         keys: &Keyring,
         op: &Op,
     ) -> Result<Result<Done, StoreError>, StoreError> {
+        if let Some(error) = subject_of(op).and_then(|imsi| self.subjects.unreadable(imsi)) {
+            return Ok(Err(error.clone()));
+        }
         Ok(match op {
             Op::Lease { imsi, count, above } => self.leases.take(*imsi, *count, *above).map(Done::Lease),
             Op::Register { registration, count_attach, pool, take_over, notify } => {

@@ -8,6 +8,7 @@ use std::{
 
 use schemas::identity::Imsi;
 use serde_json::json;
+use service::database::readable;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
 
 use super::{
@@ -20,7 +21,8 @@ use super::{
 use crate::{
     model::{Credential, NodeKind, Snapshot, Timestamp},
     store::{
-        CredentialFilter, CredentialPatch, Event, NewCredential, Outgoing, Page, StoreError, sealed::Keyring,
+        CredentialFilter, CredentialPatch, Event, NewCredential, Outgoing, Page, StoreError, Unreadable,
+        sealed::Keyring,
     },
 };
 
@@ -34,7 +36,7 @@ pub(super) async fn snapshots(
     cache: &profiles::Cache,
     imsis: &[Imsi],
     now: Timestamp,
-) -> Result<Vec<Snapshot>, StoreError> {
+) -> Result<Vec<Result<Snapshot, Unreadable>>, StoreError> {
     let codes = rows::codes(imsis.iter().copied());
     let found = sqlx::query(select_credential!(
         ", p.id, p.version",
@@ -52,25 +54,33 @@ pub(super) async fn snapshots(
     .fetch_all(pool)
     .await?;
     let mut registered = HashMap::with_capacity(serving.len());
-    for row in &serving {
-        let registration = rows::registration(row, 0)?;
+    let serving = serving.iter().map(|row| rows::registration(row, 0));
+    for registration in readable("a registration", serving) {
         registered.insert((registration.imsi, registration.kind), Arc::new(registration));
     }
     let mut snapshots = Vec::with_capacity(found.len());
     for row in &found {
+        let imsi = rows::imsi(row.try_get(0)?)?;
         let (id, version) = (row.try_get(CREDENTIAL_COLUMNS)?, row.try_get(CREDENTIAL_COLUMNS + 1)?);
         let profile = match cache.get(id, version) {
-            Some(profile) => profile,
-            None => {
-                let profile = Arc::new(profiles::by_id(pool, id).await?);
-                cache.put(id, &profile);
-                profile
-            }
+            Some(profile) => Ok(profile),
+            None => match profiles::by_id(pool, id).await {
+                // The database, not the profile.
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                read => read.map(|profile| {
+                    let profile = Arc::new(profile);
+                    cache.put(id, &profile);
+                    profile
+                }),
+            },
         };
-        let credential = Arc::new(rows::credential(keys, row)?);
-        let mut of = |kind| registered.remove(&(credential.imsi, kind));
+        let mut of = |kind| registered.remove(&(imsi, kind));
         let (registration, sgsn) = (of(NodeKind::Mme), of(NodeKind::Sgsn));
-        snapshots.push(Snapshot { credential, profile, registration, sgsn });
+        let snapshot = profile.and_then(|profile| {
+            let credential = Arc::new(rows::credential(keys, row)?);
+            Ok(Snapshot { credential, profile, registration, sgsn })
+        });
+        snapshots.push(snapshot.map_err(|error| Unreadable { imsi, error }));
     }
     Ok(snapshots)
 }
@@ -252,19 +262,27 @@ pub(super) async fn list(
     let after = super::after_imsi(page)?;
     let mut all = Vec::new();
     for (low, high) in ranges(filter)? {
-        let left = page.limit.saturating_sub(u32::try_from(all.len()).unwrap_or(u32::MAX));
-        let low = low.max(after.saturating_add(1));
-        if left == 0 || low > high {
-            continue;
-        }
-        let mut query = QueryBuilder::<Sqlite>::new(select_credential!(
-            "",
-            "FROM credential c JOIN profile p ON p.id = c.profile_id WHERE c.imsi >= "
-        ));
-        restrict(&mut query, low, high, filter)?;
-        query.push(" ORDER BY c.imsi LIMIT ").push_bind(left);
-        for row in query.build().fetch_all(pool).await? {
-            all.push(rows::credential(keys, &row)?);
+        let mut low = low.max(after.saturating_add(1));
+        // Once, but for those that cannot be read: a page is filled with those that can.
+        loop {
+            let left = page.limit.saturating_sub(u32::try_from(all.len()).unwrap_or(u32::MAX));
+            if left == 0 || low > high {
+                break;
+            }
+            let mut query = QueryBuilder::<Sqlite>::new(select_credential!(
+                "",
+                "FROM credential c JOIN profile p ON p.id = c.profile_id WHERE c.imsi >= "
+            ));
+            restrict(&mut query, low, high, filter)?;
+            query.push(" ORDER BY c.imsi LIMIT ").push_bind(left);
+            let found = query.build().fetch_all(pool).await?;
+            all.extend(readable("a credential", found.iter().map(|row| rows::credential(keys, row))));
+            match found.last() {
+                Some(last) if found.len() as u64 == u64::from(left) => {
+                    low = last.try_get::<i64, _>(0)?.saturating_add(1);
+                }
+                _ => break,
+            }
         }
     }
     Ok(all)

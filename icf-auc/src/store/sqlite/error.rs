@@ -1,12 +1,13 @@
 //! The database's errors, as the store's.
 
-use service::database::{DatabaseError, explain};
+use service::database::{DatabaseError, explain, is_temporary};
 
 use crate::store::{StoreError, sealed::SealError};
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(explain(&error))
+        let text = explain(&error);
+        if is_temporary(&error) { Self::Unavailable(text) } else { Self::Database(text) }
     }
 }
 
@@ -14,9 +15,8 @@ impl From<DatabaseError> for StoreError {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::WrongKey { .. } | DatabaseError::Sealed(_) => Self::Sealed(error.to_string()),
-            DatabaseError::Url { .. } | DatabaseError::File { .. } | DatabaseError::Statement(_) => {
-                Self::Database(error.to_string())
-            }
+            DatabaseError::Statement(error) => error.into(),
+            DatabaseError::Url { .. } | DatabaseError::File { .. } => Self::Database(error.to_string()),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 /// `seq_reserved` of the IMSIs that a commit leases for.
 #[derive(Default)]
 pub(super) struct Ledger {
-    accounts: HashMap<Imsi, Account>,
+    accounts: HashMap<Imsi, Result<Account, StoreError>>,
 }
 
 struct Account {
@@ -42,8 +42,9 @@ impl Ledger {
         let found: Vec<(i64, u8, u64)> = serde_json::from_str(&found).map_err(damaged)?;
         let mut accounts = HashMap::with_capacity(found.len());
         for (code, ind_bitlen, seq_reserved) in found {
-            let layout = Layout::new(ind_bitlen).map_err(damaged)?;
-            accounts.insert(rows::imsi(code)?, Account { layout, seq_reserved, changed: false });
+            let account = Layout::new(ind_bitlen).map_err(damaged);
+            let account = account.map(|layout| Account { layout, seq_reserved, changed: false });
+            accounts.insert(rows::imsi(code)?, account);
         }
         Ok(Self { accounts })
     }
@@ -55,8 +56,10 @@ impl Ledger {
         count: u32,
         above: Option<u64>,
     ) -> Result<Range<u64>, StoreError> {
-        let Some(account) = self.accounts.get_mut(&imsi) else {
-            return Err(StoreError::NotFound(format!("credential {imsi}")));
+        let account = match self.accounts.get_mut(&imsi) {
+            Some(Ok(account)) => account,
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Err(StoreError::NotFound(format!("credential {imsi}"))),
         };
         let lease = account
             .layout
@@ -72,6 +75,7 @@ impl Ledger {
         let changed: Vec<(i64, u64)> = self
             .accounts
             .iter()
+            .filter_map(|(imsi, account)| Some((imsi, account.as_ref().ok()?)))
             .filter(|(_, a)| a.changed)
             .map(|(i, a)| (rows::code(*i), a.seq_reserved))
             .collect();

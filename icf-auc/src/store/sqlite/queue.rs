@@ -1,5 +1,6 @@
 //! What is to be sent, and what has happened.
 
+use service::database::readable;
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 use super::{
@@ -77,7 +78,7 @@ pub(super) async fn due(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result
     .bind(limit)
     .fetch_all(pool)
     .await?;
-    read(&rows)
+    Ok(read(&rows))
 }
 
 /// Nodes that something is due for, the oldest due first.
@@ -111,23 +112,23 @@ pub(super) async fn due_for(
     .bind(host)
     .fetch_all(pool)
     .await?;
-    read(&rows)
+    Ok(read(&rows))
 }
 
-fn read(rows: &[SqliteRow]) -> Result<Vec<Queued>, StoreError> {
-    rows.iter()
-        .map(|row| {
-            Ok(Queued {
-                id: row.try_get(0)?,
-                attempts: row.try_get(5)?,
-                outgoing: Outgoing {
-                    imsi: rows::imsi(row.try_get(1)?)?,
-                    node: ServingNode { host: row.try_get(2)?, realm: row.try_get(3)? },
-                    message: serde_json::from_str(row.try_get(4)?).map_err(damaged)?,
-                },
-            })
-        })
-        .collect()
+fn read(rows: &[SqliteRow]) -> Vec<Queued> {
+    readable("a request that is to be sent", rows.iter().map(queued))
+}
+
+fn queued(row: &SqliteRow) -> Result<Queued, StoreError> {
+    Ok(Queued {
+        id: row.try_get(0)?,
+        attempts: row.try_get(5)?,
+        outgoing: Outgoing {
+            imsi: rows::imsi(row.try_get(1)?)?,
+            node: ServingNode { host: row.try_get(2)?, realm: row.try_get(3)? },
+            message: serde_json::from_str(row.try_get(4)?).map_err(damaged)?,
+        },
+    })
 }
 
 /// Appends events.
@@ -167,15 +168,18 @@ pub(super) async fn events(
         .bind(limit)
         .fetch_all(pool)
         .await?;
+    // One whose detail cannot be read is told all the same: who listens goes on from its id.
     rows.iter()
         .map(|row| {
+            let imsi = row.try_get::<Option<i64>, _>(3)?;
+            let detail: &str = row.try_get(4)?;
             Ok(StoredEvent {
                 id: row.try_get(0)?,
                 at: Timestamp(row.try_get(1)?),
                 event: Event {
                     kind: row.try_get(2)?,
-                    imsi: row.try_get::<Option<i64>, _>(3)?.map(rows::imsi).transpose()?,
-                    detail: serde_json::from_str(row.try_get(4)?).map_err(damaged)?,
+                    imsi: imsi.and_then(|code| rows::imsi(code).ok()),
+                    detail: serde_json::from_str(detail).unwrap_or_default(),
                 },
             })
         })

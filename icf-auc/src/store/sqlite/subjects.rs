@@ -7,7 +7,8 @@ use std::{
 };
 
 use schemas::identity::Imsi;
-use sqlx::{Row, SqliteConnection};
+use service::database::readable;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     error::json,
@@ -37,6 +38,8 @@ struct Slot {
 #[derive(Default)]
 pub(super) struct Subjects {
     subjects: HashMap<Imsi, Subject>,
+    /// Credentials that are there and cannot be read: what is to be done with them fails, and nothing else.
+    unreadable: HashMap<Imsi, StoreError>,
     slots: HashMap<(Imsi, NodeKind), Slot>,
 }
 
@@ -61,14 +64,7 @@ type Line<'a> = (
 impl Subjects {
     /// Reads those that `ops` need.
     pub(super) async fn load(conn: &mut SqliteConnection, ops: &[Op]) -> Result<Self, StoreError> {
-        let needed: HashSet<Imsi> = ops
-            .iter()
-            .filter_map(|op| match op {
-                Op::Register { registration, .. } => Some(registration.imsi),
-                Op::Renew { imsi, .. } | Op::Purge { imsi, .. } | Op::Deregister { imsi, .. } => Some(*imsi),
-                _ => None,
-            })
-            .collect();
+        let needed: HashSet<Imsi> = ops.iter().filter_map(subject_of).collect();
         let mut all = Self::default();
         if needed.is_empty() {
             return Ok(all);
@@ -82,24 +78,30 @@ impl Subjects {
         .fetch_all(&mut *conn)
         .await?;
         for row in found {
-            let subject = Subject {
-                address: row.try_get::<Option<&[u8]>, _>(1)?.map(rows::address).transpose()?,
-                attaches: row.try_get(2)?,
-                revoke_at: revoke_at(rows::from_word(row.try_get(3)?)?, row.try_get(4)?),
-                changed: false,
-            };
-            all.subjects.insert(rows::imsi(row.try_get(0)?)?, subject);
+            let imsi = rows::imsi(row.try_get(0)?)?;
+            match subject(&row) {
+                Ok(subject) => drop(all.subjects.insert(imsi, subject)),
+                Err(error) => {
+                    tracing::error!(%imsi, %error, "a credential cannot be read");
+                    all.unreadable.insert(imsi, error);
+                }
+            }
         }
         let found = sqlx::query(select_registration!("WHERE r.imsi IN (SELECT value FROM json_each(?1))"))
             .bind(&codes)
             .fetch_all(&mut *conn)
             .await?;
-        for row in found {
-            let registration = rows::registration(&row, 0)?;
+        let found = found.iter().map(|row| rows::registration(row, 0));
+        for registration in readable("a registration", found) {
             let key = (registration.imsi, registration.kind);
             all.slots.insert(key, Slot { now: Some(registration), changed: false });
         }
         Ok(all)
+    }
+
+    /// Why nothing can be done with a credential that is there.
+    pub(super) fn unreadable(&self, imsi: Imsi) -> Option<&StoreError> {
+        self.unreadable.get(&imsi)
     }
 
     /// The address of a credential, which may have none; `None` if it does not exist or was not read.
@@ -238,6 +240,24 @@ impl Subjects {
             Some(&r.report).filter(|report| **report != NodeReport::default()),
         ))
     }
+}
+
+/// The IMSI of the credential whose registrations an operation changes.
+pub(super) fn subject_of(op: &Op) -> Option<Imsi> {
+    match op {
+        Op::Register { registration, .. } => Some(registration.imsi),
+        Op::Renew { imsi, .. } | Op::Purge { imsi, .. } | Op::Deregister { imsi, .. } => Some(*imsi),
+        _ => None,
+    }
+}
+
+fn subject(row: &SqliteRow) -> Result<Subject, StoreError> {
+    Ok(Subject {
+        address: row.try_get::<Option<&[u8]>, _>(1)?.map(rows::address).transpose()?,
+        attaches: row.try_get(2)?,
+        revoke_at: revoke_at(rows::from_word(row.try_get(3)?)?, row.try_get(4)?),
+        changed: false,
+    })
 }
 
 fn hex(address: IpAddr) -> String {

@@ -4,7 +4,7 @@ use schemas::identity::Imsi;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use zeroize::Zeroizing;
 
-use super::{error::damaged, rows};
+use super::rows;
 use crate::store::{
     Page, PooledVector, StoreError,
     sealed::{Keyring, Place},
@@ -34,7 +34,7 @@ fn open(keys: &Keyring, imsi: Imsi, rand: &[u8], sealed: &[u8]) -> Result<Pooled
         let (kasme, xres) = rest.split_first_chunk::<32>()?;
         Some(PooledVector { rand: rand.try_into().ok()?, xres: xres.to_vec(), autn: *autn, kasme: *kasme })
     };
-    vector().ok_or_else(|| damaged("vector.sealed"))
+    vector().ok_or_else(|| StoreError::Sealed(format!("a vector of {imsi} is not as callhome stores it")))
 }
 
 /// Adds vectors to a credential without keys.
