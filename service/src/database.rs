@@ -134,12 +134,12 @@ impl Database {
     /// # Errors
     /// What fails, for people: the file, the operation, and what the operating system says.
     pub async fn check_writable(&self) -> Result<(), String> {
-        let Err(error) = self.ping().await else { return Ok(()) };
-        let mut reason = format!("{}: {error}", self.path);
-        if let Some(system) = status::system_error(Path::new(&self.path).to_owned()).await {
-            reason = format!("{reason}; {system}");
-        }
-        Err(reason)
+        let written = self.ping().await;
+        // What the log had room for before, it has room for on a full disk, too: a file of its own tells.
+        let system = status::system_error(Path::new(&self.path).to_owned()).await;
+        let reasons = [written.err().map(|error| error.to_string()), system];
+        let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+        if reasons.is_empty() { Ok(()) } else { Err(format!("{}: {}", self.path, reasons.join("; "))) }
     }
 
     /// Adds the counters of failed writes to those that `/metrics` shows.

@@ -135,9 +135,19 @@ fn survives(role: Role) -> Result<()> {
         }
     }
     ensure!(met > 8, "{met} faults only: they do not reach the database");
+    // It stops in good order also while nothing can be moved from the log into the file.
+    let fault = Fault { call: Call::Any, error: EIO, after: 0, lasting: true, partial: false };
+    subject.roles.faults()?.begin(fault)?;
+    let process = subject.roles.process(role)?;
+    process.signal("TERM")?;
+    let ended = process.wait(Duration::from_secs(40))?;
+    ensure!(ended.success() && subject.roles.faults()?.hits()? > 0, "stopped on a failing disk: {ended}");
+    subject.roles.faults()?.end()?;
+    subject.roles.restart(role)?;
+    let again = subject.write()?;
+    ensure!(again.status / 100 == 2, "after the stop: {}: {}", again.status, again.body);
     // What an acknowledged write says is there after a crash, whatever failed around it.
-    subject.roles.kill(role)?;
-    subject.roles.start(role)?;
+    subject.roles.restart(role)?;
     for number in &subject.acknowledged {
         let (path, _) = creation(role, *number);
         let path = path.split('?').next().unwrap_or_default().to_owned();

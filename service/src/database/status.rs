@@ -75,8 +75,8 @@ impl WriteStatus {
     }
 }
 
-/// What the operating system says to a small write beside the database: SQLite's own error does not tell. `None`: it
-/// succeeds, or the file is not SQLite's to blame.
+/// What the operating system says to a small write (64 KiB) beside the database: SQLite's own error does not tell. `None`:
+/// it succeeds.
 pub(super) async fn system_error(database: PathBuf) -> Option<String> {
     let probe = tokio::task::spawn_blocking(move || {
         let mut name = database.into_os_string();
@@ -95,6 +95,6 @@ fn write_probe(probe: &Path) -> Result<(), (&'static str, io::Error)> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(probe).map_err(|error| ("open", error))?;
-    file.write_all(&[0; 4096]).map_err(|error| ("write", error))?;
+    file.write_all(&[0; 64 << 10]).map_err(|error| ("write", error))?;
     file.sync_all().map_err(|error| ("fsync", error))
 }
