@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use hmac::{Hmac, KeyInit, Mac};
 use schemas::identity::Pcid;
 use serde::{Deserialize, Deserializer, de};
+use service::database::SealedColumn;
 use service::sealed::{Keyring, Place, SealError};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -20,6 +21,10 @@ const SALT: usize = 16;
 const HASH: usize = 32;
 /// Where it is sealed.
 const COLUMN: &str = "device/claim_code";
+
+/// What of a DRF's database is sealed.
+pub const SEALED: &[SealedColumn] =
+    &[SealedColumn { table: "device", key: "pcid", column: "claim_code", place: COLUMN, sealed: "true" }];
 
 /// Wrong codes for one device before it is not tried any more for a while.
 pub const FAILURES: i64 = 5;

@@ -269,6 +269,9 @@ pub async fn start_with(
     let postman = Arc::new(Postman { desk: desk.clone(), endpoint, icf });
     tasks.spawn(desk.outbox.clone().run(postman, stop.clone()));
     tasks.spawn(sweep(desk.clone(), stop.clone()));
+    let sealed =
+        desk.db.clone().keep_sealed_with_newest(desk.keys.clone(), crate::claim::SEALED, stop.clone());
+    tasks.spawn(sealed);
     tasks.spawn(keep_short(desk.db.clone(), config.database.retention(), stop.clone()));
     Ok(Started { device_url, coap, rest_url, desk, stop, tasks, _alone: alone })
 }

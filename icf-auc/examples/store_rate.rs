@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let count: u64 = arguments.next().map_or(Ok(100_000), |n| n.parse())?;
     let path = format!("{folder}/store-rate-{}.db", std::process::id());
     let keys = Keyring::parse(&Keyring::generate_line(1)?)?;
-    let options = OpenOptions { pool: Some("10.0.0.0/8".parse()?), max_bytes: None };
+    let options = OpenOptions { pool: Some("10.0.0.0/8".parse()?), ..OpenOptions::default() };
     let store = SqliteStore::open(&format!("sqlite://{path}"), keys, options).await?;
     let result = measure(&store, count).await;
     store.close().await;

@@ -24,6 +24,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod clock;
 pub mod functions;
 pub mod keys;
 pub mod lease;

@@ -168,6 +168,10 @@ pub struct DiameterTls {
 pub struct Icf {
     /// Name of this instance among those that share a database: it has its own INDs.
     pub instance: String,
+    /// The high-water mark of sequence numbers: a file outside of the database, best on another disk; by default
+    /// `⟨database⟩.mark`. It tells at a start that the database was put back to an older state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high_water_mark: Option<PathBuf>,
     /// Subscribers kept in memory.
     pub cache: usize,
     /// SEQs in a subscriber's first lease.
@@ -189,6 +193,7 @@ impl Default for Icf {
     fn default() -> Self {
         Self {
             instance: "icf".into(),
+            high_water_mark: None,
             cache: 1_000_000,
             lease_first: 4,
             lease_max: 1024,

@@ -1,6 +1,12 @@
 //! From a configuration to a running ICF.
 
-use std::{collections::HashMap, path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use s6a::{
@@ -24,6 +30,7 @@ use crate::{
     icf::{
         application::{Icf, PLACES, S6a},
         control::Running,
+        instance::Instance,
         memory::Memory,
         metrics::Metrics,
         nodes::Nodes,
@@ -47,12 +54,28 @@ use crate::{
 /// # Errors
 /// Which file, what is wrong with it, and what to do.
 pub async fn open_store(config: &IcfConfig) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(open_database(config).await?))
+}
+
+/// As [`open_store`], as what it is.
+///
+/// # Errors
+/// As [`open_store`].
+pub async fn open_database(config: &IcfConfig) -> anyhow::Result<SqliteStore> {
     let keyring = config.keys.keyring()?;
-    let options = OpenOptions { pool: config.icf.address_pool, ..OpenOptions::default() };
-    let store = SqliteStore::open(&config.database.url, keyring, options)
+    let mark = config.icf.high_water_mark.clone().or_else(|| mark_beside(&config.database.url));
+    let options = OpenOptions { pool: config.icf.address_pool, mark, ..OpenOptions::default() };
+    SqliteStore::open(&config.database.url, keyring, options)
         .await
-        .with_context(|| format!("database.url {:?}", config.database.url))?;
-    Ok(Arc::new(store))
+        .with_context(|| format!("database.url {:?}", config.database.url))
+}
+
+/// `⟨database⟩.mark`; `None` where the URL names no file, which is refused elsewhere.
+fn mark_beside(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    (!path.is_empty()).then(|| PathBuf::from(format!("{path}.mark")))
 }
 
 /// What can be said about a configuration without starting anything.
@@ -88,6 +111,7 @@ pub struct Started {
     origin: (String, String),
     stop: CancellationToken,
     tasks: TaskTracker,
+    instance: Instance,
 }
 
 impl std::fmt::Debug for Started {
@@ -109,14 +133,19 @@ impl Started {
     }
 
     /// Waits until it was told to stop, then says good-bye to the peers (DPR, RFC 6733 §5.4) and ends.
-    pub async fn wait(self) {
+    ///
+    /// # Errors
+    /// If it ends since another process has become its instance.
+    pub async fn wait(self) -> anyhow::Result<()> {
         self.stop.cancelled().await;
         self.node.shutdown(DisconnectCause::Rebooting).await;
         self.tasks.close();
         if tokio::time::timeout(Duration::from_secs(15), self.tasks.wait()).await.is_err() {
             tracing::warn!("something did not end in time");
         }
+        let ended = self.instance.end(&*self.store).await;
         self.store.close().await;
+        Ok(ended?)
     }
 }
 
@@ -142,7 +171,11 @@ pub async fn start_with(
     let metrics = Arc::new(Metrics::register(exposition.registry())?);
     let chtif = config.icf.chtif.as_ref().map(Chtif::new).transpose()?;
     let policy = lease_policy(&config)?;
-    let memory = Arc::new(Memory::start(store.clone(), config.icf.cache, policy, chtif, metrics.clone()));
+    let address = config.diameter.listen.join(", ");
+    let address = if address.is_empty() { &config.diameter.origin_host } else { &address };
+    let instance = Instance::take(store.clone(), &config.icf.instance, address, stop.clone()).await?;
+    let memory = Memory::start(store.clone(), config.icf.cache, policy, chtif, metrics.clone());
+    let memory = Arc::new(memory.leased(instance.lease().clone()));
     let peers = config.diameter.peers.iter();
     let peers: HashMap<String, Option<u8>> =
         peers.map(|p| (p.identity.to_ascii_lowercase(), p.max_vectors)).collect();
@@ -204,7 +237,7 @@ pub async fn start_with(
             Some(url)
         }
     };
-    Ok(Started { node, store, rest_url, origin, stop, tasks })
+    Ok(Started { node, store, rest_url, origin, stop, tasks, instance })
 }
 
 /// The node, with the application in front of it that the configuration asks for.

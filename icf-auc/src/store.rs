@@ -3,11 +3,12 @@
 //! Two halves: [`Store::commit`] takes the operations of the request path, many in one durable
 //! transaction (group commit); the rest is administration.
 
+pub mod instance;
 pub mod memory;
 pub mod pool;
 pub mod sqlite;
 
-use std::{net::IpAddr, ops::Range};
+use std::{net::IpAddr, ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use service::database::Database;
 pub use service::sealed;
 
+use self::instance::InstanceLease;
 use crate::model::{
     Credential, CredentialState, IssuingMode, NodeKind, Profile, Registration, ServingNode, Snapshot,
     Timestamp,
@@ -37,9 +39,24 @@ pub enum StoreError {
     /// All SEQs of the 43 bits are used (TS 33.102 C.3).
     #[error("the sequence numbers of {0} are used up; the credential has to be replaced")]
     SequenceExhausted(Imsi),
+    /// The IMSI has been given 2^24 SEQs more than the clock has gone on (see [`crate::auc::clock`]).
+    #[error(
+        "{0} has been given 16,777,216 sequence numbers more than time has passed: whoever asks for so many vectors has \
+         to wait; see which peer asks for them"
+    )]
+    AheadOfClock(Imsi),
     /// Something at rest cannot be decrypted: wrong key or damaged.
     #[error("{0}")]
     Sealed(String),
+    /// Another process is the instance: who, and what to do.
+    #[error("{0}")]
+    InstanceTaken(String),
+    /// This process was the instance, and another is now.
+    #[error(
+        "another process has become icf.instance {0:?} of this database while this one did not answer; this one must \
+         hand out no more numbers"
+    )]
+    LeaseLost(String),
     /// The database itself.
     #[error("database: {0}")]
     Database(String),
@@ -436,6 +453,29 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// The transaction as a whole failed: nothing was done.
     async fn commit(&self, ops: &[Op]) -> Result<Vec<Result<Done, StoreError>>, StoreError>;
+
+    /// Becomes `instance` among the processes that share the database, until [`Store::release_instance`]; `address` is
+    /// where it listens, for whoever is refused. A store that nobody shares has nothing to do.
+    ///
+    /// # Errors
+    /// [`StoreError::InstanceTaken`]: another process is that instance and lives.
+    async fn take_instance(&self, instance: &str, address: &str) -> Result<Arc<InstanceLease>, StoreError> {
+        let _ = (instance, address);
+        Ok(Arc::new(InstanceLease::unlimited()))
+    }
+
+    /// Renews what [`Store::take_instance`] has taken; due every [`instance::RENEW_INTERVAL`].
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]: another process has taken over, for good.
+    async fn renew_instance(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Gives the instance back, so that the next process need not ask whether this one lives.
+    async fn release_instance(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// The IND of this instance's vectors for a requesting node, 0 to 31 (TS 33.102 C.1.1.1), the same for
     /// ever; when all 32 are given out, the one given out longest ago is shared.

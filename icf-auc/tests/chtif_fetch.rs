@@ -184,18 +184,20 @@ async fn the_route_refuses_with_problems_and_its_answer_holds_no_key_in_the_clea
         assert_eq!((status, problem["status"].as_u64()), (expected, Some(expected.into())), "{problem}");
     }
 
-    let next = leased(&*b.store, lease(1, 5)).await.end;
-    for turn in 0..3 {
+    let mut next = leased(&*b.store, lease(1, 5)).await.end;
+    for _turn in 0..3 {
         let (status, answer) = site.ask(b.rest(), GOOD_TOKEN, &good).await;
         assert_eq!(status, 200, "{answer}");
-        assert_eq!(answer["next_seq"], next + turn, "each SEQ is promised once");
+        let promised = answer["next_seq"].as_u64().unwrap();
+        assert!(promised >= next, "each SEQ is promised once: {promised} after {next}");
+        next = promised + 1;
         let text = answer.to_string();
         let AuthMaterial::Keys { k, opc } = credential(1).credential.auth else { panic!("no keys") };
         assert!(!text.contains(&hex::encode(k.expose())) && !text.contains(&hex::encode(opc.expose())));
         let plain = opened(&me, &answer);
         assert_eq!(plain["k"], hex::encode(k.expose()));
     }
-    assert_eq!(leased(&*b.store, lease(1, 1)).await.start, next + 3, "nor used here");
+    assert!(leased(&*b.store, lease(1, 1)).await.start >= next, "nor used here");
     b.stop().await;
 }
 

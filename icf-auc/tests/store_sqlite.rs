@@ -17,7 +17,7 @@ use icf_auc::{
     model::{AuthMaterial, Profile, Timestamp},
     store::{
         CredentialFilter, Op, Page, Store, StoreError, TakeOver,
-        sqlite::{OpenOptions, SqliteStore, schema_version},
+        sqlite::{OpenOptions, SequenceClock, SqliteStore, schema_version},
     },
 };
 use schemas::subscription::NetworkAccessMode;
@@ -261,7 +261,8 @@ async fn keys_are_nowhere_in_the_file_and_do_not_open_in_another_row() {
 #[tokio::test]
 async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let options = OpenOptions { pool: None, max_bytes: Some(512 << 10) };
+    let options =
+        OpenOptions { max_bytes: Some(512 << 10), clock: SequenceClock::fixed(0), ..OpenOptions::default() };
     let store = SqliteStore::open(&url(folder.path()), keyring(KEY_1), options).await.unwrap();
     let mut stored = 0;
     let error = loop {

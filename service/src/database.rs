@@ -8,6 +8,7 @@ mod error;
 mod group;
 mod open;
 mod rows;
+mod seal_anew;
 mod status;
 mod transaction;
 
@@ -19,6 +20,7 @@ pub use alone::Alone;
 pub use backup::{BackupReport, backup};
 pub use error::{DatabaseError, explain, is_temporary, problem, unavailable};
 pub use rows::readable;
+pub use seal_anew::SealedColumn;
 pub use transaction::WriteTransaction;
 
 use crate::sealed::{Keyring, Place};
@@ -184,6 +186,22 @@ impl Database {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Reads the keys again from where they came if this database has been told of a newer one than they are: from then on
+    /// that one seals. Gives whether it does now. To be called every few seconds by a process that seals.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn follow_keys(&self, keys: &Keyring) -> Result<bool, DatabaseError> {
+        let (told,): (Option<u32>,) =
+            sqlx::query_as("SELECT max(id) FROM at_rest_key").fetch_one(&self.readers).await?;
+        let newer = |told: u32| told > keys.newest_id();
+        if !told.is_some_and(newer) || !keys.refresh() {
+            return Ok(false);
+        }
+        tracing::info!(key = keys.newest_id(), "a newer at-rest key seals from now on");
+        Ok(true)
     }
 
     /// Moves what is in the write-ahead log into the file, empties the log, and ends all connections. What was committed

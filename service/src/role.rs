@@ -1,6 +1,13 @@
 //! The parts that every role's TOML has, and what is made of them.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +71,24 @@ impl KeysConfig {
     /// # Errors
     /// Which file or line, and what to do.
     pub fn keyring(&self) -> Result<Keyring, RoleError> {
+        let keys = self.read()?;
+        let (again, told) = (self.clone(), AtomicBool::new(false));
+        Ok(keys.with_source(move || match again.read() {
+            Ok(keys) => {
+                told.store(false, Ordering::Relaxed);
+                Some(keys)
+            }
+            Err(error) => {
+                // They are read every few seconds; it is said once.
+                if !told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "at-rest keys cannot be read again; those in memory stay");
+                }
+                None
+            }
+        }))
+    }
+
+    fn read(&self) -> Result<Keyring, RoleError> {
         let text = self.at_rest.read().map_err(RoleError::NoKeys)?;
         Keyring::parse(text.expose())
             .map_err(|error| RoleError::Keys { place: self.at_rest.to_string(), error })

@@ -81,7 +81,7 @@ impl Keyring {
         if getrandom::fill(&mut nonce).is_err() {
             return Err(SealError::CannotSeal { place: aad });
         }
-        let (id, cipher) = self.newest();
+        let Some((id, cipher)) = self.newest() else { return Err(SealError::CannotSeal { place: aad }) };
         let mut blob = Vec::with_capacity(HEAD + secret.len() + TAG);
         blob.push(VERSION);
         blob.extend_from_slice(&id.to_be_bytes());
@@ -115,7 +115,12 @@ impl Keyring {
             return Err(SealError::Form { place: aad });
         }
         let id = u32::from_be_bytes([a, b, c, d]);
-        let Some(cipher) = self.key(id) else {
+        let cipher = self.key(id).or_else(|| {
+            // Whoever has sealed it may have the key from a newer file than we have read.
+            self.refresh_for_missing_key();
+            self.key(id)
+        });
+        let Some(cipher) = cipher else {
             return Err(SealError::NoKey { place: aad, id });
         };
         let mut secret = Zeroizing::new(body.to_vec());
@@ -133,8 +138,15 @@ impl Keyring {
     /// The octets that every value sealed with the newest key begins with.
     #[must_use]
     pub fn newest_prefix(&self) -> [u8; 5] {
-        let [a, b, c, d] = self.newest().0.to_be_bytes();
+        let [a, b, c, d] = self.newest_id().to_be_bytes();
         [VERSION, a, b, c, d]
+    }
+
+    /// Id of the key that a value is sealed with; `None`: it is not a sealed value of a known form.
+    #[must_use]
+    pub fn key_id(blob: &[u8]) -> Option<u32> {
+        let ([VERSION, a, b, c, d], _) = blob.split_first_chunk::<5>()? else { return None };
+        Some(u32::from_be_bytes([*a, *b, *c, *d]))
     }
 }
 
@@ -172,6 +184,33 @@ mod tests {
         for place in [other_row, other_column] {
             assert!(matches!(keys.open(place, &blob), Err(SealError::DoesNotOpen { id: 1, .. })));
         }
+    }
+
+    #[test]
+    fn a_key_that_was_added_where_the_keys_came_from_opens_at_once_and_seals_when_it_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("at-rest.key");
+        let (one, two) = (Keyring::generate_line(1).unwrap(), Keyring::generate_line(2).unwrap());
+        let write = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            #[cfg(unix)]
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        };
+        write(&one);
+        let again = path.clone();
+        let keys = ring(&one).with_source(move || Keyring::read(&again).ok());
+        assert!(!keys.refresh());
+        write(&format!("{}{}", *one, *two));
+        let new = ring(&two).seal(PLACE, b"secret").unwrap();
+        assert_eq!(Keyring::key_id(&new), Some(2));
+        assert_eq!(keys.newest_id(), 1);
+        assert_eq!(keys.open(PLACE, &new).unwrap().as_slice(), b"secret");
+        assert_eq!(keys.newest_id(), 2);
+        // What cannot be read, or is not there any more, takes nothing away.
+        write("2:broken");
+        assert!(!keys.refresh() && keys.open(PLACE, &new).is_ok());
+        let three = ring(&Keyring::generate_line(3).unwrap()).seal(PLACE, b"secret").unwrap();
+        assert!(matches!(keys.open(PLACE, &three), Err(SealError::NoKey { id: 3, .. })));
     }
 
     #[test]

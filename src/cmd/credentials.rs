@@ -1,6 +1,7 @@
 //! `callhome credentials`: provisional credentials, over REST or straight into the database.
 
 mod import;
+mod raise_sqn;
 mod set;
 
 use std::path::PathBuf;
@@ -60,6 +61,8 @@ enum What {
     },
     /// Store many: NDJSON, CSV, what mongoexport, PyHSS, free5GC, srsEPC and card vendors write.
     Import(import::Args),
+    /// Raise the sequence numbers of all, as an ICF does by itself after a restore.
+    RaiseSqn(raise_sqn::Args),
     /// Set some aside: they get no vectors, and their serving node is told to drop them.
     Block(Chosen),
     /// Take blocked ones back into use.
@@ -105,6 +108,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             create(&server.client()?, &file, idempotency_key, &allow).await
         }
         What::Import(args) => import::run(args, &server).await,
+        What::RaiseSqn(args) => raise_sqn::run(args).await,
         What::Block(some) => change(&server.client()?, &some, &state(CredentialState::Blocked)).await,
         What::Unblock(some) => change(&server.client()?, &some, &state(CredentialState::Active)).await,
         What::Disable(some) => change(&server.client()?, &some, &state(CredentialState::Disabled)).await,

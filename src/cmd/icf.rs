@@ -20,6 +20,5 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     for line in running.banner() {
         eprintln!("{line}");
     }
-    running.wait().await;
-    Ok(())
+    running.wait().await
 }

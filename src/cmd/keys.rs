@@ -4,7 +4,7 @@ use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use icf_auc::store::sealed::Keyring;
+use icf_auc::store::{Store, sealed::Keyring};
 use service::auth::Token;
 
 #[derive(Debug, clap::Args)]
@@ -85,7 +85,17 @@ pub fn write(out: &std::path::Path, add: bool) -> anyhow::Result<u32> {
 
 async fn rotate(config: &std::path::Path) -> anyhow::Result<()> {
     let config = super::config::load(config)?;
-    let store = icf_auc::start::open_store(&config).await?;
+    let store = icf_auc::start::open_database(&config).await?;
+    // Opening it has told the database of the newest key; every ICF that runs reads its key file again then.
+    let lagging = store.sealing_with_older_keys().await?;
+    if !lagging.is_empty() {
+        store.withdraw_newest_key().await?;
+        bail!(
+            "nothing is rotated, since not every ICF on this database seals with the newest key: {}. Put the new line into \
+             the key file that its keys.at_rest names, or stop it, and try again",
+            lagging.join("; ")
+        );
+    }
     let mut total = 0;
     loop {
         let done = store.rotate(1000).await?;
@@ -95,7 +105,17 @@ async fn rotate(config: &std::path::Path) -> anyhow::Result<()> {
         total += done;
         eprint!("\r{total} re-encrypted");
     }
+    let lagging = store.sealing_with_older_keys().await?;
+    if !lagging.is_empty() {
+        bail!(
+            "{total} re-encrypted, but older keys are still needed: {}. See to that, and run this once more",
+            lagging.join("; ")
+        );
+    }
     store.close().await;
-    eprintln!("\r{total} re-encrypted; keys older than the newest may now be removed from the key file");
+    eprintln!(
+        "\r{total} re-encrypted; everything in the database is sealed with the newest key, and every ICF that runs seals \
+         with it: older keys may now be removed from the key file, once no backup needs them"
+    );
     Ok(())
 }

@@ -166,6 +166,31 @@ impl Icf {
         Ok((icf, subscriber))
     }
 
+    /// Makes it work with the database and the at-rest keys of `other`.
+    ///
+    /// # Errors
+    /// If its configuration cannot be written.
+    pub fn use_database_of(&self, other: &Self) -> Result<()> {
+        let mut config = std::fs::read_to_string(self.config())?;
+        for file in ["icf.db", "at-rest.key"] {
+            let path = |icf: &Self| icf.folder.path().join(file).display().to_string();
+            config = config.replace(&path(self), &path(other));
+        }
+        Ok(std::fs::write(self.config(), config)?)
+    }
+
+    /// Runs it to its end: its exit code, and what it has said.
+    ///
+    /// # Errors
+    /// If it has not ended after `limit`.
+    pub fn run_to_end(&self, limit: Duration) -> Result<(Option<i32>, String)> {
+        let mut command = Command::new(callhome::binary()?);
+        command.arg("icf").arg("--config").arg(self.config()).env_remove("RUST_LOG");
+        let mut child = Child::start("callhome icf", command, &self.folder.path().join("end.log"))?;
+        let status = child.wait(limit)?;
+        Ok((status.code(), child.log()))
+    }
+
     /// Its folder.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
@@ -212,6 +237,14 @@ impl Icf {
     /// # Errors
     /// If it ends or is not ready within 20 s.
     pub fn start(&mut self) -> Result<()> {
+        self.start_within(Duration::from_secs(20))
+    }
+
+    /// As [`Icf::start`], with another time to become ready in.
+    ///
+    /// # Errors
+    /// If it ends or is not ready within `limit`.
+    pub fn start_within(&mut self, limit: Duration) -> Result<()> {
         let mut command = match &self.host {
             None => Command::new(callhome::binary()?),
             Some(host) => host.icf_command(&callhome::binary()?)?,
@@ -221,7 +254,7 @@ impl Icf {
             faults.environment(&mut command);
         }
         let mut child = Child::start("callhome icf", command, &self.folder.path().join("icf.log"))?;
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + limit;
         loop {
             child.running()?;
             if http::request_to(self.rest_address(), "GET", "/readyz", None, None, &[])
@@ -230,7 +263,7 @@ impl Icf {
                 break;
             }
             if Instant::now() > until {
-                bail!("callhome icf is not ready after 20 s:\n{}", tail(&child.log()));
+                bail!("callhome icf is not ready after {limit:?}:\n{}", tail(&child.log()));
             }
             std::thread::sleep(Duration::from_millis(5));
         }

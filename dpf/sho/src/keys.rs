@@ -6,7 +6,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Where they are sealed.
-const COLUMN: &str = "session/sealed";
+pub(crate) const COLUMN: &str = "session/sealed";
 
 /// K and OPc (TS 35.206 §2.3). Debug shows nothing; wiped when dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -187,6 +187,8 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
     let tasks = TaskTracker::new();
     tasks.spawn(sho.outbox.clone().run(Arc::new(Delivery(sho.clone())), stop.clone()));
     tasks.spawn(sweeper::run(sho.clone(), stop.clone()));
+    let (db, keys) = (sho.store.db.clone(), sho.store.keyring.clone());
+    tasks.spawn(db.keep_sealed_with_newest(keys, crate::store::SEALED, stop.clone()));
     tasks.spawn(keep_short(sho.store.db.clone(), config.database.retention(), stop.clone()));
     let rest_url = match config.rest.listen {
         None => None,

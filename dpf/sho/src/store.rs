@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use schemas::identity::OperatorId;
 use service::{
-    database::{Database, DatabaseError, Schema},
+    database::{Database, DatabaseError, Schema, SealedColumn},
     sealed::{Keyring, SealError},
 };
 use sqlx::{Row, sqlite::SqliteRow};
@@ -26,6 +26,18 @@ pub const SCHEMA: Schema = Schema {
     ],
     example: "sqlite:///var/lib/callhome/sho.db",
 };
+
+/// What of it is sealed.
+pub const SEALED: &[SealedColumn] = &[
+    SealedColumn {
+        table: "session",
+        key: "id",
+        column: "sealed",
+        place: crate::keys::COLUMN,
+        sealed: "true",
+    },
+    SealedColumn { table: "part", key: "name", column: "content", place: parts::COLUMN, sealed: "sensitive" },
+];
 
 /// Something cannot be remembered.
 #[derive(Debug, thiserror::Error)]

@@ -77,7 +77,12 @@ impl S6a {
             (numbers.seqs.take(plan.seqs()), numbers.is_low())
         };
         let Some(taken) = taken else { return self.later(Command::Air, answer, begun) };
-        match icf.vectors(&plan, &subscriber, keys, &node, taken) {
+        let made = icf.vectors(&plan, &subscriber, keys, &node, taken);
+        let made = made.and_then(|made| match icf.memory.check_instance() {
+            Ok(()) => Ok(made),
+            Err(error) => Err(icf.unavailable(error.into())),
+        });
+        match made {
             Ok(made) => {
                 answer.now(|out| made.write(icf, &request, message, out));
                 node.metrics.request(Command::Air);

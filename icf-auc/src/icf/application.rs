@@ -203,6 +203,11 @@ impl Icf {
             }
             Unavailable::Store(StoreError::SequenceExhausted(_)) => Cause::SequenceExhausted,
             Unavailable::Resync(_) => Cause::ResyncImpossible,
+            Unavailable::Instance(error) => {
+                // Its keeper says so, and not each request.
+                tracing::debug!(%error, "no numbers");
+                Cause::Unavailable
+            }
             // It was deleted while the request was under way.
             Unavailable::Store(StoreError::NotFound(_)) => Cause::Unknown,
             Unavailable::Store(StoreError::PoolExhausted(pool)) => {

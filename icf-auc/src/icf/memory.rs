@@ -18,7 +18,7 @@ use crate::{
         sqn::Sqn,
     },
     chtif::fetch::{Chtif, FetchError},
-    store::{Done, Event, Op, Store, StoreError, Unreadable},
+    store::{Done, Event, Op, Store, StoreError, Unreadable, instance::InstanceLease},
 };
 
 /// Subscribers looked up in one query.
@@ -43,10 +43,21 @@ pub enum Unavailable {
     /// The CHTIF elsewhere fails.
     #[error(transparent)]
     Chtif(#[from] FetchError),
+    /// Another process may be this instance.
+    #[error(transparent)]
+    Instance(#[from] InstanceExpired),
     /// The USIM's SEQ_MS cannot be followed.
     #[error("SEQ_MS cannot be followed ({0:?}): replace the credential")]
     Resync(Resync),
 }
+
+/// The lease of the instance was not renewed in time: another process may have taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this process could not renew the lease of its icf.instance in time and hands out no numbers until it has: the \
+     database does not answer, or the process was stopped"
+)]
+pub struct InstanceExpired;
 
 type Loaded = Result<Option<Arc<Subscriber>>, StoreError>;
 type Committed = Result<Done, StoreError>;
@@ -61,6 +72,7 @@ pub struct Memory {
     chtif: Option<Chtif>,
     turns: Turns,
     metrics: Arc<Metrics>,
+    instance: Arc<InstanceLease>,
 }
 
 impl fmt::Debug for Memory {
@@ -94,7 +106,23 @@ impl Memory {
                 async move { commit(&*store, &metrics, ops).await }
             })
         };
-        Self { store, subscribers, loader, committer, policy, chtif, turns: Turns::default(), metrics }
+        let (turns, instance) = (Turns::default(), Arc::new(InstanceLease::unlimited()));
+        Self { store, subscribers, loader, committer, policy, chtif, turns, metrics, instance }
+    }
+
+    /// Hands out numbers only while `instance` is valid.
+    #[must_use]
+    pub fn leased(self, instance: Arc<InstanceLease>) -> Self {
+        Self { instance, ..self }
+    }
+
+    /// Whether this process may hand out numbers: asked after they are taken and before they leave, so that a process
+    /// that was stopped for long, and woke up in between, sends none.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub fn check_instance(&self) -> Result<(), InstanceExpired> {
+        if self.instance.is_valid() { Ok(()) } else { Err(InstanceExpired) }
     }
 
     /// The store itself, for what is not on the request path.
@@ -176,6 +204,7 @@ impl Memory {
             let count = {
                 let mut numbers = subscriber.numbers();
                 if let Some(taken) = numbers.seqs.take(n) {
+                    self.check_instance()?;
                     return Ok(taken);
                 }
                 numbers.next_size(self.policy, n).max(n)
@@ -231,6 +260,7 @@ impl Memory {
                     _ => None,
                 };
                 if let Some(taken) = numbers.seqs.take(n) {
+                    self.check_instance()?;
                     return Ok((taken, decided.unwrap_or(Resync::Keep)));
                 }
                 (numbers.next_size(self.policy, n).max(n), above)

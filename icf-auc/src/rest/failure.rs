@@ -10,11 +10,15 @@ use crate::store::StoreError;
 pub(super) fn problem(error: &StoreError) -> Problem {
     match error {
         StoreError::NotFound(_) => Problem::not_found(error.to_string()),
-        StoreError::Conflict(_) | StoreError::PoolExhausted(_) | StoreError::SequenceExhausted(_) => {
-            Problem::conflict(error.to_string())
-        }
+        StoreError::Conflict(_)
+        | StoreError::PoolExhausted(_)
+        | StoreError::SequenceExhausted(_)
+        | StoreError::AheadOfClock(_) => Problem::conflict(error.to_string()),
         StoreError::Unavailable(reason) => service::database::unavailable(reason),
-        StoreError::Sealed(_) | StoreError::Database(_) => Problem::internal(error),
+        StoreError::Sealed(_)
+        | StoreError::InstanceTaken(_)
+        | StoreError::LeaseLost(_)
+        | StoreError::Database(_) => Problem::internal(error),
     }
 }
 

@@ -4,9 +4,12 @@ mod addresses;
 mod commit;
 mod credentials;
 mod error;
+mod instance;
 mod journal;
 mod lease;
+mod mark;
 mod notices;
+mod numbers;
 mod open;
 mod profiles;
 mod queue;
@@ -15,7 +18,10 @@ mod rows;
 mod subjects;
 mod vectors;
 
-use std::sync::Arc;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -25,11 +31,13 @@ use service::database::{Database, WriteTransaction, readable};
 use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::Mutex;
 
+pub use numbers::SequenceClock;
 pub use open::schema_version;
 
 use super::{
     AuditEntry, Batch, CredentialFilter, CredentialPatch, Done, Event, KeptAnswer, NewCredential, Op,
-    Outgoing, Page, PooledVector, Queued, Store, StoreError, StoredEvent, Unreadable, sealed::Keyring,
+    Outgoing, Page, PooledVector, Queued, Store, StoreError, StoredEvent, Unreadable,
+    instance::InstanceLease, sealed::Keyring,
 };
 use crate::model::{Credential, Profile, Registration, Snapshot, Timestamp};
 use rows::select_registration;
@@ -41,6 +49,11 @@ pub struct OpenOptions {
     pub pool: Option<IpNet>,
     /// The file grows to so many octets at most, rounded up to 4,096; `None` for as large as the disk.
     pub max_bytes: Option<u64>,
+    /// The high-water mark of sequence numbers, a file outside of the database; `None`: there is none, and a database
+    /// that was put back to an older state is not noticed.
+    pub mark: Option<PathBuf>,
+    /// What the floor by time is counted by.
+    pub clock: SequenceClock,
 }
 
 /// A [`Store`] in a SQLite file.
@@ -50,6 +63,10 @@ pub struct SqliteStore {
     profiles: profiles::Cache,
     rotation: Mutex<rotate::Progress>,
     database: Database,
+    url: String,
+    /// The instance that this process is.
+    instance: OnceLock<instance::Held>,
+    numbers: numbers::Numbers,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -73,6 +90,9 @@ impl SqliteStore {
             profiles: profiles::Cache::default(),
             rotation: Mutex::default(),
             database,
+            url: url.to_owned(),
+            instance: OnceLock::new(),
+            numbers: numbers::Numbers::new(options.clock, options.mark.as_deref()),
         };
         if store.database.is_new() {
             let profile = Profile::provisioning("default", options.pool);
@@ -114,14 +134,45 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, ops: &[Op]) -> Result<Vec<Result<Done, StoreError>>, StoreError> {
-        let mut tx = self.write().await?;
-        let results = commit::run(&mut tx, &self.keys, ops, Timestamp::now()).await?;
-        tx.commit().await?;
-        Ok(results)
+        match self.attempt(ops, None).await? {
+            Ok(results) => Ok(results),
+            // What needs no numbers is done all the same.
+            Err(error) => self.attempt(ops, Some(error)).await?,
+        }
     }
 
     fn outbox(&self) -> Option<Database> {
         Some(self.database.clone())
+    }
+
+    async fn take_instance(&self, name: &str, address: &str) -> Result<Arc<InstanceLease>, StoreError> {
+        let held = instance::take(&self.database, &self.url, &self.keys, name, address).await?;
+        let lease = held.lease.clone();
+        self.instance.set(held).map_err(|_| {
+            StoreError::Conflict("this process is an instance of the database already".into())
+        })?;
+        let mut tx = self.write().await?;
+        let notice = self.numbers.begin(&mut tx).await?;
+        tx.commit().await?;
+        if let Some(notice) = notice {
+            tracing::warn!("{notice}");
+            self.audit("icf", "numbers.raise", name, &notice).await?;
+        }
+        Ok(lease)
+    }
+
+    async fn renew_instance(&self) -> Result<(), StoreError> {
+        match self.instance.get() {
+            Some(instance) => instance.renew(&self.database, &self.keys).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn release_instance(&self) -> Result<(), StoreError> {
+        match self.instance.get() {
+            Some(instance) => instance.release(&self.database).await,
+            None => Ok(()),
+        }
     }
 
     async fn ind(&self, instance: &str, node: &str) -> Result<u8, StoreError> {
@@ -201,8 +252,14 @@ impl Store for SqliteStore {
         let sealed = tokio::task::spawn_blocking(move || credentials::seal(&keys, new))
             .await
             .map_err(|e| StoreError::Database(format!("sealing was cut short: {e}")))??;
-        let insert =
-            async move |tx: &mut SqliteConnection| credentials::insert(tx, &sealed, Timestamp::now()).await;
+        let tick = self.numbers.base();
+        let keys = Arc::clone(&self.keys);
+        let insert = async move |tx: &mut SqliteConnection| {
+            let mut sealed = sealed;
+            // A newer key may have begun to seal since; once this process has said so, nothing is stored with an older one.
+            credentials::seal_with_newest(&keys, &mut sealed)?;
+            credentials::insert(tx, &sealed, tick, Timestamp::now()).await
+        };
         self.database.transact(insert).await
     }
 

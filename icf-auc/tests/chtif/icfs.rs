@@ -195,7 +195,7 @@ impl Running {
     /// Stops it and waits until it has.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.started.wait().await;
+        self.started.wait().await.unwrap();
     }
 }
 

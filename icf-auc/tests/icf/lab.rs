@@ -11,7 +11,7 @@ use icf_auc::{
     store::{
         NewCredential, Store,
         sealed::Keyring,
-        sqlite::{OpenOptions, SqliteStore},
+        sqlite::{OpenOptions, SequenceClock, SqliteStore},
     },
 };
 use s6a::net::Endpoint;
@@ -155,7 +155,11 @@ fn url(folder: &std::path::Path) -> String {
 }
 
 async fn open(folder: &std::path::Path) -> Arc<dyn Store> {
-    let options = OpenOptions { pool: Some(POOL.parse().unwrap()), max_bytes: None };
+    let options = OpenOptions {
+        pool: Some(POOL.parse().unwrap()),
+        clock: SequenceClock::fixed(0),
+        ..OpenOptions::default()
+    };
     Arc::new(SqliteStore::open(&url(folder), Keyring::parse(KEY).unwrap(), options).await.unwrap())
 }
 
@@ -178,7 +182,7 @@ impl Icf {
 
     pub async fn stop(self) {
         self.stop.cancel();
-        self.started.wait().await;
+        self.started.wait().await.unwrap();
     }
 
     /// A REST request by somebody who may do all; status and body.

@@ -10,7 +10,7 @@ use icf_auc::{
     store::{
         Done, NewCredential, Op, Outgoing, OutgoingMessage, PooledVector, Store, StoreError, TakeOver,
         sealed::Keyring,
-        sqlite::{OpenOptions, SqliteStore},
+        sqlite::{OpenOptions, SequenceClock, SqliteStore},
     },
 };
 use schemas::{identity::Imsi, secret::Key128};
@@ -137,6 +137,10 @@ pub fn url(folder: &std::path::Path) -> String {
 }
 
 pub async fn open(folder: &std::path::Path, keys: &str) -> Result<SqliteStore, StoreError> {
-    let options = OpenOptions { pool: Some(POOL.parse().unwrap()), max_bytes: None };
+    let options = OpenOptions {
+        pool: Some(POOL.parse().unwrap()),
+        clock: SequenceClock::fixed(0),
+        ..OpenOptions::default()
+    };
     SqliteStore::open(&url(folder), keyring(keys), options).await
 }

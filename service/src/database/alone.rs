@@ -24,33 +24,14 @@ impl Alone {
     /// Another process has it: which, and what to do; or the file cannot be made or locked.
     pub fn take(url: &str, schema: &Schema) -> Result<Self, DatabaseError> {
         let file = open::file_of(url, schema)?;
-        let about = |problem: String| DatabaseError::File { path: file.display().to_string(), problem };
-        let beside = beside(&file);
-        let shown = beside.display();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut lock = options.open(&beside).map_err(|error| {
-            about(format!(
-                "its lock {shown} cannot be opened ({error}); the folder has to exist and callhome's user has to be \
-                 allowed to write in it"
-            ))
-        })?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let who = holder(&mut lock).map_or_else(String::new, |pid| format!(", process {pid},"));
-                return Err(about(format!(
-                    "another callhome{who} works with it, and two would do everything twice: stop that one, or give this \
-                     one a database of its own (database.url)"
-                )));
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(about(format!(
-                    "its lock {shown} cannot be taken ({error}); put the database on a local disk"
-                )));
-            }
+        let mut lock = open_lock(&file, ".lock")?;
+        if !try_lock(&lock, &file)? {
+            let who = holder(&mut lock).map_or_else(String::new, |pid| format!(", process {pid},"));
+            let problem = format!(
+                "another callhome{who} works with it, and two would do everything twice: stop that one, or give this \
+                 one a database of its own (database.url)"
+            );
+            return Err(about(&file, problem));
         }
         // For whoever is refused; the lock itself does not rest on it.
         let noted = lock
@@ -62,10 +43,66 @@ impl Alone {
         }
         Ok(Self { _lock: lock })
     }
+
+    /// Takes the right to be `name` among the processes that share the database of `url`; the lock is on
+    /// `⟨file⟩.⟨name⟩.lock`. `None`: a process that runs has it.
+    ///
+    /// # Errors
+    /// The file cannot be made or locked.
+    pub fn try_named(url: &str, schema: &Schema, name: &str) -> Result<Option<Self>, DatabaseError> {
+        let file = open::file_of(url, schema)?;
+        let lock = open_lock(&file, &format!(".{}.lock", file_name_of(name)))?;
+        Ok(try_lock(&lock, &file)?.then_some(Self { _lock: lock }))
+    }
+}
+
+fn about(file: &Path, problem: String) -> DatabaseError {
+    DatabaseError::File { path: file.display().to_string(), problem }
+}
+
+/// Opens the lock file of a database, creating it for its owner only.
+fn open_lock(file: &Path, suffix: &str) -> Result<File, DatabaseError> {
+    let path = beside(file, suffix);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&path).map_err(|error| {
+        let problem = format!(
+            "its lock {} cannot be opened ({error}); the folder has to exist and callhome's user has to be allowed to \
+             write in it",
+            path.display()
+        );
+        about(file, problem)
+    })
+}
+
+/// Whether the lock was free, and now is ours.
+fn try_lock(lock: &File, file: &Path) -> Result<bool, DatabaseError> {
+    match lock.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(about(
+            file,
+            format!("its lock file cannot be locked ({error}); put the database on a local disk"),
+        )),
+    }
+}
+
+/// A name as part of a file name: what is not a letter, digit, dot, hyphen or underscore is its octets in hexadecimal.
+fn file_name_of(name: &str) -> String {
+    let mut text = String::new();
+    for octet in name.bytes() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => text.push(char::from(octet)),
+            other => text.push_str(&format!("%{other:02x}")),
+        }
+    }
+    text
 }
 
 /// Of two names for one file both find the same lock.
-fn beside(file: &Path) -> PathBuf {
+fn beside(file: &Path, suffix: &str) -> PathBuf {
     let real = file.canonicalize().or_else(|_| {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         folder.canonicalize().map(|folder| match file.file_name() {
@@ -74,7 +111,7 @@ fn beside(file: &Path) -> PathBuf {
         })
     });
     let mut name = real.unwrap_or_else(|_| file.to_owned()).into_os_string();
-    name.push(".lock");
+    name.push(suffix);
     name.into()
 }
 

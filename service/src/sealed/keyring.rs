@@ -1,6 +1,14 @@
 //! The at-rest keys: a text of one line a key, `id:base64 of 32 octets`; the highest id is the newest.
 
-use std::{collections::BTreeMap, fmt, fs::File, io::Read, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io::Read,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
 
 use aes_gcm::{Aes256Gcm, KeyInit};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -9,11 +17,24 @@ use zeroize::Zeroizing;
 /// No key file is larger.
 const MAX_FILE: u64 = 64 << 10;
 
+/// Where the keys came from is read again no more often than this for the sake of a value that does not open.
+const REREAD_INTERVAL: Duration = Duration::from_secs(1);
+
 /// At-rest keys by id. The newest seals, all open. Key schedules are wiped when dropped.
+///
+/// A keyring that knows where its keys came from reads them again when it is asked to, and when it meets a value that is
+/// sealed with a key it does not have: whoever rotates keys adds the new one there first, and so every process that seals
+/// and opens learns of it. Keys that have gone from there stay until the process ends.
 pub struct Keyring {
-    newest: (u32, Aes256Gcm),
-    older: BTreeMap<u32, Aes256Gcm>,
+    keys: RwLock<Arc<Keys>>,
+    source: Option<Source>,
+    /// When the source was read for a key that was not there.
+    missed: Mutex<Option<Instant>>,
 }
+
+type Source = Box<dyn Fn() -> Option<Keyring> + Send + Sync>;
+
+pub(super) type Keys = BTreeMap<u32, Arc<Aes256Gcm>>;
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,12 +103,51 @@ impl Keyring {
             }
             let cipher =
                 Aes256Gcm::new_from_slice(&octets[..32]).map_err(|_| wrong("the key is not 32 octets"))?;
-            if keys.insert(id, cipher).is_some() {
+            if keys.insert(id, Arc::new(cipher)).is_some() {
                 return Err(wrong("this id is there twice"));
             }
         }
-        let newest = keys.pop_last().ok_or(KeyError::Empty)?;
-        Ok(Self { newest, older: keys })
+        if keys.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        Ok(Self { keys: RwLock::new(Arc::new(keys)), source: None, missed: Mutex::new(None) })
+    }
+
+    /// With a place to read the keys from again; `source` gives `None`, and says why itself, where that fails.
+    #[must_use]
+    pub fn with_source(self, source: impl Fn() -> Option<Self> + Send + Sync + 'static) -> Self {
+        Self { source: Some(Box::new(source)), ..self }
+    }
+
+    /// Reads the keys again from where they came; gives whether there are more than before.
+    pub fn refresh(&self) -> bool {
+        let Some(read) = self.source.as_ref().and_then(|source| source()) else { return false };
+        let read = read.snapshot();
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<_> = read.iter().filter(|(id, _)| !keys.contains_key(id)).collect();
+        if new.is_empty() {
+            return false;
+        }
+        let mut more = Keys::clone(&keys);
+        more.extend(new.into_iter().map(|(id, cipher)| (*id, cipher.clone())));
+        *keys = Arc::new(more);
+        true
+    }
+
+    /// As [`refresh`](Self::refresh), for a value whose key is not there: how many such there are cannot make work.
+    pub(super) fn refresh_for_missing_key(&self) -> bool {
+        {
+            let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+            if missed.is_some_and(|at| at.elapsed() < REREAD_INTERVAL) {
+                return false;
+            }
+            *missed = Some(Instant::now());
+        }
+        self.refresh()
+    }
+
+    fn snapshot(&self) -> Arc<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads a key file that only its owner may read.
@@ -130,22 +190,24 @@ impl Keyring {
     }
 
     /// Ids of all keys, ascending.
-    pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
-        self.older.keys().copied().chain([self.newest.0])
+    pub fn ids(&self) -> impl Iterator<Item = u32> + use<> {
+        self.snapshot().keys().copied().collect::<Vec<_>>().into_iter()
     }
 
     /// Id of the key that seals.
     #[must_use]
     pub fn newest_id(&self) -> u32 {
-        self.newest.0
+        // There is always one.
+        self.snapshot().last_key_value().map_or(0, |(id, _)| *id)
     }
 
-    pub(super) fn newest(&self) -> (u32, &Aes256Gcm) {
-        (self.newest.0, &self.newest.1)
+    /// Id and cipher of the key that seals; `None` never, since a keyring has a key.
+    pub(super) fn newest(&self) -> Option<(u32, Arc<Aes256Gcm>)> {
+        self.snapshot().last_key_value().map(|(id, cipher)| (*id, cipher.clone()))
     }
 
-    pub(super) fn key(&self, id: u32) -> Option<&Aes256Gcm> {
-        if id == self.newest.0 { Some(&self.newest.1) } else { self.older.get(&id) }
+    pub(super) fn key(&self, id: u32) -> Option<Arc<Aes256Gcm>> {
+        self.snapshot().get(&id).cloned()
     }
 }
 

@@ -52,13 +52,16 @@ impl Running {
     /// Waits until all have ended.
     pub async fn wait(self) {
         // Who asks others ends before them.
-        tokio::join!(
+        let (icf, hss, ..) = tokio::join!(
             self.icf.wait(),
+            self.hss.wait(),
             self.drf.wait(),
             self.dpf.wait(),
             self.sho.wait(),
             self.pva.wait(),
-            self.hss.wait()
         );
+        for error in [icf.err(), hss.err()].into_iter().flatten() {
+            tracing::error!(%error, "an ICF has ended");
+        }
     }
 }

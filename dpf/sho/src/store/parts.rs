@@ -40,8 +40,11 @@ fn info(row: &SqliteRow) -> Result<PartInfo, StoreError> {
     })
 }
 
+/// What sensitive parts are bound to.
+pub(super) const COLUMN: &str = "part/content";
+
 fn place(name: &String) -> Place<'_> {
-    Place { column: "part/content", row: name }
+    Place { column: COLUMN, row: name }
 }
 
 /// Parts by name, after one.

@@ -6,9 +6,12 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::{
+    SqliteStore,
     addresses::Pools,
     lease::Ledger,
-    notices, queue,
+    notices,
+    numbers::Used,
+    queue,
     subjects::{Subjects, subject_of},
     vectors,
 };
@@ -17,15 +20,29 @@ use crate::{
     store::{Done, Event, Op, StoreError, TakeOver, sealed::Keyring},
 };
 
-/// Results in the order of the operations. The outer error is for the transaction as a whole.
+/// What the numbers of a commit are given by.
+pub(super) struct Numbering {
+    /// The tick that floors are counted from.
+    pub base: u64,
+    /// Why none are given: no SEQs, and no vectors of pools.
+    pub closed: Option<StoreError>,
+}
+
+/// Results in the order of the operations, and what was handed out. The outer error is for the transaction as a whole.
 pub(super) async fn run(
     conn: &mut SqliteConnection,
     keys: &Keyring,
+    numbering: Numbering,
     ops: &[Op],
     now: Timestamp,
-) -> Result<Vec<Result<Done, StoreError>>, StoreError> {
+) -> Result<(Vec<Result<Done, StoreError>>, Used), StoreError> {
+    let mut leases = Ledger::load(conn, ops, numbering.base).await?;
+    if let Some(why) = &numbering.closed {
+        leases.close(why.clone());
+    }
     let mut work = Work {
-        leases: Ledger::load(conn, ops).await?,
+        leases,
+        closed: numbering.closed,
         subjects: Subjects::load(conn, ops).await?,
         pools: Pools::default(),
         events: Vec::new(),
@@ -35,16 +52,22 @@ pub(super) async fn run(
     for op in ops {
         results.push(work.one(conn, keys, op).await?);
     }
+    let vectors = results.iter().map(|result| match result {
+        Ok(Done::Vectors(vectors)) => vectors.len() as u64,
+        _ => 0,
+    });
+    let used = Used { high: work.leases.high(), vectors: vectors.sum() };
     let Work { leases, subjects, pools, events, .. } = work;
     leases.save(conn).await?;
     subjects.save(conn).await?;
     pools.save(conn).await?;
     queue::tell(conn, &events, now).await?;
-    Ok(results)
+    Ok((results, used))
 }
 
 struct Work {
     leases: Ledger,
+    closed: Option<StoreError>,
     subjects: Subjects,
     pools: Pools,
     events: Vec<Event>,
@@ -81,9 +104,12 @@ impl Work {
                 Ok(Done::Changed(any))
             }
             Op::Deregister { imsi, kind, host } => Ok(Done::Changed(self.deregister(*imsi, *kind, host))),
-            Op::TakeVectors { imsi, count } => match vectors::take(conn, keys, *imsi, *count).await {
-                Err(error @ StoreError::Sealed(_)) => Err(error),
-                other => Ok(Done::Vectors(other?)),
+            Op::TakeVectors { imsi, count } => match &self.closed {
+                Some(why) => Err(why.clone()),
+                None => match vectors::take(conn, keys, *imsi, *count).await {
+                    Err(error @ StoreError::Sealed(_)) => Err(error),
+                    other => Ok(Done::Vectors(other?)),
+                },
             },
             Op::Sent(id) => Ok(Done::Changed(queue::sent(conn, *id).await?)),
             Op::SendLater { id, at } => Ok(Done::Changed(queue::later(conn, *id, *at).await?)),
@@ -148,5 +174,28 @@ impl Work {
 
     fn event(&mut self, kind: &str, imsi: Imsi, detail: serde_json::Value) {
         self.events.push(Event { kind: kind.to_owned(), imsi: Some(imsi), detail });
+    }
+}
+
+impl SqliteStore {
+    /// One attempt at a commit. If numbers cannot be secured nothing is done, and the inner error says why.
+    pub(super) async fn attempt(
+        &self,
+        ops: &[Op],
+        closed: Option<StoreError>,
+    ) -> Result<Result<Vec<Result<Done, StoreError>>, StoreError>, StoreError> {
+        let mut tx = self.write().await?;
+        if let Some(instance) = self.instance.get() {
+            instance.verify(&mut tx).await?;
+        }
+        let numbering = Numbering { base: self.numbers.base(), closed };
+        let (results, used) = run(&mut tx, &self.keys, numbering, ops, Timestamp::now()).await?;
+        if let Err(error) = self.numbers.secure(&mut tx, used).await {
+            tracing::error!(%error, "no sequence numbers");
+            drop(tx);
+            return Ok(Err(error));
+        }
+        tx.commit().await?;
+        Ok(Ok(results))
     }
 }

@@ -19,6 +19,7 @@ use super::{
     subjects,
 };
 use crate::{
+    auc::clock,
     model::{Credential, NodeKind, Snapshot, Timestamp},
     store::{
         CredentialFilter, CredentialPatch, Event, NewCredential, Outgoing, Page, StoreError, Unreadable,
@@ -112,10 +113,23 @@ pub(super) fn seal(keys: &Keyring, new: Vec<NewCredential>) -> Result<Vec<Sealed
         .collect()
 }
 
+/// Seals anew what was not sealed with the newest key.
+pub(super) fn seal_with_newest(keys: &Keyring, sealed: &mut [SealedCredential]) -> Result<(), StoreError> {
+    let prefix = keys.newest_prefix();
+    let stale = |blob: &Option<Vec<u8>>| blob.as_ref().is_some_and(|blob| !blob.starts_with(&prefix));
+    for one in sealed.iter_mut().filter(|one| stale(&one.sealed) || stale(&one.triple)) {
+        let c = &one.new.credential;
+        one.sealed = rows::seal_auth(keys, c.imsi, &c.auth)?;
+        one.triple = rows::seal_triple(keys, c.imsi, c.triple.as_ref())?;
+    }
+    Ok(())
+}
+
 /// Stores all or none.
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
     new: &[SealedCredential],
+    tick: u64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(first) = new.first() else { return Ok(()) };
@@ -147,11 +161,23 @@ pub(super) async fn insert(
     for address in new.iter().filter_map(|one| one.new.credential.address) {
         addresses::assigned(&mut *conn, address).await?;
     }
-    let reserved: Vec<(i64, u64)> =
-        new.iter().map(|n| (rows::code(n.new.credential.imsi), n.new.next_seq.saturating_sub(1))).collect();
+    let (known, margin): (i64, i64) = sqlx::query_as(
+        "SELECT coalesce((SELECT base FROM sequence_clock), 0), coalesce((SELECT margin FROM sequence_clock), 0)",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    // A database that was put back may have forgotten this very credential, and what was given out of it since.
+    let tick = tick.max(known.cast_unsigned()).saturating_sub(margin.cast_unsigned());
+    let account = |new: &NewCredential| {
+        let reserved = new.next_seq.saturating_sub(1);
+        (rows::code(new.credential.imsi), reserved, clock::offset_for(reserved, tick))
+    };
+    let reserved: Vec<(i64, u64, i64)> = new.iter().map(|n| account(&n.new)).collect();
     sqlx::query(
-        "INSERT INTO sequence (imsi, seq_reserved) SELECT value->>0, value->>1 FROM json_each(?1) WHERE true \
-         ON CONFLICT (imsi) DO UPDATE SET seq_reserved = max(seq_reserved, excluded.seq_reserved)",
+        "INSERT INTO sequence (imsi, seq_reserved, seq_offset) \
+         SELECT value->>0, value->>1, value->>2 FROM json_each(?1) WHERE true \
+         ON CONFLICT (imsi) DO UPDATE SET seq_reserved = max(seq_reserved, excluded.seq_reserved), \
+         seq_offset = max(seq_offset, excluded.seq_offset)",
     )
     .bind(json(&reserved)?)
     .execute(&mut *conn)

@@ -10,80 +10,101 @@ use super::{
     rows,
 };
 use crate::{
-    auc::sqn::Layout,
+    auc::{
+        clock::{Account, LeaseRefused},
+        sqn::Layout,
+    },
     store::{Op, StoreError},
 };
 
-/// `seq_reserved` of the IMSIs that a commit leases for.
+/// The accounts of the IMSIs that a commit leases for.
 #[derive(Default)]
 pub(super) struct Ledger {
-    accounts: HashMap<Imsi, Result<Account, StoreError>>,
-}
-
-struct Account {
-    layout: Layout,
-    seq_reserved: u64,
-    changed: bool,
+    accounts: HashMap<Imsi, Result<(Account, bool), StoreError>>,
+    /// The tick that floors are counted from.
+    base: u64,
+    /// What a resynchronisation skips above SEQ_MS.
+    margin: u64,
+    /// Why no numbers are given.
+    closed: Option<StoreError>,
 }
 
 impl Ledger {
     /// Reads the accounts that `ops` need.
-    pub(super) async fn load(conn: &mut SqliteConnection, ops: &[Op]) -> Result<Self, StoreError> {
+    pub(super) async fn load(conn: &mut SqliteConnection, ops: &[Op], base: u64) -> Result<Self, StoreError> {
         let Some(codes) = leased(ops) else { return Ok(Self::default()) };
         // One row for them all: a row costs more than what is in it.
-        let (found,): (String,) = sqlx::query_as(
-            "SELECT json_group_array(json_array(c.imsi, c.ind_bitlen, s.seq_reserved)) \
+        let (found, known, margin): (String, i64, i64) = sqlx::query_as(
+            "SELECT json_group_array(json_array(c.imsi, c.ind_bitlen, s.seq_reserved, s.seq_offset)), \
+             coalesce((SELECT base FROM sequence_clock), 0), coalesce((SELECT margin FROM sequence_clock), 0) \
              FROM json_each(?1) j CROSS JOIN credential c ON c.imsi = j.value \
              CROSS JOIN sequence s ON s.imsi = c.imsi",
         )
         .bind(codes)
         .fetch_one(conn)
         .await?;
-        let found: Vec<(i64, u8, u64)> = serde_json::from_str(&found).map_err(damaged)?;
+        let found: Vec<(i64, u8, u64, i64)> = serde_json::from_str(&found).map_err(damaged)?;
         let mut accounts = HashMap::with_capacity(found.len());
-        for (code, ind_bitlen, seq_reserved) in found {
+        for (code, ind_bitlen, seq_reserved, offset) in found {
             let account = Layout::new(ind_bitlen).map_err(damaged);
-            let account = account.map(|layout| Account { layout, seq_reserved, changed: false });
+            let account = account.map(|layout| (Account { layout, seq_reserved, offset }, false));
             accounts.insert(rows::imsi(code)?, account);
         }
-        Ok(Self { accounts })
+        let base = base.max(known.cast_unsigned());
+        Ok(Self { accounts, base, margin: margin.cast_unsigned(), closed: None })
     }
 
-    /// The next `count` SEQs above what is reserved and above `above`; fewer where the number space ends.
+    /// Gives no numbers, for this reason.
+    pub(super) fn close(&mut self, why: StoreError) {
+        self.closed = Some(why);
+    }
+
+    /// The highest tick that a SEQ given here stands for, 0 without.
+    pub(super) fn high(&self) -> u64 {
+        let given = self.accounts.values().flatten().filter(|(_, changed)| *changed);
+        given.map(|(account, _)| account.high()).max().unwrap_or(0)
+    }
+
+    /// The next `count` SEQs above what is reserved, above the floor by time and above `above`; fewer where the number
+    /// space ends.
     pub(super) fn take(
         &mut self,
         imsi: Imsi,
         count: u32,
         above: Option<u64>,
     ) -> Result<Range<u64>, StoreError> {
-        let account = match self.accounts.get_mut(&imsi) {
-            Some(Ok(account)) => account,
+        if let Some(why) = &self.closed {
+            return Err(why.clone());
+        }
+        let (account, changed) = match self.accounts.get_mut(&imsi) {
+            Some(Ok(account)) => (&mut account.0, &mut account.1),
             Some(Err(error)) => return Err(error.clone()),
             None => return Err(StoreError::NotFound(format!("credential {imsi}"))),
         };
-        let lease = account
-            .layout
-            .lease_after(account.seq_reserved.max(above.unwrap_or(0)), count)
-            .map_err(|_| StoreError::SequenceExhausted(imsi))?;
-        account.seq_reserved = lease.last();
-        account.changed = true;
+        let above = above.map(|seq_ms| seq_ms.saturating_add(self.margin));
+        let lease = account.lease(self.base, count, above).map_err(|refused| match refused {
+            LeaseRefused::Exhausted => StoreError::SequenceExhausted(imsi),
+            LeaseRefused::AheadOfClock => StoreError::AheadOfClock(imsi),
+        })?;
+        *changed = true;
         Ok(lease.first()..lease.last() + 1)
     }
 
     /// Writes down what was taken.
     pub(super) async fn save(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
-        let changed: Vec<(i64, u64)> = self
+        let changed: Vec<(i64, u64, i64)> = self
             .accounts
             .iter()
             .filter_map(|(imsi, account)| Some((imsi, account.as_ref().ok()?)))
-            .filter(|(_, a)| a.changed)
-            .map(|(i, a)| (rows::code(*i), a.seq_reserved))
+            .filter(|(_, (_, changed))| *changed)
+            .map(|(imsi, (account, _))| (rows::code(*imsi), account.seq_reserved, account.offset))
             .collect();
         if changed.is_empty() {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE sequence SET seq_reserved = max(seq_reserved, j.value->>1) \
+            "UPDATE sequence SET seq_reserved = max(seq_reserved, j.value->>1), \
+             seq_offset = max(seq_offset, j.value->>2) \
              FROM json_each(?1) j WHERE sequence.imsi = j.value->>0",
         )
         .bind(json(&changed)?)

@@ -2,10 +2,11 @@
 
 use service::database::{Database, Schema};
 
+use super::rotate;
 use crate::store::{StoreError, sealed::Keyring};
 
 /// The migrations, in order; append-only.
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4361_6c6c,
     migrations: &[
         ("request path", include_str!("../../../../schemas/migrations/sqlite/0001_request_path.sql")),
@@ -17,6 +18,8 @@ const SCHEMA: Schema = Schema {
             include_str!("../../../../schemas/migrations/sqlite/0004_network_access_mode.sql"),
         ),
         ("node report", include_str!("../../../../schemas/migrations/sqlite/0005_node_report.sql")),
+        ("instance", include_str!("../../../../schemas/migrations/sqlite/0006_instance.sql")),
+        ("sequence clock", include_str!("../../../../schemas/migrations/sqlite/0007_sequence_clock.sql")),
     ],
     example: "sqlite:///var/lib/callhome/icf.db",
 };
@@ -31,5 +34,6 @@ pub fn schema_version() -> i64 {
 pub(super) async fn open(url: &str, max_bytes: Option<u64>, keys: &Keyring) -> Result<Database, StoreError> {
     let database = Database::open_limited(url, &SCHEMA, max_bytes).await?;
     database.check_keys(keys).await?;
+    rotate::open_samples(&database.readers, keys).await?;
     Ok(database)
 }

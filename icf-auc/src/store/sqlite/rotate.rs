@@ -1,11 +1,13 @@
 //! Sealing anew with the newest at-rest key, in steps.
 
-use sqlx::SqliteConnection;
+use std::collections::BTreeMap;
 
-use super::{rows, vectors};
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::{SqliteStore, rows, vectors};
 use crate::store::{
     StoreError,
-    sealed::{Keyring, Place},
+    sealed::{Keyring, Place, SealError},
 };
 
 type Sealed = Option<Vec<u8>>;
@@ -42,6 +44,88 @@ pub(super) async fn step(
         sqlx::query("DELETE FROM at_rest_key WHERE id <> ?1").bind(keys.newest_id()).execute(conn).await?;
     }
     Ok(done)
+}
+
+/// Forgets the newest key, if nothing is sealed with it: a rotation that does not come to be leaves nothing behind that a
+/// process without that key would be refused for at its start.
+pub(super) async fn withdraw(conn: &mut SqliteConnection, keys: &Keyring) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM at_rest_key WHERE id = ?1 AND NOT EXISTS \
+         (SELECT 1 FROM credential WHERE substr(sealed, 1, 5) = ?2 OR substr(triple, 1, 5) = ?2) \
+         AND NOT EXISTS (SELECT 1 FROM vector WHERE substr(sealed, 1, 5) = ?2)",
+    )
+    .bind(keys.newest_id())
+    .bind(keys.newest_prefix().as_slice())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Opens values among the first and the last of those that are stored, until one of each key has opened: a key that is
+/// missing, or another one under its id, is told at the start and not to a device. One value that is damaged is not enough:
+/// it fails alone, when it is read.
+pub(super) async fn open_samples(pool: &SqlitePool, keys: &Keyring) -> Result<(), StoreError> {
+    let mut samples = Samples::default();
+    for direction in ["ASC", "DESC"] {
+        let credentials = format!(
+            "SELECT imsi, sealed, triple FROM credential WHERE sealed IS NOT NULL OR triple IS NOT NULL \
+             ORDER BY imsi {direction} LIMIT 200"
+        );
+        let found: Vec<(i64, Sealed, Sealed)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(credentials)).fetch_all(pool).await?;
+        for (code, sealed, triple) in &found {
+            let Ok(imsi) = rows::imsi(*code) else { continue };
+            for (place, blob) in [(rows::keys_place(&imsi), sealed), (rows::triple_place(&imsi), triple)] {
+                if let Some(blob) = blob {
+                    samples.open(keys, place, blob);
+                }
+            }
+        }
+        let vectors = format!(
+            "SELECT imsi, rand, sealed FROM vector WHERE sealed IS NOT NULL ORDER BY id {direction} LIMIT 200"
+        );
+        let found: Vec<(i64, Vec<u8>, Vec<u8>)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(vectors)).fetch_all(pool).await?;
+        for (code, rand, blob) in &found {
+            let Ok(imsi) = rows::imsi(*code) else { continue };
+            let row = vectors::row_key(imsi, rand);
+            samples.open(keys, Place { column: vectors::COLUMN, row: &row }, blob);
+        }
+    }
+    samples.verdict()
+}
+
+/// What came of the values of each key: how many did not open, and why the first did not; `None`: one has opened.
+#[derive(Default)]
+struct Samples(BTreeMap<u32, Option<(usize, SealError)>>);
+
+impl Samples {
+    fn open(&mut self, keys: &Keyring, place: Place<'_>, blob: &[u8]) {
+        let Some(id) = Keyring::key_id(blob) else { return };
+        if matches!(self.0.get(&id), Some(None)) {
+            return;
+        }
+        match keys.open(place, blob) {
+            Ok(_) => {
+                self.0.insert(id, None);
+            }
+            Err(error) => {
+                let failed = self.0.entry(id).or_insert(Some((0, error)));
+                if let Some((count, _)) = failed {
+                    *count += 1;
+                }
+            }
+        }
+    }
+
+    fn verdict(self) -> Result<(), StoreError> {
+        for (count, error) in self.0.into_values().flatten() {
+            if count > 1 || matches!(error, SealError::NoKey { .. }) {
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn credentials(
@@ -102,4 +186,16 @@ async fn vectors(
         progress.vector = *id;
     }
     Ok(found.len() as u64)
+}
+
+impl SqliteStore {
+    /// Takes back that the newest key was told of, if nothing is sealed with it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn withdraw_newest_key(&self) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        withdraw(&mut tx, &self.keys).await?;
+        Ok(tx.commit().await?)
+    }
 }

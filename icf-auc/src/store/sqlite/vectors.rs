@@ -86,7 +86,8 @@ pub(super) async fn take(
     count: u32,
 ) -> Result<Vec<PooledVector>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, rand, sealed FROM vector WHERE imsi = ?1 AND sealed IS NOT NULL ORDER BY id LIMIT ?2",
+        "SELECT id, rand, sealed FROM vector WHERE imsi = ?1 AND sealed IS NOT NULL \
+         AND id > coalesce((SELECT vectors_held FROM sequence_clock), 0) ORDER BY id LIMIT ?2",
     )
     .bind(rows::code(imsi))
     .bind(count)
@@ -99,11 +100,14 @@ pub(super) async fn take(
         vectors.push(open(keys, imsi, row.try_get(1)?, row.try_get(2)?)?);
     }
     if !vectors.is_empty() {
-        sqlx::query("UPDATE vector SET sealed = NULL WHERE imsi = ?1 AND sealed IS NOT NULL AND id <= ?2")
-            .bind(rows::code(imsi))
-            .bind(last)
-            .execute(conn)
-            .await?;
+        sqlx::query(
+            "UPDATE vector SET sealed = NULL WHERE imsi = ?1 AND sealed IS NOT NULL AND id <= ?2 \
+             AND id > coalesce((SELECT vectors_held FROM sequence_clock), 0)",
+        )
+        .bind(rows::code(imsi))
+        .bind(last)
+        .execute(conn)
+        .await?;
     }
     Ok(vectors)
 }
