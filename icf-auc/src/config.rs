@@ -180,6 +180,9 @@ pub struct Icf {
     pub lease_max: u32,
     /// E-UTRAN vectors in one answer to a peer that sets no `max_vectors`, at most 5 (TS 29.272 §7.3.17).
     pub max_vectors: u8,
+    /// Origin-Hosts, besides the configured peers', whose requests one peer may bring with an IND and counters of their
+    /// own: those of the nodes behind a relay. Further ones share the peer's IND.
+    pub nodes_per_peer: usize,
     /// Pool of the profile `default` that a new database starts with.
     pub address_pool: Option<IpNet>,
     /// Networks whose credentials may be stored, as `999-71`; without, the network of `diameter.origin_realm`.
@@ -198,6 +201,7 @@ impl Default for Icf {
             lease_first: 4,
             lease_max: 1024,
             max_vectors: 1,
+            nodes_per_peer: 200,
             address_pool: None,
             networks: Vec::new(),
             chtif: None,

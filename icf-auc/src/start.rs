@@ -179,8 +179,14 @@ pub async fn start_with(
     let peers = config.diameter.peers.iter();
     let peers: HashMap<String, Option<u8>> =
         peers.map(|p| (p.identity.to_ascii_lowercase(), p.max_vectors)).collect();
-    let nodes =
-        Arc::new(Nodes::new(config.icf.instance.clone(), peers, config.icf.max_vectors, metrics.clone()));
+    let nodes = Arc::new(Nodes::new(
+        store.clone(),
+        config.icf.instance.clone(),
+        peers,
+        config.icf.max_vectors,
+        config.icf.nodes_per_peer,
+        metrics.clone(),
+    ));
     let wake = Arc::new(Wake::default());
     let notices = notices(&config, &*store)?;
     let icf = S6a(Arc::new(Icf {

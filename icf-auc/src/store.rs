@@ -481,6 +481,15 @@ pub trait Store: Send + Sync + 'static {
     /// ever; when all 32 are given out, the one given out longest ago is shared.
     async fn ind(&self, instance: &str, node: &str) -> Result<u8, StoreError>;
 
+    /// As [`Store::ind`] for several nodes, in their order and in one transaction.
+    async fn inds(&self, instance: &str, nodes: &[String]) -> Result<Vec<u8>, StoreError> {
+        let mut inds = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            inds.push(self.ind(instance, node).await?);
+        }
+        Ok(inds)
+    }
+
     /// Outgoing messages that are due, oldest first.
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError>;
 

@@ -6,6 +6,7 @@ pub mod disconnect;
 pub mod error_answer;
 pub mod groups;
 pub mod outcome;
+pub mod peer_capabilities;
 pub mod routing;
 pub mod session;
 pub mod watchdog;
@@ -15,6 +16,7 @@ pub use disconnect::{DisconnectCause, DisconnectPeerAnswer, DisconnectPeerReques
 pub use error_answer::{ErrorAnswer, Refusal, error_answer};
 pub use groups::{FailedAvp, ProxyInfo, VendorSpecificApplicationId};
 pub use outcome::{ExperimentalResult, Outcome};
+pub use peer_capabilities::PeerCapabilities;
 pub use routing::Routing;
 pub use session::AuthSessionState;
 pub use watchdog::{DeviceWatchdogAnswer, DeviceWatchdogRequest};

@@ -4,6 +4,7 @@
 //! [`Node::request`] sends requests of our own. What is decided about peers is decided by [`crate::peer`];
 //! here are sockets, buffers and clocks.
 
+mod admission;
 mod answer;
 mod application;
 mod capabilities;
@@ -29,6 +30,7 @@ pub use answer::{Answer, Later};
 pub use application::{Application, Down, PeerInfo};
 pub use config::{ApplicationId, Limits, NodeConfig, PeerConfig, RELAY, Timers};
 pub use counters::Counters;
+pub use duplicates::Retransmission;
 pub use endpoint::{BadEndpoint, Endpoint};
 pub use error::StartError;
 pub use node::Node;

@@ -34,6 +34,8 @@ pub const MME: &str = "mme.localdomain";
 pub struct Settings {
     /// Identities of the peers.
     pub peers: Vec<String>,
+    /// Peers that it connects to, by identity, at a port of this host.
+    pub connect: Vec<(String, u16)>,
     /// Whether it listens for TLS too.
     pub tls: bool,
     /// Tw.
@@ -48,7 +50,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { peers: vec![MME.into()], tls: false, watchdog: "30s", max_vectors: 1, log: "info", icf: "" }
+        let (peers, connect) = (vec![MME.into()], Vec::new());
+        Self { peers, connect, tls: false, watchdog: "30s", max_vectors: 1, log: "info", icf: "" }
     }
 }
 
@@ -123,8 +126,11 @@ impl Icf {
             tls_table = format!("tls = {{ cert = {cert:?}, key = {key:?}, ca = {ca:?} }}");
             authority = Some(made);
         }
-        let peers: Vec<String> =
+        let mut peers: Vec<String> =
             settings.peers.iter().map(|identity| format!("{{ identity = \"{identity}\" }}")).collect();
+        peers.extend(settings.connect.iter().map(|(identity, port)| {
+            format!("{{ identity = \"{identity}\", connect = \"tcp://127.0.0.1:{port}\" }}")
+        }));
         let config = format!(
             "[diameter]\norigin_host = \"{HOST}\"\norigin_realm = \"{REALM}\"\nlisten = {listen:?}\n\
              peers = [{}]\nwatchdog = \"{}\"\n{tls_table}\n\n\

@@ -18,7 +18,7 @@ use harness::{
     icf::{Icf, MME, Settings},
     peer::Peer,
     python::{self, Mme},
-    s6a::{AIR, CLR, IDR, Route},
+    s6a::{AIR, CLR, IDR, Route, ULR},
     wire::{Avp, Message},
 };
 
@@ -178,18 +178,45 @@ fn an_hss_that_is_away_gets_3002_and_a_loop_3005() -> Result<()> {
 }
 
 #[test]
+fn an_imsi_that_has_moved_is_served_although_the_mme_names_who_had_it_before() -> Result<()> {
+    let ours = Subscriber::random(1)?;
+    let icf = icf(HSS, std::slice::from_ref(&ours))?;
+    let mut hss = icf.connect(HSS)?;
+    let mut mme = icf.connect(MME)?;
+    // The MME's last answer about this IMSI was the HSS's; now the ICF has it.
+    let names_the_hss = Route { hss: HSS.into(), ..mme.route.clone() };
+    let (one, two) = (mme.session(), mme.session());
+    for request in
+        [names_the_hss.air(&one, &ours.imsi, PLMN, 1, None), names_the_hss.ulr(&two, &ours.imsi, PLMN)]
+    {
+        let answer = mme.call(request)?;
+        ensure!(answer.result()? == harness::wire::SUCCESS, "{answer:?}");
+        ensure!(texts(&answer, 264) == [harness::icf::HOST], "the next request names the ICF: {answer:?}");
+    }
+    ensure!(hss.request(Duration::from_millis(300)).is_err(), "it was passed on all the same");
+    // The other way round: its last answer was the ICF's, and the HSS has it.
+    let session = mme.session();
+    let hop_by_hop = mme.send(mme.route.air(&session, ORDINARY, PLMN, 1, None))?;
+    let request = hss.request(SOON)?;
+    ensure!(texts(&request, 293) == [HSS], "{request:?}");
+    hss.answer(&request, 2001)?;
+    ensure!(mme.answer_to(hop_by_hop)?.result()? == harness::wire::SUCCESS);
+    Ok(())
+}
+
+#[test]
 fn a_request_sent_again_asks_the_hss_once_and_is_answered_alike() -> Result<()> {
     let icf = icf(OTHER, &[])?;
     let mut hss = icf.connect(OTHER)?;
     let mut mme = icf.connect(MME)?;
     let session = mme.session();
-    let air = mme.route.air(&session, ORDINARY, PLMN, 1, None);
-    let hop_by_hop = mme.send(air.clone())?;
+    let ulr = mme.route.ulr(&session, ORDINARY, PLMN);
+    let hop_by_hop = mme.send(ulr.clone())?;
     let request = hss.request(SOON)?;
-    ensure!(request.command == AIR, "{request:?}");
+    ensure!(request.command == ULR, "{request:?}");
     hss.answer(&request, 2001)?;
     let first = mme.answer_to(hop_by_hop)?;
-    let mut again = air;
+    let mut again = ulr;
     (again.hop_by_hop, again.end_to_end) = (0x7777, first.end_to_end);
     again.flags |= harness::wire::flag::RETRANSMITTED;
     mme.write(&again.encode())?;
@@ -197,5 +224,28 @@ fn a_request_sent_again_asks_the_hss_once_and_is_answered_alike() -> Result<()> 
     ensure!(second.avps == first.avps, "{second:?} is not {first:?}");
     ensure!(hss.request(Duration::from_millis(300)).is_err(), "the HSS was asked twice");
     icf.rest("GET", "/v1/peers", None).context("the ICF lives")?;
+    Ok(())
+}
+
+/// Its vectors are kept by nobody on the way: the HSS is asked once more, and told that it may have been asked before.
+#[test]
+fn an_air_sent_again_asks_the_hss_again_with_the_t_bit() -> Result<()> {
+    let icf = icf(OTHER, &[])?;
+    let mut hss = icf.connect(OTHER)?;
+    let mut mme = icf.connect(MME)?;
+    let session = mme.session();
+    let air = mme.route.air(&session, ORDINARY, PLMN, 1, None);
+    for flags in [0, harness::wire::flag::RETRANSMITTED] {
+        let again =
+            Message { flags: air.flags | flags, hop_by_hop: 0x7000, end_to_end: 0x7000, ..air.clone() };
+        mme.write(&again.encode())?;
+        let request = hss.request(SOON)?;
+        ensure!(
+            (request.command, request.flags & harness::wire::flag::RETRANSMITTED) == (AIR, flags),
+            "{request:?}"
+        );
+        hss.answer(&request, 2001)?;
+        ensure!(mme.answer_to(0x7000)?.result()? == harness::wire::SUCCESS);
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use s6a::{
     app::{AuthenticationInformationAnswer, AuthenticationInformationRequest},
     base::Refusal,
     codec::{Message, ResultCode},
-    net::Answer,
+    net::{Answer, PeerInfo},
 };
 
 use super::{
@@ -36,7 +36,13 @@ type Air<'a> = AuthenticationInformationRequest<'a>;
 
 impl S6a {
     /// Answers from memory if node, subscriber and lease are there; else later.
-    pub(super) fn air(&self, message: &Message<'_>, answer: Answer<'_>, begun: Instant) {
+    pub(super) fn air(
+        &self,
+        from: &Arc<PeerInfo>,
+        message: &Message<'_>,
+        answer: Answer<'_>,
+        begun: Instant,
+    ) {
         let icf = &*self.0;
         let request = match Air::decode(message) {
             Ok(request) => request,
@@ -50,7 +56,7 @@ impl S6a {
             (icf.nodes.get(request.origin_host), icf.memory.subscribers().get(imsi))
         else {
             icf.metrics.cache_misses.inc();
-            return self.later(Command::Air, answer, begun);
+            return self.later(from, Command::Air, answer, begun);
         };
         icf.metrics.cache_hits.inc();
         let plan = procedure::air::decide(
@@ -70,13 +76,13 @@ impl S6a {
             }
         };
         let Some(keys) = subscriber.keys.as_ref().filter(|_| plan.resync.is_none()) else {
-            return self.later(Command::Air, answer, begun);
+            return self.later(from, Command::Air, answer, begun);
         };
         let (taken, low) = {
             let mut numbers = subscriber.numbers();
             (numbers.seqs.take(plan.seqs()), numbers.is_low())
         };
-        let Some(taken) = taken else { return self.later(Command::Air, answer, begun) };
+        let Some(taken) = taken else { return self.later(from, Command::Air, answer, begun) };
         let made = icf.vectors(&plan, &subscriber, keys, &node, taken);
         let made = made.and_then(|made| match icf.memory.check_instance() {
             Ok(()) => Ok(made),
@@ -182,13 +188,14 @@ impl Icf {
     /// An AIR that needs the store: an unknown node or subscriber, a lease, a resynchronisation, an AV pool.
     pub(super) async fn air_from_store(
         &self,
+        from: &PeerInfo,
         message: &Message<'_>,
     ) -> (Result<Answered, Refused>, Option<Arc<RequestingNode>>) {
         let request = match Air::decode(message) {
             Ok(request) => request,
             Err(error) => return (Err(error.into()), None),
         };
-        let node = match self.meet(request.origin_host).await {
+        let node = match self.meet(from, request.origin_host).await {
             Ok(node) => node,
             Err(refused) => return (Err(refused), None),
         };

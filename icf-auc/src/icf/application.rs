@@ -11,7 +11,7 @@ use s6a::{
     app::{AuthenticationInformationRequest, NotifyRequest, PurgeUeRequest, UpdateLocationRequest},
     base::{Outcome, Refusal},
     codec::{Message, ResultCode, dictionary::base::SESSION_ID},
-    net::{Answer, Application, Down, Later, PeerInfo},
+    net::{Answer, Application, Down, Later, PeerInfo, Retransmission},
 };
 use service::outbox::Outbox;
 use tokio::sync::Semaphore;
@@ -64,13 +64,13 @@ pub struct Icf {
 pub struct S6a(pub Arc<Icf>);
 
 impl Application for S6a {
-    fn request(&self, _from: &Arc<PeerInfo>, message: &Message<'_>, answer: Answer<'_>) {
+    fn request(&self, from: &Arc<PeerInfo>, message: &Message<'_>, answer: Answer<'_>) {
         let begun = Instant::now();
         match message.header.command {
-            AuthenticationInformationRequest::CODE => self.air(message, answer, begun),
-            UpdateLocationRequest::CODE => self.later(Command::Ulr, answer, begun),
-            PurgeUeRequest::CODE => self.later(Command::Pur, answer, begun),
-            NotifyRequest::CODE => self.later(Command::Nor, answer, begun),
+            AuthenticationInformationRequest::CODE => self.air(from, message, answer, begun),
+            UpdateLocationRequest::CODE => self.later(from, Command::Ulr, answer, begun),
+            PurgeUeRequest::CODE => self.later(from, Command::Pur, answer, begun),
+            NotifyRequest::CODE => self.later(from, Command::Nor, answer, begun),
             // CLR, IDR, DSR and RSR go from the HSS to the MME (TS 29.272 §5.2); here they are unsupported.
             _ => answer.refuse(ResultCode::COMMAND_UNSUPPORTED),
         }
@@ -78,6 +78,15 @@ impl Application for S6a {
 
     fn answer_unmatched(&self, _from: &Arc<PeerInfo>, _answer: &Message<'_>) {
         self.0.metrics.late.inc();
+    }
+
+    /// An AIA holds keys, and a vector made anew is as good: no answer to an AIR is kept.
+    fn keeps_answers_to(&self, command: u32) -> bool {
+        command != AuthenticationInformationRequest::CODE
+    }
+
+    fn retransmitted(&self, _from: &Arc<PeerInfo>, _command: u32, what: Retransmission) {
+        self.0.metrics.retransmitted(what);
     }
 
     fn peer_up(&self, peer: &Arc<PeerInfo>) {
@@ -94,14 +103,14 @@ impl Application for S6a {
 
 impl S6a {
     /// Decides on a task of its own: the store has to be asked, or written.
-    pub(super) fn later(&self, command: Command, answer: Answer<'_>, begun: Instant) {
+    pub(super) fn later(&self, from: &Arc<PeerInfo>, command: Command, answer: Answer<'_>, begun: Instant) {
         let Ok(place) = self.0.places.clone().try_acquire_owned() else {
             return answer.refuse(Refusal::from(&self.0.unavailable(Overloaded.into())));
         };
-        let (icf, later) = (self.0.clone(), answer.later());
+        let (icf, from, later) = (self.0.clone(), from.clone(), answer.later());
         let span = thread_of(command, &later.request());
         let work = async move {
-            icf.serve(command, later, begun).await;
+            icf.serve(&from, command, later, begun).await;
             drop(place);
         };
         tokio::spawn(work.instrument(span));
@@ -146,10 +155,10 @@ pub(super) struct Answered {
 }
 
 impl Icf {
-    async fn serve(&self, command: Command, later: Later, begun: Instant) {
+    async fn serve(&self, from: &PeerInfo, command: Command, later: Later, begun: Instant) {
         let octets: Box<[u8]> = later.request().octets().into();
         let Ok(message) = Message::parse(&octets) else { return };
-        let mut work = pin!(self.work(command, &message));
+        let mut work = pin!(self.work(from, command, &message));
         let Ok((answered, node)) = tokio::time::timeout(ANSWER_WITHIN, &mut work).await else {
             later.refuse(Refusal::from(&self.unavailable(Overloaded.into())));
             // It is brought to its end all the same: what the store does, the memory has to follow.
@@ -175,23 +184,25 @@ impl Icf {
 
     async fn work(
         &self,
+        from: &PeerInfo,
         command: Command,
         message: &Message<'_>,
     ) -> (Result<Answered, Refused>, Option<Arc<RequestingNode>>) {
         match command {
-            Command::Air => self.air_from_store(message).await,
-            Command::Ulr => self.update_location(message).await,
-            Command::Pur => self.purge(message).await,
-            Command::Nor => self.notify(message).await,
+            Command::Air => self.air_from_store(from, message).await,
+            Command::Ulr => self.update_location(from, message).await,
+            Command::Pur => self.purge(from, message).await,
+            Command::Nor => self.notify(from, message).await,
         }
     }
 
-    /// The requesting node of a request, new or known.
-    pub(super) async fn meet(&self, origin_host: &str) -> Result<Arc<RequestingNode>, Refused> {
-        self.nodes
-            .meet(&**self.memory.store(), origin_host)
-            .await
-            .map_err(|error| self.unavailable(error.into()))
+    /// The requesting node of a request that has come from this peer, new or known.
+    pub(super) async fn meet(
+        &self,
+        from: &PeerInfo,
+        origin_host: &str,
+    ) -> Result<Arc<RequestingNode>, Refused> {
+        self.nodes.meet(&from.identity, origin_host).await.map_err(|error| self.unavailable(error))
     }
 
     /// What the store's failure is answered with.

@@ -86,7 +86,7 @@ impl Control for Running {
             crate::model::Timestamp::now(),
         )
         .map_err(|cause| NoVectors::NotAllowed(cause.to_string()))?;
-        let node = self.nodes.meet(&**self.memory.store(), EXPORT).await?;
+        let node = self.nodes.own(EXPORT).await.map_err(|e| unavailable(&e))?;
         let seqs = self.memory.seqs(imsi, &subscriber, count).await.map_err(|e| unavailable(&e))?;
         seqs.map(|seq| {
             let sqn = subscriber.sqn(seq, node.ind).ok_or(StoreError::SequenceExhausted(imsi))?;

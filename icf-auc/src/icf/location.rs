@@ -8,6 +8,7 @@ use s6a::{
         UpdateLocationRequest,
     },
     codec::{Message, ResultCode},
+    net::PeerInfo,
 };
 
 use super::{
@@ -25,12 +26,12 @@ type Outcome = (Result<Answered, Refused>, Option<Arc<RequestingNode>>);
 
 /// Decodes a request, meets its node, and serves it.
 macro_rules! serve {
-    ($icf:ident, $message:ident, $request:ty, $serve:ident) => {{
+    ($icf:ident, $from:ident, $message:ident, $request:ty, $serve:ident) => {{
         let request = match <$request>::decode($message) {
             Ok(request) => request,
             Err(error) => return (Err(error.into()), None),
         };
-        match $icf.meet(request.origin_host).await {
+        match $icf.meet($from, request.origin_host).await {
             Ok(node) => ($icf.$serve(&request, $message).await, Some(node)),
             Err(refused) => (Err(refused), None),
         }
@@ -38,16 +39,16 @@ macro_rules! serve {
 }
 
 impl Icf {
-    pub(super) async fn update_location(&self, message: &Message<'_>) -> Outcome {
-        serve!(self, message, UpdateLocationRequest<'_>, ulr)
+    pub(super) async fn update_location(&self, from: &PeerInfo, message: &Message<'_>) -> Outcome {
+        serve!(self, from, message, UpdateLocationRequest<'_>, ulr)
     }
 
-    pub(super) async fn purge(&self, message: &Message<'_>) -> Outcome {
-        serve!(self, message, PurgeUeRequest<'_>, pur)
+    pub(super) async fn purge(&self, from: &PeerInfo, message: &Message<'_>) -> Outcome {
+        serve!(self, from, message, PurgeUeRequest<'_>, pur)
     }
 
-    pub(super) async fn notify(&self, message: &Message<'_>) -> Outcome {
-        serve!(self, message, NotifyRequest<'_>, nor)
+    pub(super) async fn notify(&self, from: &PeerInfo, message: &Message<'_>) -> Outcome {
+        serve!(self, from, message, NotifyRequest<'_>, nor)
     }
 
     async fn ulr(

@@ -11,6 +11,8 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
 
+use s6a::net::Retransmission;
+
 use super::relay::metrics::RelayMetrics;
 
 /// The S6a commands that an HSS answers, in the order of [`Metrics`]' tables.
@@ -74,6 +76,8 @@ pub struct Metrics {
     pub sent: IntCounterVec,
     /// Answers that nobody waited for any more.
     pub late: IntCounter,
+    /// Requests with the T bit, by what they turned out to be.
+    retransmissions: IntCounterVec,
     /// What `[relay]` passes on.
     pub relay: RelayMetrics,
 }
@@ -158,8 +162,24 @@ impl Metrics {
                 "callhome_s6a_late_answers_total",
                 "Answers dropped because nobody waited for them any more.",
             )?,
+            retransmissions: counters(
+                "callhome_s6a_retransmissions_total",
+                "Requests with the T bit: known (answered as before), new, changed or of another peer (executed).",
+                &["as"],
+            )?,
             relay: RelayMetrics::register(registry)?,
         })
+    }
+
+    /// A request with the T bit has come.
+    pub fn retransmitted(&self, what: Retransmission) {
+        let label = match what {
+            Retransmission::Known => "known",
+            Retransmission::New => "new",
+            Retransmission::Changed => "changed",
+            Retransmission::OfAnotherPeer => "of another peer",
+        };
+        self.retransmissions.with_label_values(&[label]).inc();
     }
 
     /// The counters of one peer, looked up once.

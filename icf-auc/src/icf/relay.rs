@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 use s6a::{
     base::Routing,
     codec::{CommandFlags, DecodeError, Message, ResultCode},
-    net::{Answer, Application, Down, Node, PeerInfo},
+    net::{Answer, Application, Down, Node, PeerInfo, Retransmission},
 };
 
 use self::{
@@ -128,6 +128,14 @@ impl Application for Relay {
 
     fn answer_unmatched(&self, from: &Arc<PeerInfo>, answer: &Message<'_>) {
         self.inner.answer_unmatched(from, answer);
+    }
+
+    fn keeps_answers_to(&self, command: u32) -> bool {
+        self.inner.keeps_answers_to(command)
+    }
+
+    fn retransmitted(&self, from: &Arc<PeerInfo>, command: u32, what: Retransmission) {
+        self.inner.retransmitted(from, command, what);
     }
 
     fn peer_up(&self, peer: &Arc<PeerInfo>) {

@@ -37,7 +37,7 @@ impl Refused {
 }
 
 impl From<DecodeError> for Refused {
-    fn from(DecodeError { code, what, failed }: DecodeError) -> Self {
+    fn from(DecodeError { code, what, failed, .. }: DecodeError) -> Self {
         Self { outcome: code.into(), what, failed, cause: None }
     }
 }

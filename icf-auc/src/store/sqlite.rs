@@ -176,26 +176,39 @@ impl Store for SqliteStore {
     }
 
     async fn ind(&self, instance: &str, node: &str) -> Result<u8, StoreError> {
+        let inds = self.inds(instance, &[node.to_owned()]).await?;
+        inds.first().copied().ok_or_else(|| StoreError::Database("no IND was given".to_owned()))
+    }
+
+    async fn inds(&self, instance: &str, nodes: &[String]) -> Result<Vec<u8>, StoreError> {
         // DiameterIdentities compare without regard to case (RFC 6733 §4.3.1).
-        let node = node.to_ascii_lowercase();
+        let nodes: Vec<String> = nodes.iter().map(|node| node.to_ascii_lowercase()).collect();
         const GIVEN: &str = "SELECT ind FROM node_ind WHERE instance = ?1 AND node = ?2";
-        let given: Option<(u8,)> =
-            sqlx::query_as(GIVEN).bind(instance).bind(&node).fetch_optional(&self.readers).await?;
-        if let Some((ind,)) = given {
-            return Ok(ind);
+        let mut given: Vec<u8> = Vec::with_capacity(nodes.len());
+        for node in &nodes {
+            let ind: Option<(u8,)> =
+                sqlx::query_as(GIVEN).bind(instance).bind(node).fetch_optional(&self.readers).await?;
+            given.extend(ind.map(|(ind,)| ind));
         }
+        if given.len() == nodes.len() {
+            return Ok(given);
+        }
+        given.clear();
         let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO node_ind (instance, node, ind) SELECT ?1, ?2, count(*) % 32 FROM node_ind WHERE true \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(instance)
-        .bind(&node)
-        .execute(&mut *tx)
-        .await?;
-        let (ind,) = sqlx::query_as(GIVEN).bind(instance).bind(&node).fetch_one(&mut *tx).await?;
+        for node in &nodes {
+            sqlx::query(
+                "INSERT INTO node_ind (instance, node, ind) SELECT ?1, ?2, count(*) % 32 FROM node_ind WHERE true \
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(instance)
+            .bind(node)
+            .execute(&mut *tx)
+            .await?;
+            let (ind,) = sqlx::query_as(GIVEN).bind(instance).bind(node).fetch_one(&mut *tx).await?;
+            given.push(ind);
+        }
         tx.commit().await?;
-        Ok(ind)
+        Ok(given)
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError> {

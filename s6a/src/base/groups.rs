@@ -1,14 +1,67 @@
 //! Grouped AVPs of RFC 6733 that commands share.
 
-use crate::codec::{Avps, RawAvp, Repeated, dictionary::base::*, grammar::group};
+use crate::codec::{
+    Avp, AvpDef, Avps, DecodeError, Member, RawAvp, Repeated, Value, Writer,
+    dictionary::{VENDOR_3GPP, base::*},
+    grammar::{entries, group, missing, take_one_value},
+};
 
-group! {
-    /// RFC 6733 §6.11. The grammar allows one of the two application ids.
-    #[derive(Debug)]
-    pub struct VendorSpecificApplicationId ::=
-        { vendor_id: u32 = VENDOR_ID }
-        [ auth_application_id: u32 = AUTH_APPLICATION_ID ]
-        [ acct_application_id: u32 = ACCT_APPLICATION_ID ]
+entries! {
+    [
+        /// RFC 6733 §6.11. The grammar allows one of the two application ids.
+        ///
+        /// It is written as RFC 6733 has it. Read is also what RFC 3588 §6.11 allowed and peers of that time send:
+        /// several Vendor-Ids (3GPP's counts if it is among them, else the first), and an application id that is
+        /// repeated. The application id alone says which application it is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        [VendorSpecificApplicationId]
+    ] []
+    { vendor_id: u32 = VENDOR_ID }
+    [ auth_application_id: u32 = AUTH_APPLICATION_ID ]
+    [ acct_application_id: u32 = ACCT_APPLICATION_ID ]
+}
+
+impl<'a> Value<'a> for VendorSpecificApplicationId {
+    const MEMBERS: &'static [Member] = Self::MEMBERS;
+
+    fn read(avp: &Avp<'a>, depth: u8) -> Result<Self, DecodeError> {
+        avp.enter(depth)?;
+        // Nearly always it is as RFC 6733 has it.
+        Self::read_avps(avp.data, depth - 1)
+            .or_else(|_| Self::read_as_rfc_3588(avp.data))
+            .map_err(|error| error.inside(avp))
+    }
+
+    fn write(&self, def: &AvpDef, writer: &mut Writer<'_>) {
+        writer.group(def, |writer| self.write_avps(writer));
+    }
+}
+
+impl VendorSpecificApplicationId {
+    fn read_as_rfc_3588(octets: &[u8]) -> Result<Self, DecodeError> {
+        let (mut vendor_id, mut auth, mut acct) = (None, None, None);
+        for avp in Avps::new(octets) {
+            let avp = avp?;
+            avp.check_bits()?;
+            if avp.is(&VENDOR_ID) {
+                let id = avp.u32()?;
+                if vendor_id.is_none() || id == VENDOR_3GPP {
+                    vendor_id = Some(id);
+                }
+            } else if avp.is(&AUTH_APPLICATION_ID) {
+                take_one_value(&mut auth, &avp)?;
+            } else if avp.is(&ACCT_APPLICATION_ID) {
+                take_one_value(&mut acct, &avp)?;
+            } else {
+                avp.skip()?;
+            }
+        }
+        Ok(Self {
+            vendor_id: vendor_id.ok_or_else(|| missing(&VENDOR_ID))?,
+            auth_application_id: auth,
+            acct_application_id: acct,
+        })
+    }
 }
 
 group! {

@@ -79,6 +79,17 @@ pub(crate) fn take_one<'a, T: Value<'a>>(
     Ok(())
 }
 
+/// As [`take_one`] for a number that may be repeated as long as it stays the same: 5009 for two different ones.
+pub(crate) fn take_one_value(slot: &mut Option<u32>, avp: &Avp<'_>) -> Result<(), DecodeError> {
+    let value = avp.u32()?;
+    if slot.is_some_and(|before| before != value) {
+        let what = "an AVP occurs more than once, with different values";
+        return Err(avp.error(ResultCode::AVP_OCCURS_TOO_MANY_TIMES, what));
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
 /// 5005 with an example of what is missing (RFC 6733 §7.5).
 #[cold]
 pub(crate) fn missing(def: &AvpDef) -> DecodeError {

@@ -3,13 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::SystemTime;
 
+use super::application::shortened;
 use super::{NodeConfig, PeerConfig, PeerInfo, TransportKind, tls};
 use crate::base::{
-    CapabilitiesExchangeAnswer, CapabilitiesExchangeRequest, FailedAvp, NO_INBAND_SECURITY, RELAY,
-    VendorSpecificApplicationId,
+    CapabilitiesExchangeAnswer, CapabilitiesExchangeRequest, FailedAvp, NO_INBAND_SECURITY, PeerCapabilities,
+    RELAY, VendorSpecificApplicationId,
 };
-use crate::codec::dictionary::base::RESULT_CODE;
-use crate::codec::{DecodeError, Header, Message, ResultCode};
+use crate::codec::dictionary::base::{ERROR_MESSAGE, FAILED_AVP, RESULT_CODE};
+use crate::codec::grammar::missing;
+use crate::codec::{Avps, DecodeError, Header, Message, ResultCode};
 
 /// What the transport tells about the other end.
 #[derive(Debug, Clone)]
@@ -134,7 +136,11 @@ impl Refused {
 
 impl From<DecodeError> for Refused {
     fn from(error: DecodeError) -> Self {
-        Self { code: error.code, why: error.what.to_owned(), failed: error.failed }
+        let why = match error.avp() {
+            Some(avp) => format!("{}: {avp}", error.what),
+            None => error.what.to_owned(),
+        };
+        Self { code: error.code, why, failed: error.failed }
     }
 }
 
@@ -145,7 +151,7 @@ pub(super) fn check_request(
     message: &Message<'_>,
     config: Option<&PeerConfig>,
 ) -> Result<PeerInfo, Refused> {
-    let cer = CapabilitiesExchangeRequest::decode(message)?;
+    let cer = PeerCapabilities::read(message)?;
     let unknown = |why: String| Refused::new(ResultCode::UNKNOWN_PEER, why);
     if cer.origin_host.eq_ignore_ascii_case(&node.origin_host) {
         return Err(unknown("the peer uses this node's own Origin-Host".to_owned()));
@@ -157,9 +163,8 @@ pub(super) fn check_request(
             return Err(unknown(format!("{:?} is not among the configured peers", cer.origin_host)));
         }
     }
-    common(node, |id| cer.supports(id))?;
-    if !cer.inband_security_id.is_empty() && !cer.inband_security_id.iter().any(|id| id == NO_INBAND_SECURITY)
-    {
+    common(node, &cer)?;
+    if !cer.inband_security_ids.is_empty() && !cer.inband_security_ids.contains(&NO_INBAND_SECURITY) {
         return Err(Refused::new(
             ResultCode::NO_COMMON_SECURITY,
             "the peer wants inband security; TLS is spoken from the first octet here".to_owned(),
@@ -170,7 +175,7 @@ pub(super) fn check_request(
         realm: cer.origin_realm.to_owned(),
         address: end.remote,
         transport: end.kind,
-        product_name: cer.product_name.to_owned(),
+        product_name: shortened(&cer.product_name),
         vendor_id: cer.vendor_id,
         origin_state_id: cer.origin_state_id,
         relay: cer.supports(RELAY),
@@ -191,9 +196,12 @@ pub(super) fn check_answer(
         && !ResultCode(code).is_success()
     {
         let code = ResultCode(code);
-        return Err(Refused::new(code, format!("the peer refuses this node with {code}")));
+        return Err(Refused::new(code, why_refused_by_peer(message, code)));
     }
-    let cea = CapabilitiesExchangeAnswer::decode(message)?;
+    let cea = PeerCapabilities::read(message)?;
+    if cea.result_code.is_none() {
+        return Err(missing(&RESULT_CODE).into());
+    }
     let unknown = |why: String| Refused::new(ResultCode::UNKNOWN_PEER, why);
     if !cea.origin_host.eq_ignore_ascii_case(&config.identity) {
         return Err(unknown(format!(
@@ -202,13 +210,13 @@ pub(super) fn check_answer(
         )));
     }
     may_be(config, end, cea.origin_host, cea.origin_realm).map_err(unknown)?;
-    common(node, |id| cea.supports(id))?;
+    common(node, &cea)?;
     Ok(PeerInfo {
         identity: config.identity.clone(),
         realm: cea.origin_realm.to_owned(),
         address: end.remote,
         transport: end.kind,
-        product_name: cea.product_name.to_owned(),
+        product_name: shortened(&cea.product_name),
         vendor_id: cea.vendor_id,
         origin_state_id: cea.origin_state_id,
         relay: cea.supports(RELAY),
@@ -237,13 +245,49 @@ fn may_be(config: &PeerConfig, end: &End, host: &str, realm: &str) -> Result<(),
         .map_err(|why| format!("{host:?} {why}"))
 }
 
+/// What a CEA with this error says, for the log.
+fn why_refused_by_peer(cea: &Message<'_>, code: ResultCode) -> String {
+    let mut why = format!("the peer refuses this node with {code}");
+    if let Some(text) = cea.find(&ERROR_MESSAGE) {
+        why.push_str(&format!(", {:?}", shortened(&String::from_utf8_lossy(text.data))));
+    }
+    let failed = cea.find(&FAILED_AVP).and_then(|group| Avps::new(group.data).next()?.ok());
+    if let Some(avp) = failed.and_then(|avp| avp.error(code, "").avp()) {
+        why.push_str(&format!(", because of {avp}"));
+    }
+    if code == ResultCode::ELECTION_LOST {
+        why.push_str("; it keeps another connection of this node, or another node has this node's identity");
+    }
+    if code == ResultCode::UNKNOWN_PEER {
+        why.push_str("; this node's Origin-Host has to be among its peers");
+    }
+    why
+}
+
 /// RFC 6733 §5.3: at least one application in common, else 5010. A relay has all in common (§2.4).
-fn common(node: &NodeConfig, supports: impl Fn(u32) -> bool) -> Result<(), Refused> {
-    if node.applications.iter().any(|a| a.id == RELAY || supports(a.id)) {
+fn common(node: &NodeConfig, peer: &PeerCapabilities<'_>) -> Result<(), Refused> {
+    if node.applications.iter().any(|a| a.id == RELAY || peer.supports(a.id)) {
         return Ok(());
     }
+    let ours = node.applications.iter().map(|a| a.id.to_string()).collect::<Vec<_>>().join(", ");
+    let offered = match (numbers(&peer.auth_applications), numbers(&peer.acct_applications)) {
+        (auth, acct) if auth.is_empty() && acct.is_empty() => "no application".to_owned(),
+        (auth, acct) if acct.is_empty() => format!("the applications {auth}"),
+        (auth, acct) if auth.is_empty() => format!("the applications {acct} for accounting"),
+        (auth, acct) => format!("the applications {auth}, and {acct} for accounting"),
+    };
     Err(Refused::new(
         ResultCode::NO_COMMON_APPLICATION,
-        "the peer offers none of the applications of this node".to_owned(),
+        format!("the peer offers {offered}, and not this node's: {ours}"),
     ))
+}
+
+/// The first of these numbers, for the log: a peer could write very many.
+fn numbers(ids: &[u32]) -> String {
+    const MOST: usize = 20;
+    let mut text = ids.iter().take(MOST).map(u32::to_string).collect::<Vec<_>>().join(", ");
+    if ids.len() > MOST {
+        text.push_str(", …");
+    }
+    text
 }

@@ -37,6 +37,11 @@ pub(super) fn request<'a>(node: &NodeConfig, message: &Message<'a>) -> Result<&'
     }
     let routing = Routing::read(message)?;
     let origin_host = routing.origin_host.ok_or_else(|| missing(&ORIGIN_HOST))?;
+    // It is remembered, and stands in the log: no domain name is longer (RFC 6733 §4.3.1, RFC 1035 §2.3.4).
+    if origin_host.len() > 255 || routing.origin_realm.is_some_and(|realm| realm.len() > 255) {
+        let what = "Origin-Host or Origin-Realm is longer than 255 octets";
+        return Err(DecodeError::new(ResultCode::INVALID_AVP_VALUE, what));
+    }
     if routing.looped_through(&node.origin_host) {
         return Err(DecodeError::new(
             ResultCode::LOOP_DETECTED,

@@ -168,8 +168,12 @@ pub struct Limits {
     pub own_requests: usize,
     /// Connections of the whole node.
     pub connections: usize,
-    /// Connections of the whole node that have not been identified by a CER yet.
+    /// Accepted connections of the whole node that have not been identified by a CER yet, TLS handshakes included; as many
+    /// again from the addresses of configured peers. Above, the one that has waited longest is closed, first of the
+    /// source that has most.
     pub unidentified: usize,
+    /// Of these, connections of one source (an IPv4 address, or a /64 of IPv6).
+    pub unidentified_per_source: usize,
     /// Octets kept of recent answers, over all peers, for retransmitted requests.
     pub duplicates: usize,
 }
@@ -183,6 +187,7 @@ impl Default for Limits {
             own_requests: 64 << 10,
             connections: 10_000,
             unidentified: 256,
+            unidentified_per_source: 64,
             duplicates: 64 << 20,
         }
     }

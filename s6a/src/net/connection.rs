@@ -21,8 +21,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use self::buffers::{ReadBuffer, WriteBuffer};
-use super::application::Down;
+use super::admission::Waiting;
+use super::application::{Down, Shown};
 use super::capabilities::End;
+use super::duplicates::Sender;
 use super::mailbox::{Command, Mail};
 use super::node::Shared;
 use super::slot::{Link, Slot};
@@ -67,6 +69,8 @@ pub(super) struct Connection {
     stream: Box<dyn Stream>,
     end: End,
     link: Arc<Link>,
+    /// The Origin-Host of the CER of an accepted connection, shortened for the log.
+    named: Option<String>,
     /// The peer; of an accepted connection known from its CER on.
     slot: Option<Arc<Slot>>,
     /// Set while it is open.
@@ -92,8 +96,10 @@ pub(super) struct Connection {
     drained: bool,
     /// [`Self::leave`] was called.
     left: bool,
-    /// The Origin-Host of the last request, with its hash for [`super::duplicates`].
-    last_origin: (Vec<u8>, u64),
+    /// The Origin-Host of the last request.
+    last_origin: Vec<u8>,
+    /// Peer and Origin-Host of the last request as hashes for [`super::duplicates`].
+    sender: Sender,
     /// Writing has been pending since.
     stalled: Option<Instant>,
     timer: Pin<Box<Sleep>>,
@@ -102,21 +108,36 @@ pub(super) struct Connection {
     counters: Counters,
     /// Why it ended, or what will be the reason if it ends now.
     down: Down,
-    permits: Vec<OwnedSemaphorePermit>,
+    held: Held,
+}
+
+/// What an accepted connection holds as long as it is there.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Its place among those that wait to be identified; given up when it is open.
+    pub(super) waiting: Option<Waiting>,
+    /// Its place among the node's connections.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    pub(super) fn new(waiting: Waiting, place: OwnedSemaphorePermit) -> Self {
+        Self { waiting: Some(waiting), _place: Some(place) }
+    }
 }
 
 impl Connection {
     /// For a transport that is there. `slot` is the peer we have connected to, none for an accepted one.
-    /// `permits` count the connection as unidentified and as a connection, in this order.
+    /// CER and CEA have to be done by `deadline`.
     pub(super) fn new(
         shared: Arc<Shared>,
         connected: Connected,
         link: Arc<Link>,
         slot: Option<Arc<Slot>>,
-        permits: Vec<OwnedSemaphorePermit>,
+        held: Held,
+        deadline: Instant,
     ) -> Self {
         let Connected { stream, kind, local, remote, certificate } = connected;
-        let deadline = Instant::now() + shared.config.timers.capabilities;
         Self {
             stream,
             end: End { kind, local, remote, certificate, connection: link.id },
@@ -125,6 +146,7 @@ impl Connection {
                 Side::Responder => Phase::AwaitCer,
             },
             link,
+            named: None,
             slot,
             info: None,
             was_open: false,
@@ -139,13 +161,14 @@ impl Connection {
             unflushed: false,
             drained: false,
             left: false,
-            last_origin: (Vec::new(), 0),
+            last_origin: Vec::new(),
+            sender: Sender::default(),
             stalled: None,
             timer: Box::pin(tokio::time::sleep_until(deadline)),
             dpr: None,
             counters: Counters::default(),
             down: Down::Aborted,
-            permits,
+            held,
             shared,
         }
     }
@@ -154,7 +177,13 @@ impl Connection {
     pub(super) async fn run(mut self) -> bool {
         let stopping = self.shared.stopping.clone();
         let mut stopped = std::pin::pin!(stopping.cancelled());
+        let evicted = self.held.waiting.as_ref().map(|waiting| waiting.evicted.clone()).unwrap_or_default();
+        let mut evicted = std::pin::pin!(evicted.cancelled());
         poll_fn(|cx| {
+            if self.held.waiting.is_some() && evicted.as_mut().poll(cx).is_ready() {
+                self.held.waiting = None;
+                self.cut(Down::Evicted, Instant::now());
+            }
             // A connection that belongs to a peer is stopped by the peer's state machine.
             if self.slot.is_none() && !self.phase.is_ending() && stopped.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
@@ -232,9 +261,8 @@ impl Connection {
 
     fn open(&mut self, info: Arc<PeerInfo>, before: WatchdogState, cea: Option<Vec<u8>>, now: Instant) {
         tracing::info!(peer = info.identity, realm = info.realm, transport = %info.transport,
-            address = ?info.address, product = info.product_name, "the peer is open");
-        // No longer unidentified; the other permit stays until the end.
-        drop(self.permits.drain(..self.permits.len().saturating_sub(1)));
+            address = %Shown(info.address), product = info.product_name, "the peer is open");
+        self.held.waiting = None;
         self.phase = Phase::Open;
         self.phase_deadline = None;
         self.was_open = true;
@@ -252,6 +280,7 @@ impl Connection {
         let action = watchdog.up(now.into_std());
         self.link.doubtful.store(watchdog.state() != WatchdogState::Okay, Ordering::Relaxed);
         self.watchdog = Some(watchdog);
+        self.sender.peer = self.shared.duplicates.host(info.identity.as_bytes());
         self.shared.app.peer_up(&info);
         self.info = Some(info);
         self.watchdog_action(action, now);
@@ -265,7 +294,8 @@ impl Connection {
             return;
         }
         // A DPR says why, whoever closes in the end.
-        if !(self.phase == Phase::Closing && matches!(why, Down::Closed | Down::Transport(_))) {
+        let after_dpr = matches!(why, Down::Closed | Down::Transport(_) | Down::Replaced(_));
+        if !(self.phase == Phase::Closing && after_dpr) {
             self.down = why;
         }
         let timers = &self.shared.config.timers;
@@ -300,13 +330,23 @@ impl Connection {
         }
         match self.info.take() {
             Some(info) => {
-                tracing::info!(peer = info.identity, why = %self.down, "the peer is down");
+                let address = Shown(info.address);
+                tracing::info!(peer = info.identity, %address, why = %self.down, "the peer is down");
                 self.shared.app.peer_down(&info, &self.down);
             }
-            None => {
-                tracing::info!(remote = ?self.end.remote, transport = %self.end.kind, why = %self.down,
-                    "a connection ended before it was open");
-            }
+            None => self.log_never_open(),
+        }
+    }
+
+    /// Who it was and why, of a connection that ends without having been open.
+    fn log_never_open(&self) {
+        let configured = self.slot.as_ref().map(|slot| slot.identity.as_str());
+        let peer = configured.or(self.named.as_deref());
+        let (address, transport, why) = (Shown(self.end.remote), self.end.kind, &self.down);
+        if matches!(why, Down::Refused { .. } | Down::AlreadyOpen { .. }) {
+            tracing::warn!(peer, %address, %transport, %why, "a peer cannot be connected");
+        } else {
+            tracing::info!(peer, %address, %transport, %why, "a connection ended before it was open");
         }
     }
 

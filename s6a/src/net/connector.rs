@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::connection::Connection;
+use super::connection::{Connection, Held};
 use super::node::Shared;
 use super::slot::Slot;
 use super::transport::Connected;
@@ -47,9 +47,10 @@ async fn attempt(shared: &Arc<Shared>, slot: &Arc<Slot>) -> bool {
     };
     let peer = &slot.identity;
     let stopping = shared.stopping.clone();
+    let deadline = Instant::now() + shared.config.timers.capabilities;
     let connected = tokio::select! {
         () = stopping.cancelled() => Err(io::Error::other("this node stops")),
-        connected = timeout(shared.config.timers.capabilities, connect(shared, config, endpoint)) =>
+        connected = timeout_at(deadline, connect(shared, config, endpoint)) =>
             connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
     };
     let connected = match connected {
@@ -64,7 +65,10 @@ async fn attempt(shared: &Arc<Shared>, slot: &Arc<Slot>) -> bool {
     if !slot.connected(&link) {
         return false;
     }
-    Connection::new(Arc::clone(shared), connected, link, Some(Arc::clone(slot)), Vec::new()).run().await
+    // The CEA has time of its own: a peer may be slow to be connected to, and is given up by itself.
+    let deadline = Instant::now() + shared.config.timers.capabilities;
+    let held = Held::default();
+    Connection::new(Arc::clone(shared), connected, link, Some(Arc::clone(slot)), held, deadline).run().await
 }
 
 async fn connect(shared: &Shared, config: &PeerConfig, endpoint: &Endpoint) -> io::Result<Connected> {

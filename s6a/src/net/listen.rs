@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::Connection;
+use super::application::Shown;
+use super::connection::{Connection, Held};
 use super::node::Shared;
 use super::transport::Connected;
 use super::{Endpoint, TransportKind, sctp};
@@ -74,36 +74,49 @@ async fn one(listener: &mut Listener) -> io::Result<Accepted> {
     })
 }
 
-fn admit(shared: &Arc<Shared>, accepted: Accepted) {
-    let (Ok(connection), Ok(unidentified)) = (
-        Arc::clone(&shared.connections).try_acquire_owned(),
-        Arc::clone(&shared.unidentified).try_acquire_owned(),
-    ) else {
-        tracing::warn!("a connection is refused: there are as many as the limits allow");
-        return;
-    };
-    let task = serve(Arc::clone(shared), accepted, vec![unidentified, connection]);
-    shared.spawn(task);
+impl Accepted {
+    fn remote(&self) -> SocketAddr {
+        match self {
+            Self::Tcp(_, remote) | Self::Tls(_, remote) => *remote,
+            Self::Sctp(accepted) => accepted.remote(),
+        }
+    }
 }
 
-async fn serve(shared: Arc<Shared>, accepted: Accepted, permits: Vec<OwnedSemaphorePermit>) {
+fn admit(shared: &Arc<Shared>, accepted: Accepted) {
+    let remote = Shown(Some(accepted.remote()));
+    let Ok(place) = Arc::clone(&shared.connections).try_acquire_owned() else {
+        tracing::warn!(address = %remote, "a connection is refused: there are as many as the limits allow");
+        return;
+    };
+    let waiting = shared.admission.enter(accepted.remote().ip());
+    shared.spawn(serve(Arc::clone(shared), accepted, Held::new(waiting, place)));
+}
+
+async fn serve(shared: Arc<Shared>, accepted: Accepted, held: Held) {
+    // For handshake and CER together.
     let deadline = Instant::now() + shared.config.timers.capabilities;
     let connected = match accepted {
         Accepted::Tcp(stream, remote) => tcp(stream, remote),
         Accepted::Tls(stream, remote) => {
-            let stopping = shared.stopping.clone();
+            let (stopping, address) = (shared.stopping.clone(), Shown(Some(remote)));
+            let evicted = held.waiting.as_ref().map(|waiting| waiting.evicted.clone()).unwrap_or_default();
             let handshake = tokio::select! {
                 () = stopping.cancelled() => return,
+                () = evicted.cancelled() => {
+                    tracing::info!(%address, "an unfinished TLS handshake made room for a newer connection");
+                    return;
+                }
                 handshake = timeout_at(deadline, tls(&shared, stream, remote)) => handshake,
             };
             match handshake {
                 Ok(Ok(connected)) => connected,
                 Ok(Err(error)) => {
-                    tracing::info!(%remote, %error, "the TLS handshake failed");
+                    tracing::info!(%address, %error, "the TLS handshake failed");
                     return;
                 }
                 Err(_) => {
-                    tracing::info!(%remote, "the TLS handshake took too long");
+                    tracing::info!(%address, "the TLS handshake took too long");
                     return;
                 }
             }
@@ -111,7 +124,7 @@ async fn serve(shared: Arc<Shared>, accepted: Accepted, permits: Vec<OwnedSemaph
         Accepted::Sctp(accepted) => accepted.connected(shared.config.limits.max_message),
     };
     let link = shared.link(Side::Responder);
-    Connection::new(Arc::clone(&shared), connected, link, None, permits).run().await;
+    Connection::new(Arc::clone(&shared), connected, link, None, held, deadline).run().await;
 }
 
 /// Without Nagle's delay: answers are gathered here already.

@@ -11,8 +11,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::admission::Admission;
 use super::application::Application;
-use super::connection::Connection;
+use super::connection::{Connection, Held};
 use super::duplicates::Duplicates;
 use super::registry::Registry;
 use super::slot::Link;
@@ -34,7 +35,7 @@ pub(super) struct Shared {
     pub(super) origin_state_id: u32,
     pub(super) stopping: CancellationToken,
     pub(super) connections: Arc<Semaphore>,
-    pub(super) unidentified: Arc<Semaphore>,
+    pub(super) admission: Arc<Admission>,
     end_to_end: AtomicU32,
     next_link: AtomicU64,
     seeds: RandomState,
@@ -114,7 +115,7 @@ impl Node {
             origin_state_id: now as u32,
             stopping: CancellationToken::new(),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
-            unidentified: Arc::new(Semaphore::new(config.limits.unidentified)),
+            admission: Arc::new(admission(&config)),
             end_to_end: AtomicU32::new(end_to_end),
             next_link: AtomicU64::new(1),
             seeds,
@@ -196,7 +197,9 @@ impl Node {
         };
         let shared = Arc::clone(self.shared());
         let link = shared.link(Side::Responder);
-        let connection = Connection::new(Arc::clone(&shared), connected, link, None, Vec::new());
+        let deadline = tokio::time::Instant::now() + shared.config.timers.capabilities;
+        let connection =
+            Connection::new(Arc::clone(&shared), connected, link, None, Held::default(), deadline);
         shared.spawn(async move {
             connection.run().await;
         });
@@ -217,6 +220,16 @@ impl Node {
             tasks.shutdown().await;
         }
     }
+}
+
+/// Known are the addresses that peers may come from, and those that they are connected to at.
+fn admission(config: &NodeConfig) -> Admission {
+    let connected_to = config.peers.iter().filter_map(|peer| peer.connect.as_ref()).flat_map(|to| match to {
+        Endpoint::Tcp(address) | Endpoint::Tls(address) => vec![address.ip()],
+        Endpoint::Sctp(addresses) => addresses.iter().map(|address| address.ip()).collect(),
+    });
+    let known = config.peers.iter().flat_map(|peer| peer.addresses.iter().copied()).chain(connected_to);
+    Admission::new(known, config.limits.unidentified, config.limits.unidentified_per_source)
 }
 
 fn check(config: &NodeConfig) -> Result<(), StartError> {

@@ -100,6 +100,11 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
+    /// The other end.
+    pub(super) fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
     /// For messages of at most `max_message` octets.
     pub(super) fn connected(self, max_message: usize) -> Connected {
         let Self { socket, remote, arrived, restarting } = self;

@@ -4,6 +4,7 @@
 //! makes, opens and ends connections passes here: never a message of an application.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -193,10 +194,11 @@ impl Slot {
     /// The connection is gone, with the state of its watchdog if it was open.
     pub(super) fn gone(&self, link: &Arc<Link>, watchdog: Option<WatchdogState>) {
         let mut inner = self.lock();
-        if let Some(watchdog) = watchdog {
-            inner.watchdog = watchdog;
-        }
         if let Some(side) = side_of(&inner, link) {
+            // One whose place has been taken says nothing about the peer any more.
+            if let Some(watchdog) = watchdog {
+                inner.watchdog = watchdog;
+            }
             self.run(&mut inner, Event::PeerDisc(side), None);
         }
         drop(inner);
@@ -256,6 +258,10 @@ fn side_of(inner: &Inner, link: &Arc<Link>) -> Option<Side> {
     }
 }
 
+fn ip(peer: &PeerInfo) -> Option<IpAddr> {
+    peer.address.map(|address| address.ip().to_canonical())
+}
+
 fn link(inner: &Inner, side: Side) -> Option<&Arc<Link>> {
     match side {
         Side::Initiator => inner.initiator.as_ref(),
@@ -274,11 +280,21 @@ fn disconnect(inner: &mut Inner, side: Side, why: Down) {
 }
 
 fn perform(inner: &mut Inner, action: Action, event: Event, candidate: &mut Option<Candidate>) {
+    let replaced = |candidate: &Option<Candidate>| -> Down {
+        let by: Option<SocketAddr> = candidate.as_ref().and_then(|new| new.info.address);
+        Down::Replaced(by)
+    };
     match action {
         Action::RAccept => inner.responder = candidate.take(),
         Action::RReject => {
-            if let Some(Candidate { link, rejection, .. }) = candidate.take() {
-                link.mailbox.command(Command::Reject { message: rejection, why: Down::ElectionLost });
+            if let Some(Candidate { link, info, rejection, .. }) = candidate.take() {
+                let why = match &inner.open {
+                    Some((_, open)) => {
+                        Down::AlreadyOpen { kept: open.address, from_elsewhere: ip(open) != ip(&info) }
+                    }
+                    None => Down::ElectionLost,
+                };
+                link.mailbox.command(Command::Reject { message: rejection, why });
             }
         }
         Action::RSndCea => {
@@ -309,7 +325,7 @@ fn perform(inner: &mut Inner, action: Action, event: Event, candidate: &mut Opti
         }
         Action::Disc(side) => {
             let why = match event {
-                Event::RConnCer { replaces: true } => Down::Replaced,
+                Event::RConnCer { replaces: true } => replaced(candidate),
                 Event::RcvDpa(_) => Down::Stopped(inner.stop_cause),
                 Event::PeerDisc(_) => Down::Closed,
                 _ => Down::ElectionLost,
@@ -320,7 +336,7 @@ fn perform(inner: &mut Inner, action: Action, event: Event, candidate: &mut Opti
             let why = match event {
                 Event::Timeout => Down::TimedOut("the peer did not answer CER or DPR, or did not close"),
                 Event::Stop => Down::Stopped(inner.stop_cause),
-                Event::RConnCer { .. } => Down::Replaced,
+                Event::RConnCer { .. } => replaced(candidate),
                 _ => Down::Protocol("something else than a CEA came first".to_owned()),
             };
             disconnect(inner, Side::Initiator, why.clone());

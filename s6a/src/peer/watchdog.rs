@@ -46,6 +46,8 @@ pub enum WatchdogAction {
 pub struct Watchdog {
     state: WatchdogState,
     pending: bool,
+    /// A probe has not been answered by anything yet.
+    probing: bool,
     dwas: i8,
     tw: Duration,
     deadline: Instant,
@@ -60,7 +62,7 @@ impl Watchdog {
     /// Down for a peer that was connected before.
     #[must_use]
     pub fn new(tw: Duration, state: WatchdogState, jitter: Jitter, now: Instant) -> Self {
-        let mut watchdog = Self { state, pending: false, dwas: 0, tw, deadline: now, jitter };
+        let mut watchdog = Self { state, pending: false, probing: false, dwas: 0, tw, deadline: now, jitter };
         watchdog.set(now);
         watchdog
     }
@@ -119,6 +121,7 @@ impl Watchdog {
 
     /// Receive non-DWA: any other message.
     pub fn heard(&mut self, now: Instant) -> Option<WatchdogAction> {
+        self.probing = false;
         match self.state {
             // OKAY | Receive non-DWA | SetWatchdog() | OKAY
             WatchdogState::Okay => {
@@ -138,6 +141,7 @@ impl Watchdog {
 
     /// Receive DWA.
     pub fn dwa(&mut self, now: Instant) -> Option<WatchdogAction> {
+        self.probing = false;
         match self.state {
             // OKAY | Receive DWA | Pending = FALSE, SetWatchdog() | OKAY
             WatchdogState::Okay => {
@@ -193,6 +197,11 @@ impl Watchdog {
                 self.state = WatchdogState::Down;
                 Some(WatchdogAction::CloseConnection)
             }
+            // Not of the RFC: a probe was answered by nothing at all.
+            (WatchdogState::Reopen, true) if self.probing => {
+                self.state = WatchdogState::Down;
+                Some(WatchdogAction::CloseConnection)
+            }
             // REOPEN | Timer expires & Pending & NumDWA >= 0 | NumDWA = -1, SetWatchdog() | REOPEN
             (WatchdogState::Reopen, true) if self.dwas >= 0 => {
                 self.dwas = -1;
@@ -208,13 +217,20 @@ impl Watchdog {
         }
     }
 
-    /// Not of the RFC: there is reason to doubt the connection (the peer has come a second time). Sends a DWR now and gives it
-    /// `within` to be answered before the connection is suspect.
+    /// Not of the RFC: there is reason to doubt the connection (the peer has come a second time). Sends a DWR now, unless
+    /// one is unanswered, and gives the peer `within` to say anything before a connection in OKAY is suspect, and one in
+    /// REOPEN closed: that state has no way to SUSPECT, and takes two to three Tw to find out by itself.
     pub fn probe(&mut self, now: Instant, within: Duration) -> Option<WatchdogAction> {
-        if self.state != WatchdogState::Okay {
-            return None;
+        match self.state {
+            WatchdogState::Okay | WatchdogState::Reopen => {}
+            // SUSPECT gives way to the new connection without being asked; the others have none.
+            WatchdogState::Initial | WatchdogState::Suspect | WatchdogState::Down => return None,
         }
-        self.deadline = self.deadline.min(now + within);
+        // Who asks again and again must not put the end off.
+        if !self.probing {
+            self.probing = true;
+            self.deadline = self.deadline.min(now + within);
+        }
         if self.pending {
             return None;
         }

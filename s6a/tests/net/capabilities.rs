@@ -1,7 +1,8 @@
 //! CER and CEA, RFC 6733 §5.3.
 
 use s6a::base::CapabilitiesExchangeAnswer;
-use s6a::codec::{CommandFlags, ResultCode};
+use s6a::codec::dictionary::base::*;
+use s6a::codec::{CommandFlags, Header, ResultCode, Writer};
 use s6a::net::{Node, PeerConfig};
 
 use super::Carrier;
@@ -153,5 +154,264 @@ async fn many_peers_are_open_at_once() {
     }
     for raw in &mut raws {
         assert_eq!(raw.ask(&air((9, 9))).await.code(), ResultCode::SUCCESS);
+    }
+}
+
+/// A CER or CEA of an older peer: what `more` writes stands in place of the applications.
+fn older(flags: u8, more: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let header = Header {
+        length: 0,
+        flags: CommandFlags(flags),
+        command: 257,
+        application: 0,
+        hop_by_hop: 1,
+        end_to_end: 1,
+    };
+    let mut out = Vec::new();
+    let mut w = Writer::new(&mut out, &header);
+    w.str(&ORIGIN_HOST, MME);
+    w.str(&ORIGIN_REALM, VISITED);
+    w.u32(&VENDOR_ID, 0);
+    more(&mut w);
+    w.finish();
+    out
+}
+
+/// Vendor-Specific-Application-Id with two Vendor-Ids, as RFC 3588 §6.11 allowed.
+fn two_vendor_ids(w: &mut Writer<'_>) {
+    w.group(&VENDOR_SPECIFIC_APPLICATION_ID, |w| {
+        w.u32(&VENDOR_ID, 10415);
+        w.u32(&VENDOR_ID, 13365);
+        w.u32(&AUTH_APPLICATION_ID, S6A);
+    });
+}
+
+fn usual(w: &mut Writer<'_>) {
+    w.address(&HOST_IP_ADDRESS, [127, 0, 0, 1].into());
+    w.str(&PRODUCT_NAME, "older");
+}
+
+#[tokio::test]
+async fn harmless_oddities_of_older_peers_are_accepted_in_a_cer() {
+    const REQUEST: u8 = 0x80;
+    let odd: [(&str, Vec<u8>); 8] = [
+        (
+            "two Vendor-Ids",
+            older(REQUEST, |w| {
+                usual(w);
+                two_vendor_ids(w);
+            }),
+        ),
+        (
+            "no Vendor-Id beside the application",
+            older(REQUEST, |w| {
+                usual(w);
+                w.group(&VENDOR_SPECIFIC_APPLICATION_ID, |w| w.u32(&AUTH_APPLICATION_ID, S6A));
+            }),
+        ),
+        (
+            "the application twice, for accounting and twice again",
+            older(REQUEST, |w| {
+                usual(w);
+                w.group(&VENDOR_SPECIFIC_APPLICATION_ID, |w| {
+                    w.u32(&VENDOR_ID, 10415);
+                    w.u32(&AUTH_APPLICATION_ID, S6A);
+                    w.u32(&AUTH_APPLICATION_ID, S6A);
+                    w.u32(&ACCT_APPLICATION_ID, S6A);
+                });
+                w.u32(&ACCT_APPLICATION_ID, 3);
+                w.u32(&AUTH_APPLICATION_ID, 1);
+            }),
+        ),
+        (
+            "an address of family E.164, and one cut short",
+            older(REQUEST, |w| {
+                w.octets(&HOST_IP_ADDRESS, &[0, 8, b'4', b'9']);
+                w.octets(&HOST_IP_ADDRESS, &[0, 1, 127]);
+                w.str(&PRODUCT_NAME, "older");
+                two_vendor_ids(w);
+            }),
+        ),
+        (
+            "a Product-Name in Latin-1, and a second one",
+            older(REQUEST, |w| {
+                usual(w);
+                w.octets(&PRODUCT_NAME, b"Vermittlungsger\xe4t");
+                two_vendor_ids(w);
+            }),
+        ),
+        (
+            "what is known told twice",
+            older(REQUEST, |w| {
+                usual(w);
+                w.str(&ORIGIN_HOST, "MME.visited.example");
+                w.str(&ORIGIN_REALM, VISITED);
+                w.u32(&ORIGIN_STATE_ID, 5);
+                w.u32(&ORIGIN_STATE_ID, 5);
+                w.u32(&FIRMWARE_REVISION, 1);
+                w.u32(&FIRMWARE_REVISION, 2);
+                w.u32(&INBAND_SECURITY_ID, 1);
+                w.u32(&INBAND_SECURITY_ID, 0);
+                w.u32(&SUPPORTED_VENDOR_ID, 4711);
+                two_vendor_ids(w);
+            }),
+        ),
+        (
+            "the P bit",
+            older(REQUEST | 0x40, |w| {
+                usual(w);
+                two_vendor_ids(w);
+            }),
+        ),
+        ("padding that is not zero, other M bits", {
+            let mut octets = older(REQUEST, |w| {
+                w.address(&HOST_IP_ADDRESS, [127, 0, 0, 1].into());
+                two_vendor_ids(w);
+                w.str(&PRODUCT_NAME, "older");
+            });
+            let length = octets.len();
+            octets[length - 3..].fill(0xff);
+            // Product-Name with M, Origin-Host without.
+            octets[length - 12] = 0x40;
+            octets[24] = 0;
+            octets
+        }),
+    ];
+    for (what, cer) in odd {
+        let node = Node::start(Carrier::hss(), App::new(Manner::Now)).await.unwrap();
+        let mut raw = Carrier::connect(&node).await;
+        assert_eq!(raw.ask(&cer).await.code(), ResultCode::SUCCESS, "{what}");
+        assert_eq!(raw.ask(&air((9, 9))).await.code(), ResultCode::SUCCESS, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_ambiguous_or_unknown_and_mandatory_is_refused_with_the_avp() {
+    let strange = [0, 0, 3, 0xe7, 0xc0, 0, 0, 12, 0, 0, 7, 0xdb];
+    let refused: [(ResultCode, &str, Vec<u8>); 4] = [
+        (
+            ResultCode::AVP_UNSUPPORTED,
+            "AVP 999 of vendor 2011",
+            older(0x80, |w| {
+                usual(w);
+                two_vendor_ids(w);
+                w.raw(&strange);
+            }),
+        ),
+        (
+            ResultCode::AVP_OCCURS_TOO_MANY_TIMES,
+            "Origin-Host (264)",
+            older(0x80, |w| {
+                usual(w);
+                two_vendor_ids(w);
+                w.str(&ORIGIN_HOST, "mme2.visited.example");
+            }),
+        ),
+        (
+            ResultCode::MISSING_AVP,
+            "Product-Name (269)",
+            older(0x80, |w| {
+                w.address(&HOST_IP_ADDRESS, [127, 0, 0, 1].into());
+                two_vendor_ids(w);
+            }),
+        ),
+        (
+            ResultCode::NO_COMMON_APPLICATION,
+            "16777238, 4, and 3 for accounting",
+            older(0x80, |w| {
+                usual(w);
+                w.group(&VENDOR_SPECIFIC_APPLICATION_ID, |w| {
+                    w.u32(&VENDOR_ID, 10415);
+                    w.u32(&AUTH_APPLICATION_ID, 16_777_238);
+                });
+                w.u32(&AUTH_APPLICATION_ID, 4);
+                w.u32(&ACCT_APPLICATION_ID, 3);
+            }),
+        ),
+    ];
+    for (code, why, cer) in refused {
+        let node = Node::start(Carrier::hss(), App::new(Manner::Now)).await.unwrap();
+        let mut raw = Carrier::connect(&node).await;
+        let cea = raw.ask(&cer).await;
+        assert_eq!(cea.code(), code, "{why}");
+        let message = cea.message();
+        let text = message.find(&ERROR_MESSAGE).unwrap().str().unwrap();
+        assert!(text.contains(why), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_watchdog_request_of_an_older_peer_is_a_sign_of_life_however_it_looks() {
+    let node = Node::start(Carrier::hss(), App::new(Manner::Now)).await.unwrap();
+    let mut raw = Carrier::open(&node, MME).await;
+    let dwr = |flags: u8, more: &dyn Fn(&mut Writer<'_>)| {
+        let flags = CommandFlags(flags);
+        let header = Header { length: 0, flags, command: 280, application: 0, hop_by_hop: 7, end_to_end: 7 };
+        let mut out = Vec::new();
+        let mut w = Writer::new(&mut out, &header);
+        more(&mut w);
+        w.finish();
+        out
+    };
+    let odd: [Vec<u8>; 3] = [
+        dwr(0x80, &|w| w.str(&ORIGIN_HOST, MME)),
+        dwr(0xc0, &|_| ()),
+        dwr(0x80, &|w| {
+            w.u32(&ORIGIN_STATE_ID, 1);
+            w.u32(&ORIGIN_STATE_ID, 2);
+        }),
+    ];
+    for octets in odd {
+        assert_eq!(raw.ask(&octets).await.code(), ResultCode::SUCCESS);
+    }
+    let unknown = dwr(0x80, &|w| w.raw(&[0, 0, 3, 0xe7, 0xc0, 0, 0, 12, 0, 0, 7, 0xdb]));
+    assert_eq!(raw.ask(&unknown).await.code(), ResultCode::AVP_UNSUPPORTED);
+}
+
+#[tokio::test]
+async fn a_peer_that_dies_silently_again_and_again_is_let_in_within_seconds() {
+    let mut config = Carrier::hss();
+    // As in operation: without a probe, REOPEN would last for two of these.
+    config.timers.watchdog = std::time::Duration::from_secs(30);
+    let app = App::new(Manner::Now);
+    let node = Node::start(config, app.clone()).await.unwrap();
+    let start = std::time::Instant::now();
+    // Its sockets are there, and nothing comes from them.
+    let mut dead = Vec::new();
+    dead.push(Carrier::open(&node, MME).await);
+    for _ in 0..3 {
+        let mut refused = 0;
+        loop {
+            let mut raw = Carrier::connect(&node).await;
+            // Its Origin-State-Id does not rise: it has no clock.
+            if raw.ask(&cer(MME, S6A, 1)).await.code() == ResultCode::SUCCESS {
+                dead.push(raw);
+                break;
+            }
+            refused += 1;
+            assert!(refused < 200, "locked out");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_peer_that_reconnects_right_after_its_dpa_is_let_in() {
+    let node = Node::start(Carrier::hss(), App::new(Manner::Now)).await.unwrap();
+    for round in 0..20 {
+        let mut old = Carrier::open(&node, MME).await;
+        let mut dpr = request(MME, (3, 3), CommandFlags(0), |w| w.u32(&DISCONNECT_CAUSE, 0));
+        dpr[4..12].copy_from_slice(&[0x80, 0, 1, 26, 0, 0, 0, 0]);
+        assert_eq!(old.ask(&dpr).await.code(), ResultCode::SUCCESS);
+        // The old connection is there still.
+        let mut new = Carrier::connect(&node).await;
+        assert_eq!(new.ask(&cer(MME, S6A, 1)).await.code(), ResultCode::SUCCESS, "round {round}");
+        assert_eq!(new.ask(&air((5, 5))).await.code(), ResultCode::SUCCESS);
+        drop(old);
+        assert_eq!(new.ask(&air((6, 6))).await.code(), ResultCode::SUCCESS);
+        let mut dpr = request(MME, (3, 3), CommandFlags(0), |w| w.u32(&DISCONNECT_CAUSE, 0));
+        dpr[4..12].copy_from_slice(&[0x80, 0, 1, 26, 0, 0, 0, 0]);
+        assert_eq!(new.ask(&dpr).await.code(), ResultCode::SUCCESS);
     }
 }

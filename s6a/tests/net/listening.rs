@@ -17,17 +17,24 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn connections_without_a_cer_are_limited_and_do_not_keep_peers_out_for_long() {
+async fn connections_without_a_cer_are_limited_and_keep_nobody_out() {
     let mut config = Carrier::hss();
-    config.limits = Limits { unidentified: 2, ..Limits::default() };
+    config.limits = Limits { unidentified: 3, unidentified_per_source: 2, ..Limits::default() };
+    config.timers.capabilities = Duration::from_secs(60);
     let node = Node::start(config, App::new(Manner::Now)).await.unwrap();
-    let mut silent = [Carrier::connect(&node).await, Carrier::connect(&node).await];
-    let mut third = Carrier::connect(&node).await;
-    third.is_closed().await;
-    for raw in &mut silent {
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(Carrier::connect(&node).await);
+    }
+    // All but two of a source have made room for those that came later, and a peer is let in at once.
+    let mut open = Carrier::open(&node, MME).await;
+    for raw in silent.iter_mut().take(18) {
         raw.is_closed().await;
     }
-    drop(silent);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let _open = Carrier::open(&node, MME).await;
+    assert_eq!(open.ask(&air((1, 1))).await.code(), s6a::codec::ResultCode::SUCCESS);
+    // One that is open has no such place to lose.
+    for _ in 0..20 {
+        silent.push(Carrier::connect(&node).await);
+    }
+    assert_eq!(open.ask(&air((2, 2))).await.code(), s6a::codec::ResultCode::SUCCESS);
 }

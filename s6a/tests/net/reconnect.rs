@@ -79,3 +79,27 @@ async fn after_do_not_want_to_talk_to_you_the_node_stays_away() {
     let again = tokio::time::timeout(Duration::from_millis(800), listener.accept()).await;
     assert!(again.is_err(), "the node came back");
 }
+
+#[tokio::test]
+async fn harmless_oddities_of_older_peers_are_accepted_in_a_cea() {
+    let (listener, endpoint) = Carrier::listen().await;
+    let app = App::new(Manner::Now);
+    let _node = Node::start(mme(&endpoint), app.clone()).await.unwrap();
+    let accepted = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await;
+    let mut raw = accepted.expect("the node connects");
+    let cer = raw.receive().await;
+    let mut octets = cea(&cer.header());
+    // RFC 3588 §6.11: two Vendor-Ids; an address of another family; the P bit.
+    let mut more = s6a::codec::Writer::avps(&mut octets);
+    more.group(&VENDOR_SPECIFIC_APPLICATION_ID, |w| {
+        w.u32(&VENDOR_ID, 10415);
+        w.u32(&VENDOR_ID, 13365);
+        w.u32(&AUTH_APPLICATION_ID, S6A);
+    });
+    more.octets(&HOST_IP_ADDRESS, &[0, 8, b'4', b'9']);
+    let length = octets.len() as u32;
+    octets[1..4].copy_from_slice(&length.to_be_bytes()[1..]);
+    octets[4] |= CommandFlags::PROXIABLE.0;
+    raw.send(&octets).await;
+    up(&app, 1).await;
+}

@@ -23,13 +23,23 @@ use super::{
     route::{Direction, LONGEST_NAME, Route},
 };
 
-/// Nodes behind others that are remembered; who asks in many names gets no more.
+/// Nodes behind others that are remembered.
 const MOST: usize = 1000;
+/// Of them behind one relay: who asks in many names leaves room for the others.
+const MOST_OF_ONE: usize = 250;
+
+/// Where a node is.
+#[derive(Debug)]
+struct Whereabouts {
+    realm: String,
+    /// Identity of the relay.
+    relay: String,
+}
 
 /// Nodes that have registered subscribers at the HSS and are no peers of ours, with their realms: they are behind a
 /// relay. Those that are peers need not be remembered.
 #[derive(Debug, Default)]
-pub struct Behind(Mutex<BTreeMap<String, String>>);
+pub struct Behind(Mutex<BTreeMap<String, Whereabouts>>);
 
 impl Behind {
     /// A request has gone up that came from the peer `from`. Only a relay speaks for others (RFC 6733 §2.4): what else
@@ -45,14 +55,15 @@ impl Behind {
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let host = host.to_ascii_lowercase();
-        if known.len() < MOST || known.contains_key(&host) {
-            known.insert(host, realm.to_owned());
+        let of_relay = known.values().filter(|node| node.relay.eq_ignore_ascii_case(&from.identity)).count();
+        if known.contains_key(&host) || (known.len() < MOST && of_relay < MOST_OF_ONE) {
+            known.insert(host, Whereabouts { realm: realm.to_owned(), relay: from.identity.clone() });
         }
     }
 
     fn all(&self) -> Vec<(String, String)> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().map(|(host, realm)| (host.clone(), realm.clone())).collect()
+        known.iter().map(|(host, node)| (host.clone(), node.realm.clone())).collect()
     }
 }
 
@@ -142,6 +153,16 @@ mod tests {
         assert_eq!(behind.all(), [("three.far".to_owned(), "far".to_owned())]);
         for number in 0..2 * MOST {
             note(true, ulr, &format!("mme{number}.far"));
+        }
+        assert_eq!(behind.all().len(), MOST_OF_ONE, "one relay leaves room for the others");
+        for relay in 0..8 {
+            let from = PeerInfo { identity: format!("dra{relay}.localdomain"), ..peer(true) };
+            for number in 0..MOST {
+                let host = format!("mme{number}.behind{relay}");
+                let routing =
+                    Routing { origin_host: Some(&host), origin_realm: Some("far"), ..Routing::default() };
+                behind.note(&from, ulr, &routing);
+            }
         }
         assert_eq!(behind.all().len(), MOST);
     }

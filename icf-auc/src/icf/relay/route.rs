@@ -115,7 +115,10 @@ impl Route {
             let next = Next { host: self.hss.clone(), realm: self.realm.clone(), rewrite: true };
             return Ok(Decision::On(Direction::Up, next));
         }
-        if for_us || (for_its_realm && imsi.is_some_and(|imsi| self.split.is_shared(imsi))) {
+        // An IMSI that was that HSS's and is ours now: an MME names the host of the last successful answer (TS 29.272
+        // §7.1.6), as Open5GS's does since July 2026. Refused, it would fail an attach before it asks without a name.
+        let named_before = for_its_realm || (for_hss && !of_hss);
+        if for_us || (named_before && imsi.is_some_and(|imsi| self.split.is_shared(imsi))) {
             return Ok(Decision::Here);
         }
         match (host, realm) {
@@ -213,12 +216,34 @@ mod tests {
         for to in [THE_HSS, ITS_REALM] {
             assert_eq!(decide(MME, AIR, to, Some(THEIRS)), up(), "{to:?}");
         }
-        assert_eq!(decide(MME, AIR, THE_HSS, Some(OURS)), Err(ResultCode::UNABLE_TO_DELIVER));
         assert_eq!(decide(MME, AIR, ITS_REALM, Some(OURS)), Ok(Decision::Here));
         assert_eq!(decide(MME, AIR, ITS_REALM, Some("001010000000001")), Err(ResultCode::REALM_NOT_SERVED));
         assert_eq!(decide(MME, CLR, THE_HSS, Some(THEIRS)), Err(ResultCode::UNABLE_TO_DELIVER));
         // RFC 6733 §7.1.3, 3002: a host without its realm.
         assert_eq!(decide(MME, AIR, (Some(HSS), None), Some(THEIRS)), Err(ResultCode::UNABLE_TO_DELIVER));
+    }
+
+    #[test]
+    fn an_imsi_that_has_moved_is_served_by_whoever_has_it_now_whichever_host_the_mme_names() {
+        let realms = [Some("localdomain"), Some("LOCALDOMAIN"), Some("example"), Some("epc.far")];
+        for command in UPWARD {
+            for realm in realms {
+                // From that HSS to us: the MME names the host that answered last.
+                for host in [HSS, "HSS.Localdomain"] {
+                    let to = (Some(host), realm);
+                    assert_eq!(decide(MME, command, to, Some(OURS)), Ok(Decision::Here), "{to:?}");
+                }
+                // From us to that HSS.
+                let to = (Some(ICF), realm);
+                assert_eq!(decide(MME, command, to, Some(THEIRS)), up(), "{to:?}");
+                assert_eq!(decide(MME, command, to, Some(OURS)), Ok(Decision::Here), "{to:?}");
+            }
+        }
+        // Not what an MME never asks, nor an IMSI of another network, nor that HSS about itself.
+        assert_eq!(decide(MME, CLR, THE_HSS, Some(OURS)), Err(ResultCode::UNABLE_TO_DELIVER));
+        let other = Some("001010000000001");
+        assert_eq!(decide(MME, AIR, THE_HSS, other), Err(ResultCode::UNABLE_TO_DELIVER));
+        assert_eq!(decide(HSS, AIR, THE_HSS, Some(OURS)), Err(ResultCode::UNABLE_TO_DELIVER));
     }
 
     #[test]

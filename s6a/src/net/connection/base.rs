@@ -12,6 +12,7 @@ use crate::base::{
 };
 use crate::codec::dictionary::base::ORIGIN_HOST;
 use crate::codec::{Message, ResultCode};
+use crate::net::application::shortened;
 use crate::net::capabilities::{self, Refused};
 use crate::net::slot::{Candidate, Slot};
 use crate::peer::{Event, WatchdogAction, WatchdogState};
@@ -36,6 +37,7 @@ impl Connection {
         self.counters.requests_received += 1;
         let shared = Arc::clone(&self.shared);
         let named = message.find(&ORIGIN_HOST).and_then(|avp| avp.str().ok());
+        self.named = named.map(shortened);
         let slot = named.and_then(|host| shared.registry.get(host));
         let config = slot.as_ref().and_then(|slot| slot.config.as_ref());
         match capabilities::check_request(&shared.config, &self.end, message, config) {
@@ -43,7 +45,7 @@ impl Connection {
                 let cea = self.cea(message, refused.code, Some(&refused));
                 self.out.octets.extend_from_slice(&cea);
                 self.counters.answers_sent += 1;
-                self.end(Down::Refused(refused.why), now);
+                self.end(Down::Refused { code: refused.code, why: refused.why }, now);
             }
             Ok(info) => {
                 let slot = slot.unwrap_or_else(|| {
@@ -91,7 +93,7 @@ impl Connection {
                     slot.cea(&self.link, Arc::new(info));
                     return;
                 }
-                Err(refused) => Down::Refused(refused.why),
+                Err(refused) => Down::Refused { code: refused.code, why: refused.why },
             }
         };
         slot.event(&self.link, |_| Event::IRcvNonCea);
@@ -112,8 +114,13 @@ impl Connection {
         self.counters.requests_received += 1;
         self.counters.answers_sent += 1;
         let config = &self.shared.config;
-        match DeviceWatchdogRequest::decode(message) {
-            Ok(_) => DeviceWatchdogAnswer {
+        // A sign of life is one however it looks; only what has to be refused is (§4.1, §7.1.5).
+        let refused = DeviceWatchdogRequest::decode(message).err().filter(|error| {
+            [ResultCode::AVP_UNSUPPORTED, ResultCode::INVALID_AVP_LENGTH, ResultCode::INVALID_AVP_BITS]
+                .contains(&error.code)
+        });
+        match refused {
+            None => DeviceWatchdogAnswer {
                 result_code: ResultCode::SUCCESS,
                 origin_host: &config.origin_host,
                 origin_realm: &config.origin_realm,
@@ -121,7 +128,7 @@ impl Connection {
                 ..DeviceWatchdogAnswer::default()
             }
             .encode(&mut self.out.octets, &message.header),
-            Err(error) => self.shared.refuse(message, &error, &mut self.out.octets),
+            Some(error) => self.shared.refuse(message, &error, &mut self.out.octets),
         }
     }
 

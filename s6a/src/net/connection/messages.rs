@@ -8,7 +8,8 @@ use crate::codec::frame::{self, Frame};
 use crate::codec::header::VERSION;
 use crate::codec::{CommandFlags, DecodeError, HEADER_LEN, Message};
 use crate::net::answer::Answer;
-use crate::net::duplicates::{Begun, Waiter};
+use crate::net::application::{Shown, shortened};
+use crate::net::duplicates::{Begun, Retransmission, Ticket, Waiter};
 use crate::net::{OwnedMessage, checks};
 
 impl Connection {
@@ -92,20 +93,44 @@ impl Connection {
             }
         };
         // Most requests of a connection have one origin.
-        if self.last_origin.0 != origin_host.as_bytes() {
-            self.last_origin.0.clear();
-            self.last_origin.0.extend_from_slice(origin_host.as_bytes());
-            self.last_origin.1 = self.shared.duplicates.host(origin_host.as_bytes());
+        if self.last_origin != origin_host.as_bytes() {
+            self.last_origin.clear();
+            self.last_origin.extend_from_slice(origin_host.as_bytes());
+            self.sender.origin = self.shared.duplicates.host(origin_host.as_bytes());
         }
-        let begun = self.shared.duplicates.begin(
-            self.last_origin.1,
-            &message.header,
-            now.into_std(),
-            || Waiter { link: self.link.clone(), hop_by_hop: message.header.hop_by_hop },
-            &mut self.out.octets,
-        );
+        let header = &message.header;
+        let begun = if self.shared.app.keeps_answers_to(header.command) {
+            self.shared.duplicates.begin(
+                self.sender,
+                header,
+                message.body(),
+                now.into_std(),
+                || Waiter { link: self.link.clone(), hop_by_hop: header.hop_by_hop },
+                &mut self.out.octets,
+            )
+        } else {
+            let again = header.flags.has(CommandFlags::RETRANSMITTED).then_some(Retransmission::New);
+            Begun::Execute(Ticket::NOT_KEPT, again)
+        };
+        let retransmission = match &begun {
+            Begun::Execute(_, retransmission) => *retransmission,
+            Begun::Answered | Begun::Waiting => Some(Retransmission::Known),
+        };
+        if let Some(retransmission) = retransmission {
+            self.shared.app.retransmitted(info, header.command, retransmission);
+            if matches!(retransmission, Retransmission::Changed | Retransmission::OfAnotherPeer) {
+                tracing::warn!(
+                    peer = info.identity,
+                    origin_host = shortened(origin_host),
+                    command = header.command,
+                    end_to_end = header.end_to_end,
+                    ?retransmission,
+                    "a request with the T bit is not what was sent before under its ids; it is executed anew"
+                );
+            }
+        }
         match begun {
-            Begun::Execute(ticket) => self.shared.app.request(
+            Begun::Execute(ticket, _) => self.shared.app.request(
                 info,
                 message,
                 Answer {
@@ -141,7 +166,7 @@ impl Connection {
             }
             None => {
                 self.counters.answers_unmatched += 1;
-                tracing::debug!(remote = ?self.end.remote, header = ?message.header, "an answer nobody waits for");
+                tracing::debug!(address = %Shown(self.end.remote), header = ?message.header, "an answer nobody waits for");
                 if let Some(info) = &self.info {
                     self.shared.app.answer_unmatched(info, message);
                 }

@@ -16,28 +16,36 @@ fn encoded(header: &Header, body: usize) -> Vec<u8> {
 
 struct Test {
     duplicates: Duplicates,
-    host: u64,
+    sender: Sender,
+    content: &'static [u8],
     now: Instant,
     link: Arc<Link>,
 }
 
 fn test(octets: usize) -> Test {
     let duplicates = Duplicates::new(Duration::from_secs(240), octets * SHARDS);
-    let host = duplicates.host(b"mme.example");
-    Test { duplicates, host, now: Instant::now(), link: Arc::new(Link::new(1, Side::Responder, 0)) }
+    let mme = duplicates.host(b"mme.example");
+    let sender = Sender { peer: mme, origin: mme };
+    Test {
+        duplicates,
+        sender,
+        content: b"AIR",
+        now: Instant::now(),
+        link: Arc::new(Link::new(1, Side::Responder, 0)),
+    }
 }
 
 impl Test {
     fn begin(&self, header: &Header) -> (Begun, Vec<u8>) {
         let mut out = b"before".to_vec();
         let waiter = || Waiter { link: Arc::clone(&self.link), hop_by_hop: header.hop_by_hop };
-        let begun = self.duplicates.begin(self.host, header, self.now, waiter, &mut out);
+        let begun = self.duplicates.begin(self.sender, header, self.content, self.now, waiter, &mut out);
         (begun, out.split_off(6))
     }
 
     /// Executes a request from beginning to end.
     fn execute(&self, header: &Header, body: usize) -> Vec<u8> {
-        let (Begun::Execute(ticket), _) = self.begin(header) else { panic!("not executed") };
+        let (Begun::Execute(ticket, _), _) = self.begin(header) else { panic!("not executed") };
         let answer = encoded(header, body);
         self.duplicates.finish(&ticket, &answer, self.now);
         answer
@@ -64,20 +72,97 @@ fn a_retransmission_gets_the_same_answer_with_its_own_hop_by_hop_id() {
 fn only_the_same_origin_end_to_end_id_and_command_is_a_duplicate() {
     let test = test(4096);
     test.execute(&header(7, 1, false), 8);
-    assert!(matches!(test.begin(&header(8, 1, true)).0, Begun::Execute(_)));
+    assert!(matches!(test.begin(&header(8, 1, true)).0, Begun::Execute(..)));
     let other = Header { command: 316, ..header(7, 1, true) };
-    assert!(matches!(test.begin(&other).0, Begun::Execute(_)));
-    assert!(matches!(test.begin(&header(7, 1, false)).0, Begun::Execute(_)), "without T it is a new request");
-    assert_eq!(test.duplicates.host(b"MME.example"), test.host);
-    assert_ne!(test.duplicates.host(b"mme2.example"), test.host);
-    let elsewhere = Test { host: test.duplicates.host(b"mme2.example"), ..test };
-    assert!(matches!(elsewhere.begin(&header(7, 1, true)).0, Begun::Execute(_)));
+    assert!(matches!(test.begin(&other).0, Begun::Execute(..)));
+    assert!(
+        matches!(test.begin(&header(7, 1, false)).0, Begun::Execute(..)),
+        "without T it is a new request"
+    );
+    assert_eq!(test.duplicates.host(b"MME.example"), test.sender.origin);
+    assert_ne!(test.duplicates.host(b"mme2.example"), test.sender.origin);
+    let origin = test.duplicates.host(b"mme2.example");
+    let elsewhere = Test { sender: Sender { origin, ..test.sender }, ..test };
+    assert!(matches!(elsewhere.begin(&header(7, 1, true)).0, Begun::Execute(..)));
+}
+
+fn found(begun: &Begun) -> Option<Retransmission> {
+    match begun {
+        Begun::Execute(_, found) => *found,
+        Begun::Answered | Begun::Waiting => Some(Retransmission::Known),
+    }
+}
+
+#[test]
+fn another_peer_gets_nothing_of_an_answer_and_puts_nothing_into_its_place() {
+    let mut test = test(4096);
+    let victim = test.sender;
+    let answer = test.execute(&header(7, 1, false), 40);
+    let thief = Sender { peer: test.duplicates.host(b"thief.example"), ..victim };
+    test.sender = thief;
+    // Exactly the victim's request, with T, while it runs and after it.
+    assert_eq!(found(&test.begin(&header(7, 2, true)).0), Some(Retransmission::OfAnotherPeer));
+    let (Begun::Execute(ticket, None), _) = test.begin(&header(7, 3, false)) else { panic!() };
+    test.duplicates.finish(&ticket, &encoded(&header(7, 3, false), 8), test.now);
+    // What the thief has caused to be answered is the thief's; the victim gets its own.
+    test.sender = victim;
+    let (begun, again) = test.begin(&header(7, 1, true));
+    assert!(matches!(begun, Begun::Answered));
+    assert_eq!(again, answer);
+    test.sender = thief;
+    assert_eq!(test.begin(&header(7, 3, true)).1.len(), 28);
+    // Before the victim: planted answers do not reach it either.
+    let (Begun::Execute(planted, _), _) = test.begin(&header(8, 1, false)) else { panic!() };
+    test.duplicates.finish(&planted, &encoded(&header(8, 1, false), 8), test.now);
+    let (Begun::Execute(..), _) = test.begin(&header(9, 1, false)) else { panic!() };
+    test.sender = victim;
+    for id in [8, 9] {
+        let (begun, _) = test.begin(&header(id, 1, true));
+        assert_eq!(found(&begun), Some(Retransmission::OfAnotherPeer), "it is executed");
+    }
+    assert_eq!(test.mail().answers, 0);
+}
+
+#[test]
+fn another_request_under_the_same_ids_is_executed() {
+    let mut test = test(4096);
+    test.execute(&header(7, 1, false), 40);
+    test.content = b"AIR for another subscriber";
+    assert_eq!(found(&test.begin(&header(7, 2, true)).0), Some(Retransmission::Changed));
+}
+
+#[test]
+fn who_waits_gets_the_answer_to_what_he_asked_though_the_ids_are_used_for_something_else() {
+    let mut test = test(4096);
+    let (Begun::Execute(first, _), _) = test.begin(&header(7, 1, false)) else { panic!() };
+    assert!(matches!(test.begin(&header(7, 2, true)).0, Begun::Waiting));
+    test.content = b"something else";
+    let (Begun::Execute(second, _), _) = test.begin(&header(7, 3, false)) else { panic!() };
+    test.duplicates.finish(&second, &encoded(&header(7, 3, false), 8), test.now);
+    assert_eq!(test.mail().answers, 0);
+    test.duplicates.finish(&first, &encoded(&header(7, 1, false), 16), test.now);
+    let mail = test.mail();
+    assert_eq!((mail.answers, mail.octets.len()), (1, 36));
+}
+
+#[test]
+fn so_many_peers_under_one_key_are_kept_and_the_others_are_executed_and_forgotten() {
+    let mut test = test(1 << 16);
+    for peer in 0..20_u64 {
+        test.sender.peer = peer;
+        test.execute(&header(7, 1, false), 40);
+    }
+    let kept = (0..20_u64).filter(|peer| {
+        test.sender.peer = *peer;
+        matches!(test.begin(&header(7, 1, true)).0, Begun::Answered)
+    });
+    assert_eq!(kept.count(), usize::from(SAME_KEY));
 }
 
 #[test]
 fn a_retransmission_of_what_is_under_way_waits_for_its_answer() {
     let test = test(4096);
-    let (Begun::Execute(ticket), _) = test.begin(&header(7, 1, false)) else { panic!() };
+    let (Begun::Execute(ticket, _), _) = test.begin(&header(7, 1, false)) else { panic!() };
     assert!(matches!(test.begin(&header(7, 2, true)).0, Begun::Waiting));
     assert!(matches!(test.begin(&header(7, 3, true)).0, Begun::Waiting));
     test.duplicates.finish(&ticket, &encoded(&header(7, 1, false), 8), test.now);
@@ -89,9 +174,9 @@ fn a_retransmission_of_what_is_under_way_waits_for_its_answer() {
 #[test]
 fn who_waits_is_answered_even_if_the_id_is_used_again() {
     let test = test(4096);
-    let (Begun::Execute(first), _) = test.begin(&header(7, 1, false)) else { panic!() };
+    let (Begun::Execute(first, _), _) = test.begin(&header(7, 1, false)) else { panic!() };
     test.begin(&header(7, 2, true));
-    let (Begun::Execute(second), _) = test.begin(&header(7, 3, false)) else { panic!() };
+    let (Begun::Execute(second, _), _) = test.begin(&header(7, 3, false)) else { panic!() };
     test.duplicates.finish(&first, &encoded(&header(7, 1, false), 8), test.now);
     test.duplicates.finish(&second, &encoded(&header(7, 3, false), 8), test.now);
     assert_eq!(test.mail().answers, 1);
@@ -104,7 +189,7 @@ fn answers_are_forgotten_with_age() {
     test.now += Duration::from_secs(240);
     assert!(matches!(test.begin(&header(7, 1, true)).0, Begun::Answered));
     test.now += Duration::from_secs(1);
-    assert!(matches!(test.begin(&header(7, 1, true)).0, Begun::Execute(_)));
+    assert!(matches!(test.begin(&header(7, 1, true)).0, Begun::Execute(..)));
 }
 
 #[test]
@@ -124,19 +209,18 @@ fn the_ring_keeps_the_latest_within_its_size_and_never_mixes_answers() {
                     assert_eq!(answer[16..20], old.to_be_bytes());
                     assert!(answer[20..].iter().all(|octet| *octet == old as u8));
                 }
-                Begun::Execute(_) => {
+                Begun::Execute(..) => {
                     assert!(old + 3 < id + 1, "{old} was forgotten at {id}");
                     // Not finished: as if it had never been asked for.
-                    test.duplicates
-                        .shard(Key { host: test.host, end_to_end: old, command: 318 })
-                        .entries
-                        .remove(&Key { host: test.host, end_to_end: old, command: 318 });
+                    let key = Key { host: test.sender.origin, end_to_end: old, command: 318, nth: 0 };
+                    test.duplicates.shard(key).entries.remove(&key);
                 }
                 Begun::Waiting => panic!("nothing is under way"),
             }
         }
         assert!(kept <= 1000 / 36);
-        let shard = test.duplicates.shard(Key { host: test.host, end_to_end: 0, command: 0 });
+        let shard =
+            test.duplicates.shard(Key { host: test.sender.origin, end_to_end: 0, command: 0, nth: 0 });
         assert!(shard.ring.len() <= 1000 && shard.entries.len() == shard.order.len());
     }
     assert_eq!(test.execute(&header(9999, 1, false), 2000).len(), 2020, "too large to keep is no error");

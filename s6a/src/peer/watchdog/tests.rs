@@ -143,3 +143,38 @@ fn a_probe_finds_a_dead_connection_soon_and_leaves_a_living_one() {
     assert_eq!(living.state(), Okay);
     assert!(living.deadline() >= start + TW - JITTER);
 }
+
+#[test]
+fn a_probe_in_reopen_finds_a_dead_connection_soon_and_leaves_a_living_one() {
+    let start = Instant::now();
+    let soon = Duration::from_secs(1);
+    let mut dead = watchdog(Down, false, 0, start);
+    assert_eq!((dead.up(start), dead.state()), (Some(A::SendWatchdog), Reopen));
+    assert_eq!(dead.probe(start, soon), None, "a DWR is under way");
+    assert_eq!(dead.probe(start + soon / 2, soon), None, "a second probe puts nothing off");
+    let (now, action) = expire(&mut dead);
+    assert_eq!((now - start, action, dead.state()), (soon, Some(A::CloseConnection), Down));
+
+    // It has answered its DWRs so far, and is asked once more.
+    let mut proving = watchdog(Reopen, false, 1, start);
+    assert_eq!(proving.probe(start, soon), Some(A::SendWatchdog));
+    proving.dwa(start);
+    assert_eq!((expire(&mut proving).1, proving.state()), (Some(A::SendWatchdog), Reopen));
+
+    // Busy: its DWA comes late, but requests come.
+    let mut busy = watchdog(Reopen, true, 0, start);
+    busy.probe(start, soon);
+    assert_eq!(busy.heard(start), None);
+    assert_eq!((expire(&mut busy).1, busy.state()), (None, Reopen), "RFC 3539's row for REOPEN");
+}
+
+#[test]
+fn a_probe_does_nothing_where_there_is_nothing_to_be_found_out() {
+    let start = Instant::now();
+    for state in [Initial, Suspect, Down] {
+        let mut watchdog = watchdog(state, true, 0, start);
+        let deadline = watchdog.deadline();
+        assert_eq!(watchdog.probe(start, Duration::from_secs(1)), None);
+        assert_eq!((watchdog.state(), watchdog.deadline()), (state, deadline));
+    }
+}
