@@ -122,7 +122,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Open5gs(args) => open5gs::run(args).await,
             Command::Events(args) => events::run(args).await,
             Command::Audit(args) => audit::run(args).await,
-            Command::Config(args) => config::run(&args),
+            Command::Config(args) => config::run(&args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Database(args) => database::run(args).await,
             Command::Pki(args) => pki::run(args),

@@ -20,6 +20,7 @@ use service::{
     database::Alone,
     ocsp::Revocation,
     outbox::{Outbox, Policy},
+    preflight::Preflight,
     role::PeerRole,
     serve::{HttpLimits, HttpServer},
     throttle::Guesses,
@@ -124,6 +125,24 @@ pub fn check(config: &DpfConfig) -> anyhow::Result<()> {
         keys.keyring()?;
     }
     Ok(())
+}
+
+/// What the DPF needs of this machine and of others when it starts, [`check`] included.
+pub async fn preflight(config: &DpfConfig) -> Preflight {
+    let mut preflight = Preflight::default();
+    preflight.log(&config.log);
+    preflight.keep(check(config));
+    preflight.database(&config.database.url, &crate::store::SCHEMA, None).await;
+    preflight.tcp("device.listen", config.device.listen).await;
+    preflight.certificate("device.tls.cert", &config.device.tls.cert);
+    preflight.rest(&config.rest).await;
+    for (key, role) in [("drf", Some(&config.drf)), ("pva", Some(&config.pva)), ("icf", config.icf.as_ref())]
+    {
+        if let Some(Ok(client)) = role.map(RoleClient::new) {
+            preflight.role(key, &client).await;
+        }
+    }
+    preflight
 }
 
 /// Starts everything; when it returns, REST and devices are served, and sessions go on where they were.

@@ -12,6 +12,7 @@ use service::{
     database::{Alone, Database},
     ocsp::Revocation,
     outbox::{self, Outbox},
+    preflight::Preflight,
     serve::{HttpLimits, HttpServer},
     tls::{ClientCertificates, HTTP_ALPN, MinVersion, ServerTls},
 };
@@ -98,6 +99,26 @@ pub fn check(config: &DrfConfig) -> anyhow::Result<()> {
     config.keys.keyring()?;
     icf(config)?;
     Ok(())
+}
+
+/// What the DRF needs of this machine and of others when it starts, [`check`] included.
+pub async fn preflight(config: &DrfConfig) -> Preflight {
+    let mut preflight = Preflight::default();
+    preflight.log(&config.log);
+    preflight.keep(check(config));
+    let keys = config.keys.keyring().ok();
+    preflight.database(&config.database.url, &store::SCHEMA, keys.as_ref()).await;
+    preflight.udp("coap.listen", config.coap.listen);
+    preflight.certificate("drf.signing.cert", &config.drf.signing.cert);
+    if let Some(device) = &config.device {
+        preflight.tcp("device.listen", device.listen).await;
+        preflight.certificate("device.tls.cert", &device.tls.cert);
+    }
+    preflight.rest(&config.rest).await;
+    if let Ok(Some(client)) = icf(config) {
+        preflight.role("icf", &client).await;
+    }
+    preflight
 }
 
 fn icf(config: &DrfConfig) -> anyhow::Result<Option<RoleClient>> {

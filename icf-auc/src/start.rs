@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io::ErrorKind,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -11,12 +12,14 @@ use std::{
 use anyhow::{Context, bail};
 use s6a::{
     base::DisconnectCause,
-    net::{ApplicationId, Endpoint, Node, NodeConfig, PeerConfig, RELAY, TlsConfigs},
+    net::{ApplicationId, Endpoint, Node, NodeConfig, PeerConfig, RELAY, StartError, TlsConfigs},
 };
 use service::{
     api::{Retention, keep_short},
     auth::Guard,
     client::RoleClient,
+    database::SharedLock,
+    preflight::Preflight,
     serve::{HttpLimits, HttpServer},
     tls::{ClientCertificates, ClientTls, MinVersion, ServerTls},
 };
@@ -45,7 +48,7 @@ use crate::{
     rest::{RestState, SCOPES, router},
     store::{
         Store,
-        sqlite::{OpenOptions, SqliteStore},
+        sqlite::{OpenOptions, SCHEMA, SqliteStore},
     },
 };
 
@@ -100,6 +103,35 @@ pub fn check(config: &IcfConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the ICF needs of this machine and of others when it starts, [`check`] included.
+pub async fn preflight(config: &IcfConfig) -> Preflight {
+    let mut preflight = Preflight::default();
+    preflight.log(&config.log);
+    preflight.keep(check(config));
+    let keys = config.keys.keyring().ok();
+    preflight.database(&config.database.url, &SCHEMA, keys.as_ref()).await;
+    if let Ok(node) = node_config(config)
+        && let Err(errors) = Node::try_start(&node).await
+    {
+        for error in errors {
+            match &error {
+                StartError::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => {
+                    preflight.taken(format!("diameter.listen: {error}"));
+                }
+                _ => preflight.error(error.to_string()),
+            }
+        }
+    }
+    if let Some(tls) = &config.diameter.tls {
+        preflight.certificate("diameter.tls.cert", &tls.cert);
+    }
+    preflight.rest(&config.rest).await;
+    if let Some(Ok(client)) = config.drf.as_ref().map(RoleClient::new) {
+        preflight.role("drf", &client).await;
+    }
+    preflight
+}
+
 /// A running ICF.
 pub struct Started {
     /// Its Diameter node.
@@ -112,6 +144,8 @@ pub struct Started {
     stop: CancellationToken,
     tasks: TaskTracker,
     instance: Instance,
+    /// To the end: tells `config check` that an ICF works with the database.
+    _lock: Option<SharedLock>,
 }
 
 impl std::fmt::Debug for Started {
@@ -155,7 +189,8 @@ impl Started {
 /// What could not be started, and what to do.
 pub async fn start(config: IcfConfig, stop: CancellationToken) -> anyhow::Result<Started> {
     let store = open_store(&config).await?;
-    start_with(config, store, stop).await
+    let lock = SharedLock::take(&config.database.url, &SCHEMA);
+    Ok(Started { _lock: lock, ..start_with(config, store, stop).await? })
 }
 
 /// As [`start`], on a store that is open already.
@@ -243,7 +278,7 @@ pub async fn start_with(
             Some(url)
         }
     };
-    Ok(Started { node, store, rest_url, origin, stop, tasks, instance })
+    Ok(Started { node, store, rest_url, origin, stop, tasks, instance, _lock: None })
 }
 
 /// The node, with the application in front of it that the configuration asks for.

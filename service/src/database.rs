@@ -6,6 +6,7 @@ mod backup;
 mod create;
 mod error;
 mod group;
+mod inspect;
 mod open;
 mod rows;
 mod seal_anew;
@@ -16,9 +17,10 @@ use std::{path::Path, time::Duration};
 
 use sqlx::{SqliteConnection, SqlitePool};
 
-pub use alone::Alone;
+pub use alone::{Alone, SharedLock};
 pub use backup::{BackupReport, backup};
 pub use error::{DatabaseError, explain, is_temporary, problem, unavailable};
+pub use inspect::Inspection;
 pub use rows::readable;
 pub use seal_anew::SealedColumn;
 pub use transaction::WriteTransaction;

@@ -9,6 +9,7 @@ pub mod database;
 pub mod health;
 pub mod ocsp;
 pub mod outbox;
+pub mod preflight;
 pub mod problem;
 pub mod role;
 pub mod sealed;

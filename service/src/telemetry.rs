@@ -81,6 +81,15 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
         .map_err(|_| TelemetryError::Twice)
 }
 
+/// Whether [`init`] would take the filter, that of `CALLHOME_LOG` included.
+///
+/// # Errors
+/// As [`init`].
+pub fn check(config: &LogConfig) -> Result<(), TelemetryError> {
+    let variable = std::env::var(FILTER_VARIABLE).ok().filter(|filter| !filter.is_empty());
+    filter(config, variable.as_deref()).map(drop)
+}
+
 fn filter(config: &LogConfig, variable: Option<&str>) -> Result<EnvFilter, TelemetryError> {
     let (place, filter) = match variable {
         Some(filter) => (FILTER_VARIABLE, filter),

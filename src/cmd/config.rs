@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use icf_auc::config::IcfConfig;
 use serde::de::DeserializeOwned;
+use service::preflight::Preflight;
 
 /// The default configurations, as a person would write them. A test loads them.
 const DEFAULTS: [&str; 5] = [
@@ -57,52 +58,57 @@ enum What {
 }
 
 /// Prints or checks.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub async fn run(args: &Args) -> anyhow::Result<()> {
     match &args.what {
         What::Default { role } => print!("{}", DEFAULTS[*role as usize]),
         What::Check { role, config } => {
-            println!("{} is right: {}", config.display(), check(*role, config)?);
+            let (what, preflight) = check(*role, config).await?;
+            for warning in preflight.finish()? {
+                eprintln!("warning: {warning}");
+            }
+            println!("{} is right: {what}", config.display());
         }
     }
     Ok(())
 }
 
-/// What the configuration is of, in words.
-fn check(role: Role, path: &Path) -> anyhow::Result<String> {
-    match role {
+/// What the configuration is of, in words, and what its role finds of this machine.
+async fn check(role: Role, path: &Path) -> anyhow::Result<(String, Preflight)> {
+    Ok(match role {
         Role::Icf => {
             let loaded = load(path)?;
-            icf_auc::start::check(&loaded)?;
-            Ok(format!(
+            let what = format!(
                 "{} in {}, {} peers, {} tokens",
                 loaded.diameter.origin_host,
                 loaded.diameter.origin_realm,
                 loaded.diameter.peers.len(),
                 loaded.rest.tokens.len()
-            ))
+            );
+            (what, icf_auc::start::preflight(&loaded).await)
         }
         Role::Drf => {
-            let loaded = read(path)?;
-            drf::start::check(&loaded)?;
-            Ok(format!("DRF of {}, {} tokens", loaded.drf.operator, loaded.rest.tokens.len()))
+            let loaded: drf::config::DrfConfig = read(path)?;
+            let what = format!("DRF of {}, {} tokens", loaded.drf.operator, loaded.rest.tokens.len());
+            (what, drf::start::preflight(&loaded).await)
         }
         Role::Dpf => {
             let loaded: dpf::config::DpfConfig = read(path)?;
-            dpf::start::check(&loaded)?;
-            Ok(format!("DPF of {} operators, {} tokens", loaded.operators.len(), loaded.rest.tokens.len()))
+            let what =
+                format!("DPF of {} operators, {} tokens", loaded.operators.len(), loaded.rest.tokens.len());
+            (what, dpf::start::preflight(&loaded).await)
         }
         Role::Sho => {
             let loaded: sho::config::ShoConfig = read(path)?;
-            sho::start::check(&loaded)?;
             let (operator, plmn) = (&loaded.sho.operator, loaded.sho.plmn);
-            Ok(format!("SHO {operator} ({plmn}), {} connectors", loaded.connectors.len()))
+            let what = format!("SHO {operator} ({plmn}), {} connectors", loaded.connectors.len());
+            (what, sho::start::preflight(&loaded).await)
         }
         Role::Pva => {
-            let loaded = read(path)?;
-            pva::start::check(&loaded)?;
-            Ok(format!("PVA {}, {} tokens", loaded.pva.name, loaded.rest.tokens.len()))
+            let loaded: pva::config::PvaConfig = read(path)?;
+            let what = format!("PVA {}, {} tokens", loaded.pva.name, loaded.rest.tokens.len());
+            (what, pva::start::preflight(&loaded).await)
         }
-    }
+    })
 }
 
 /// Loads the ICF's configuration with the environment laid over it.

@@ -1,6 +1,7 @@
 //! `callhome open5gs`: what an Open5GS needs to be told so that provisional devices come to us, and whether it was.
 
 mod check;
+mod fault;
 mod finding;
 mod fragments;
 mod free_diameter;
@@ -31,7 +32,7 @@ Examples:
 Exit codes:
   0  done; nothing is wrong
   1  check: something is wrong; config: a file cannot be written
-  2  wrong usage, or a file that cannot be read
+  2  wrong usage, or a file that is not there
   3  the ICF was not reached, or refuses to tell: a token that it does not know, or without the scopes";
 
 #[derive(Debug, clap::Args)]
@@ -104,10 +105,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         What::Check { told, place } => {
             place.some()?;
             let ours = gather(&args.config, &told, client.as_ref()).await?;
-            let mut core = place.read()?;
-            if ours.config.relay.is_some() {
-                core.hss = place.hss()?;
-            }
+            let core = place.read(ours.config.relay.is_some())?;
             let findings = check::run(&ours, &core, place.metrics).await;
             let mut table = Table::new(finding::Finding::HEADERS, args.server.json);
             findings.0.iter().try_for_each(|one| table.add(one))?;

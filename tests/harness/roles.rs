@@ -232,7 +232,8 @@ impl Roles {
     }
 
     /// What it is started with: as the lab writes it, unless it was changed by [`Roles::rewrite`].
-    fn config(&self, role: Role) -> PathBuf {
+    #[must_use]
+    pub fn config(&self, role: Role) -> PathBuf {
         let changed = self.folder.path().join("changed").join(role.name()).with_extension("toml");
         if changed.exists() { changed } else { self.file(role, "toml") }
     }

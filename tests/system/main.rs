@@ -5,12 +5,14 @@
 mod alone;
 mod another_device;
 mod command_line;
+mod config_check;
 mod crash;
 mod crash_matrix;
 mod failing_disk;
 mod fleet;
 mod free_diameter;
 mod hostile_diameter;
+mod free_diameter_configuration;
 mod hosting;
 mod instances;
 mod key_rotation;

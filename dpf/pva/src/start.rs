@@ -12,6 +12,7 @@ use service::{
     auth::Guard,
     config::read_private_file,
     database::Alone,
+    preflight::Preflight,
     serve::{HttpLimits, HttpServer},
 };
 use time::OffsetDateTime;
@@ -99,6 +100,19 @@ pub fn check(config: &PvaConfig) -> anyhow::Result<()> {
         keys.keyring()?;
     }
     Ok(())
+}
+
+/// What the PVA needs of this machine when it starts, [`check`] included.
+pub async fn preflight(config: &PvaConfig) -> Preflight {
+    let mut preflight = Preflight::default();
+    preflight.log(&config.log);
+    preflight.keep(check(config));
+    preflight.database(&config.database.url, &crate::store::SCHEMA, None).await;
+    preflight.tcp("ocsp.listen", config.ocsp.listen).await;
+    preflight.certificate("pva.platform_ca.cert", &config.pva.platform_ca.cert);
+    preflight.certificate("pva.signing.cert", &config.pva.signing.cert);
+    preflight.rest(&config.rest).await;
+    preflight
 }
 
 /// Starts everything; when it returns, REST and OCSP answer.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::http::Method;
 use schemas::{
     cose::{PrivateKey, Signer},
+    identity::Imsi,
     rest::provisioning::{Validation, ValidationRequest},
     trust::{Anchors, Purpose},
 };
@@ -17,6 +18,7 @@ use service::{
     config::read_private_file,
     database::Alone,
     health::Health,
+    preflight::Preflight,
     role::METRICS,
     serve::{HttpLimits, HttpServer},
 };
@@ -33,6 +35,9 @@ use crate::{
     store::Store,
     sweeper,
 };
+
+/// How long an HSS may take to answer while the configuration is checked.
+const HSS_WITHIN: Duration = Duration::from_secs(3);
 
 /// The PVA, over its REST API.
 #[derive(Debug)]
@@ -71,6 +76,41 @@ pub fn check(config: &ShoConfig) -> anyhow::Result<()> {
         config.rest.tls()?;
     }
     Ok(())
+}
+
+/// What the SHO needs of this machine and of others when it starts, [`check`] included. An HSS that is away is asked again
+/// when it is needed.
+pub async fn preflight(config: &ShoConfig) -> Preflight {
+    let mut preflight = Preflight::default();
+    preflight.log(&config.log);
+    preflight.keep(check(config));
+    let keys = config.keys.keyring().ok();
+    preflight.database(&config.database.url, &crate::store::SCHEMA, keys.as_ref()).await;
+    preflight.certificate("sho.signing.cert", &config.sho.signing.cert);
+    preflight.rest(&config.rest).await;
+    for connector in connectors(config).unwrap_or_default() {
+        let name = connector.name();
+        let Some(imsi) = preflight.keep(nobody(config)) else { break };
+        let asked = tokio::time::timeout(HSS_WITHIN, connector.exists(imsi)).await;
+        match asked {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => preflight.warning(format!("connectors: {name}: {error}")),
+            Err(_) => preflight
+                .warning(format!("connectors: {name}: no answer within {HSS_WITHIN:?}; is the HSS there?")),
+        }
+    }
+    for (key, role) in [("pva", Some(&config.pva)), ("dpf", config.dpf.as_ref())] {
+        if let Some(Ok(client)) = role.map(RoleClient::new) {
+            preflight.role(key, &client).await;
+        }
+    }
+    preflight
+}
+
+/// An IMSI of ours that an HSS may be asked for: it need not be there.
+fn nobody(config: &ShoConfig) -> anyhow::Result<Imsi> {
+    let prefix = format!("{}{}", config.sho.plmn.mcc(), config.sho.plmn.mnc());
+    Ok(format!("{prefix:0<15}").parse()?)
 }
 
 fn connectors(config: &ShoConfig) -> anyhow::Result<Vec<Arc<dyn connector::Connector>>> {

@@ -32,6 +32,7 @@ use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::Mutex;
 
 pub use numbers::SequenceClock;
+pub(crate) use open::SCHEMA;
 pub use open::schema_version;
 
 use super::{

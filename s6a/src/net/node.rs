@@ -141,6 +141,24 @@ impl Node {
         Ok(Self { running: Arc::new(Running { shared, local }) })
     }
 
+    /// Sees what would keep a node from starting, without starting it: every endpoint is listened on for a moment.
+    ///
+    /// # Errors
+    /// Everything that [`start`](Self::start) would end with, one after the other.
+    pub async fn try_start(config: &NodeConfig) -> Result<(), Vec<StartError>> {
+        let mut errors: Vec<StartError> =
+            [check(config), sctp_is_offered(config)].into_iter().filter_map(Result::err).collect();
+        for endpoint in &config.listen {
+            // What SCTP lacks is said above.
+            if matches!(endpoint, Endpoint::Sctp(_)) && !errors.is_empty() {
+                continue;
+            }
+            errors
+                .extend(listen::bind(endpoint).await.err().map(|error| StartError::listen(endpoint, error)));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
     fn shared(&self) -> &Arc<Shared> {
         &self.running.shared
     }

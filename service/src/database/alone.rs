@@ -101,6 +101,44 @@ fn file_name_of(name: &str) -> String {
     text
 }
 
+/// That a process works with a database beside others, until it is dropped: `callhome config check` tells so whose ports
+/// are taken. It keeps nobody away but [`Alone`].
+#[derive(Debug)]
+pub struct SharedLock {
+    _lock: File,
+}
+
+impl SharedLock {
+    /// Takes it for the database of `url`. `None`: the lock's file cannot be made or is another's, and nothing depends on it.
+    #[must_use]
+    pub fn take(url: &str, schema: &Schema) -> Option<Self> {
+        let file = open::file_of(url, schema).ok()?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut lock = options.open(beside(&file)).ok()?;
+        lock.try_lock_shared().ok()?;
+        let noted = lock
+            .set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| writeln!(lock, "{}", std::process::id()));
+        if let Err(error) = noted {
+            tracing::debug!(%error, "which process works with the database cannot be written into its lock");
+        }
+        Some(Self { _lock: lock })
+    }
+}
+
+/// The process that works with a database file now, if one does; 0 where it does not say which.
+pub(super) fn holder_of(file: &Path) -> Option<u32> {
+    let mut lock = File::open(beside(file)).ok()?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Some(holder(&mut lock).unwrap_or(0)),
+        _ => None,
+    }
+}
+
 /// Of two names for one file both find the same lock.
 fn beside(file: &Path, suffix: &str) -> PathBuf {
     let real = file.canonicalize().or_else(|_| {

@@ -25,7 +25,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long an operation waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
-const PAGE: u32 = 4096;
+pub(super) const PAGE: u32 = 4096;
 /// The highest three octets of the `application_id` of every role's file: "Cal".
 const OURS: i64 = 0x43_61_6c;
 
@@ -37,7 +37,7 @@ fn migrator(schema: &Schema) -> Migrator {
 }
 
 /// What a URL says, if it can be used.
-fn parse(url: &str, schema: &Schema) -> Result<SqliteConnectOptions, DatabaseError> {
+pub(super) fn parse(url: &str, schema: &Schema) -> Result<SqliteConnectOptions, DatabaseError> {
     let wrong = |problem: String| DatabaseError::Url { url: url.to_owned(), problem };
     if !url.starts_with("sqlite:") {
         return Err(wrong(format!("only SQLite is known; write it as {}", schema.example)));
@@ -96,33 +96,10 @@ pub(super) async fn open(
     let writer = writers(status.clone()).connect_with(write).await.map_err(failed)?;
     let version = version(&writer, schema).await.map_err(failed)?;
     create::check_length(&file, PAGE.into()).map_err(about)?;
+    usable(version, schema).map_err(about)?;
     match version {
-        Version::Sibling => {
-            return Err(about(format!(
-                "the database of another of callhome's roles, and each has a file of its own; check database.url, \
-                 as {}",
-                schema.example
-            )));
-        }
-        Version::Other => {
-            return Err(about("a SQLite database, but not one of callhome's; check database.url".into()));
-        }
-        Version::Empty => {
-            return Err(about(
-                "a SQLite database without a table, so it is not the one that was there: restore a backup, or remove \
-                 the file if a new database is to be made"
-                    .into(),
-            ));
-        }
-        Version::Known(version) if version > schema.version() => {
-            return Err(about(format!(
-                "is of schema version {version}, this callhome knows up to {}: run the newer callhome that wrote \
-                 it, or restore the backup taken before that was installed",
-                schema.version()
-            )));
-        }
         Version::Known(version) if version == schema.version() => {}
-        Version::Unfinished | Version::Known(_) => migrate(&writer, schema).await.map_err(about)?,
+        _ => migrate(&writer, schema).await.map_err(about)?,
     }
     drop(lock);
     // One reader is there always: while a connection is open, SQLite keeps what it knows of the log, and a transaction
@@ -172,7 +149,29 @@ fn writers(status: WriteStatus) -> SqlitePoolOptions {
     })
 }
 
-fn pool(size: u32) -> SqlitePoolOptions {
+/// Whether a file of this version can be worked with.
+pub(super) fn usable(version: Version, schema: &Schema) -> Result<(), String> {
+    match version {
+        Version::Sibling => Err(format!(
+            "the database of another of callhome's roles, and each has a file of its own; check database.url, as {}",
+            schema.example
+        )),
+        Version::Other => Err("a SQLite database, but not one of callhome's; check database.url".into()),
+        Version::Known(version) if version > schema.version() => Err(format!(
+            "is of schema version {version}, this callhome knows up to {}: run the newer callhome that wrote it, or \
+             restore the backup taken before that was installed",
+            schema.version()
+        )),
+        Version::Empty => Err(
+            "a SQLite database without a table, so it is not the one that was there: restore a backup, or remove the \
+             file if a new database is to be made"
+                .into(),
+        ),
+        Version::Unfinished | Version::Known(_) => Ok(()),
+    }
+}
+
+pub(super) fn pool(size: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(size)
         .acquire_timeout(TURN)
@@ -182,7 +181,7 @@ fn pool(size: u32) -> SqlitePoolOptions {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Version {
+pub(super) enum Version {
     /// No table at all.
     Empty,
     /// Nothing but sqlx's own table: an earlier callhome was killed before its first migration.
@@ -192,7 +191,7 @@ enum Version {
     Other,
 }
 
-async fn version(pool: &SqlitePool, schema: &Schema) -> Result<Version, sqlx::Error> {
+pub(super) async fn version(pool: &SqlitePool, schema: &Schema) -> Result<Version, sqlx::Error> {
     let (application, tables): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)",
     )

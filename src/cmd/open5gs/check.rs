@@ -4,20 +4,24 @@ mod assigned;
 mod bearer;
 #[cfg(test)]
 mod broken;
+mod files;
 mod metrics;
 mod peering;
 mod relay;
 mod routing;
+mod transport;
+mod versions;
 
 use std::path::{Path, PathBuf};
 
 use schemas::identity::Imsi;
 
 use super::super::client::Failure;
+use super::fault::Fault;
 use super::finding::{Findings, Verdict};
 use super::free_diameter::{self, FreeDiameter};
 use super::ours::Ours;
-use super::theirs::{self, File, FreeDiameterTold, Mme, Policies, Subnets};
+use super::theirs::{self, File, FreeDiameterTold, Mme, Policies, Subnets, Unusable};
 
 /// Where the core's files are.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -66,6 +70,23 @@ pub struct Core {
     pub upf: Option<File<Subnets>>,
     /// `pcrf.yaml`.
     pub pcrf: Option<File<Policies>>,
+    /// Files that cannot be used, each with why.
+    pub unusable: Vec<Unusable>,
+}
+
+impl Core {
+    /// What to do so that a file is looked at.
+    pub fn absent(&self, name: &str) -> String {
+        match self.unusable.iter().any(|one| one.name == name) {
+            true => "mend what is wrong with the file first".to_owned(),
+            false => format!("say --{}", name.replace('.', "-")),
+        }
+    }
+
+    /// Keeps a file that can be used, and remembers one that cannot.
+    fn keep<T>(&mut self, read: Result<File<T>, Unusable>) -> Option<File<T>> {
+        read.map_err(|unusable| self.unusable.push(unusable)).ok()
+    }
 }
 
 impl Where {
@@ -73,49 +94,64 @@ impl Where {
         own.cloned().or_else(|| Some(self.folder.as_ref()?.join(name)))
     }
 
-    /// Reads what there is; the HSS's is [`Self::hss`].
+    /// Reads what there is, the HSS's too if `with_hss`. A file that cannot be used is among [`Core::unusable`], and one of
+    /// the folder that is not there is none of this core's.
     ///
     /// # Errors
-    /// Which file and line, and what is wrong there.
-    pub fn read(&self) -> anyhow::Result<Core> {
-        let read_subnets = |own: Option<&PathBuf>, role: &'static str| {
-            let path = self.path(own, &format!("{role}.yaml"));
-            path.map(|path| theirs::read(&path, |text| theirs::subnets(text, role))).transpose()
+    /// If a file that was named for itself is not there.
+    pub fn read(&self, with_hss: bool) -> Result<Core, Failure> {
+        let mut core = Core::default();
+        core.mme = self.daemon(self.mme_yaml.as_ref(), "mme", theirs::mme, &mut core);
+        core.smf = self.daemon(self.smf_yaml.as_ref(), "smf", |text| theirs::subnets(text, "smf"), &mut core);
+        core.upf = self.daemon(self.upf_yaml.as_ref(), "upf", |text| theirs::subnets(text, "upf"), &mut core);
+        core.pcrf = self.daemon(self.pcrf_yaml.as_ref(), "pcrf", theirs::policies, &mut core);
+        core.free_diameter = match &self.mme_conf {
+            Some(path) => core.keep(theirs::read(path, free_diameter::read)),
+            None => {
+                let told = core.mme.as_ref().map(|mme| (mme.name.clone(), mme.content.free_diameter.clone()));
+                told.and_then(|(name, told)| named(&name, &told, &mut core))
+            }
         };
-        let mme_path = self.path(self.mme_yaml.as_ref(), "mme.yaml");
-        let mme = mme_path.map(|path| theirs::read(&path, theirs::mme)).transpose()?;
-        let pcrf_path = self.path(self.pcrf_yaml.as_ref(), "pcrf.yaml");
-        Ok(Core {
-            free_diameter: self.free_diameter(mme.as_ref())?,
-            hss: None,
-            mme,
-            smf: read_subnets(self.smf_yaml.as_ref(), "smf")?,
-            upf: read_subnets(self.upf_yaml.as_ref(), "upf")?,
-            pcrf: pcrf_path.map(|path| theirs::read(&path, theirs::policies)).transpose()?,
-        })
-    }
-
-    fn free_diameter(&self, mme: Option<&File<Mme>>) -> anyhow::Result<Option<File<FreeDiameter>>> {
-        if let Some(path) = &self.mme_conf {
-            return theirs::read(path, free_diameter::read).map(Some);
+        if with_hss {
+            core.hss = self.hss(&mut core);
         }
-        mme.map_or(Ok(None), |mme| named(&mme.name, &mme.content.free_diameter))
+        let named = [
+            &self.mme_yaml,
+            &self.mme_conf,
+            &self.hss_yaml,
+            &self.hss_conf,
+            &self.smf_yaml,
+            &self.upf_yaml,
+            &self.pcrf_yaml,
+        ];
+        let absent = named.into_iter().flatten().find(|path| !path.exists());
+        match absent {
+            Some(path) => Err(Failure::Usage(format!("{} is not there: check the path", path.display()))),
+            None => Ok(core),
+        }
     }
 
-    /// freeDiameter of the HSS, where the ICF relays to it. A core may have its HSS elsewhere, or none: only a file that is
-    /// named has to be there.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn hss(&self) -> anyhow::Result<Option<File<FreeDiameter>>> {
+    fn daemon<T>(
+        &self,
+        own: Option<&PathBuf>,
+        daemon: &str,
+        parse: impl Fn(&[u8]) -> Result<T, Fault>,
+        core: &mut Core,
+    ) -> Option<File<T>> {
+        let path = self.path(own, &format!("{daemon}.yaml"))?;
+        if own.is_none() && !path.exists() {
+            return None;
+        }
+        core.keep(theirs::read(&path, parse))
+    }
+
+    /// freeDiameter of the HSS, where the ICF relays to it. A core may have its HSS elsewhere, or none.
+    fn hss(&self, core: &mut Core) -> Option<File<FreeDiameter>> {
         if let Some(path) = &self.hss_conf {
-            return theirs::read(path, free_diameter::read).map(Some);
+            return core.keep(theirs::read(path, free_diameter::read));
         }
-        let beside =
-            || self.folder.as_ref().map(|folder| folder.join("hss.yaml")).filter(|path| path.is_file());
-        let Some(path) = self.hss_yaml.clone().or_else(beside) else { return Ok(None) };
-        let hss = theirs::read(&path, theirs::hss)?;
-        named(&hss.name, &hss.content)
+        let hss = self.daemon(self.hss_yaml.as_ref(), "hss", theirs::hss, core)?;
+        named(&hss.name, &hss.content, core)
     }
 
     /// Whether there is anything to look at.
@@ -142,20 +178,22 @@ impl Where {
 }
 
 /// freeDiameter's configuration as a daemon's file names it.
-fn named(file: &str, told: &FreeDiameterTold) -> anyhow::Result<Option<File<FreeDiameter>>> {
+fn named(file: &str, told: &FreeDiameterTold, core: &mut Core) -> Option<File<FreeDiameter>> {
     match told {
-        FreeDiameterTold::Here(section) => Ok(Some(File { name: file.to_owned(), content: section.clone() })),
+        FreeDiameterTold::Here(section) => Some(File { name: file.to_owned(), content: section.clone() }),
         // Named as the daemon's machine sees it, which may be another one.
         FreeDiameterTold::In(path) if Path::new(path).is_file() => {
-            theirs::read(Path::new(path), free_diameter::read).map(Some)
+            core.keep(theirs::read(Path::new(path), free_diameter::read))
         }
-        FreeDiameterTold::In(_) | FreeDiameterTold::Nothing => Ok(None),
+        FreeDiameterTold::In(_) | FreeDiameterTold::Nothing => None,
     }
 }
 
 /// Compares everything that can be without asking the core.
 pub fn compare(ours: &Ours, core: &Core) -> Findings {
     let mut findings = Findings::default();
+    versions::check(core, &mut findings);
+    files::check(core, &mut findings);
     peering::check(ours, core, &mut findings);
     routing::check(ours, core, &mut findings);
     relay::check(ours, core, &mut findings);

@@ -38,7 +38,8 @@ pub struct Finding {
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, verdict: Verdict, check: &'static str, place: &str, found: String, remedy: String) {
+    /// Of any verdict.
+    pub fn add(&mut self, verdict: Verdict, check: &'static str, place: &str, found: String, remedy: String) {
         self.0.push(Finding { verdict, check, place: place.to_owned(), found, remedy });
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 
 use super::check::{Core, compare};
+use super::fault::Fault;
 use super::finding::Verdict;
 use super::fragments::{self, Fragment};
 use super::ours::{self, Apn, Ours, Told};
@@ -91,6 +92,11 @@ fn what_config_writes_check_finds_right() {
     ] {
         let mut ours = ours_with(&icf, &told);
         let fragments = fragments::all(&ours, &core()).unwrap();
+        // What is to be added to a file of freeDiameter is a file of freeDiameter itself.
+        free_diameter::read(text(&fragments, "mme.conf").as_bytes()).unwrap();
+        let (extensions, tls_folder) = ("/nonexistent/fd".to_owned(), "/nonexistent/tls".to_owned());
+        let whole = fragments::Core { whole: true, extensions, tls_folder, ..core() };
+        let whole = fragments::all(&ours, &whole).unwrap();
         // The ICF's own line, laid into its file, is TOML that it takes.
         let line = text(&fragments, "icf.toml");
         let line =
@@ -98,25 +104,28 @@ fn what_config_writes_check_finds_right() {
         let with_peer = icf.replace("[database]", &format!("{line}[database]"));
         ours = ours_with(&with_peer, &told);
         let read = |file: &str| text(&fragments, file);
-        fn named<T>(name: &str, content: Result<T, String>) -> Option<theirs::File<T>> {
+        fn named<T>(name: &str, content: Result<T, Fault>) -> Option<theirs::File<T>> {
             Some(theirs::File { name: name.to_owned(), content: content.unwrap() })
         }
         let core = Core {
-            mme: named("mme.yaml", theirs::mme(read("mme.yaml"))),
-            free_diameter: named("mme.conf", free_diameter::read(read("mme.conf"))),
+            mme: named("mme.yaml", theirs::mme(read("mme.yaml").as_bytes())),
+            free_diameter: named("mme.conf", free_diameter::read(text(&whole, "mme.conf").as_bytes())),
             hss: fragments.iter().find(|one| one.file == "hss.conf").and_then(|one| {
                 let head = "Identity = \"hss.localdomain\";\nRealm = \"localdomain\";\n";
-                named("hss.conf", free_diameter::read(&format!("{head}{}", one.text)))
+                named("hss.conf", free_diameter::read(format!("{head}{}", one.text).as_bytes()))
             }),
-            smf: named("smf.yaml", theirs::subnets(read("smf.yaml"), "smf")),
-            upf: named("upf.yaml", theirs::subnets(read("upf.yaml"), "upf")),
-            pcrf: named("pcrf.yaml", theirs::policies(read("pcrf.yaml"))),
+            smf: named("smf.yaml", theirs::subnets(read("smf.yaml").as_bytes(), "smf")),
+            upf: named("upf.yaml", theirs::subnets(read("upf.yaml").as_bytes(), "upf")),
+            pcrf: named("pcrf.yaml", theirs::policies(read("pcrf.yaml").as_bytes())),
+            unusable: Vec::new(),
         };
         let bad: Vec<_> = compare(&ours, &core).0;
         let bad: Vec<_> = bad
             .iter()
             // What the running ICF would tell.
             .filter(|one| !matches!(one.check, "connected" | "relay-connected" | "assigned"))
+            // What is on the MME's machine only.
+            .filter(|one| !(matches!(one.check, "mme-tls" | "extensions") && one.verdict == Verdict::Unseen))
             .filter(|one| one.verdict != Verdict::Good)
             .collect();
         assert!(bad.is_empty(), "{bad:#?}");
@@ -188,7 +197,7 @@ fn a_policy_has_the_apns_of_all_profiles_once() {
     });
     ours.profiles.push(second);
     let fragments = fragments::all(&ours, &core()).unwrap();
-    let policies = theirs::policies(text(&fragments, "pcrf.yaml")).unwrap();
+    let policies = theirs::policies(text(&fragments, "pcrf.yaml").as_bytes()).unwrap();
     let names: Vec<&str> = policies[0].sessions.iter().map(|session| session.name.as_str()).collect();
     assert_eq!(names, ["provisioning", "internet"]);
     assert!(text(&fragments, "pcrf.yaml").contains("uplink: { value: 1500, unit: 1 }"));

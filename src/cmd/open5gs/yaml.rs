@@ -5,6 +5,9 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser};
 
+use super::fault::Fault;
+use super::free_diameter;
+
 /// Levels of nesting; a configuration has a dozen.
 const DEPTH: usize = 64;
 /// Nodes of a file with its aliases laid out; a configuration has hundreds.
@@ -104,17 +107,41 @@ struct Open {
     key: Option<(String, usize)>,
 }
 
+/// Reads the first document of a file of Open5GS.
+///
+/// # Errors
+/// Line, and what is wrong there.
+pub fn root(text: &[u8]) -> Result<Node, Fault> {
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let line = text[..error.valid_up_to()].iter().filter(|octet| **octet == b'\n').count() + 1;
+        Fault::at(line, "not UTF-8, which YAML is", "save the file as UTF-8")
+    })?;
+    match read(text) {
+        Ok(root) if !root.pairs().is_empty() => Ok(root),
+        _ if free_diameter::is_like(text) => {
+            let found = "this is a configuration of freeDiameter, not YAML of Open5GS";
+            Err(Fault::whole(found, "give it as --mme-conf (or --hss-conf), and the daemon's .yaml here"))
+        }
+        Ok(root) => Ok(root),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Reads the first document of a text.
 ///
 /// # Errors
 /// Line, and what is wrong there.
-pub fn read(text: &str) -> Result<Node, String> {
+pub fn read(text: &str) -> Result<Node, Fault> {
     let mut open: Vec<Open> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
     let mut nodes = 0;
     for event in Parser::new_from_str(text) {
-        let (event, span) =
-            event.map_err(|error| format!("line {}: {}", error.marker().line(), error.info()))?;
+        let (event, span) = event.map_err(|error| {
+            let (line, column) = (error.marker().line(), error.marker().col() + 1);
+            let fault =
+                Fault::at(line, format!("no YAML: {}", error.info()), "mind the columns, and no tabs");
+            Fault { column: Some(column), ..fault }
+        })?;
         let line = span.start.line();
         let begun = |value| Node { line, key: line, value };
         let (anchor, done) = match event {
@@ -132,18 +159,18 @@ pub fn read(text: &str) -> Result<Node, String> {
             },
             Event::Scalar(text, _, anchor, _) => (anchor, Some(begun(Value::Text(text.into_owned())))),
             Event::Alias(anchor) => {
-                let node = anchors.get(&anchor).ok_or_else(|| format!("line {line}: an alias of nothing"))?;
+                let node = anchors.get(&anchor).ok_or_else(|| Fault::at(line, "an alias of nothing", ""))?;
                 nodes += node.count();
                 (0, (nodes <= NODES).then(|| node.clone()))
             }
             _ => (0, None),
         };
         if open.len() > DEPTH {
-            return Err(format!("line {line}: nested more than {DEPTH} deep"));
+            return Err(Fault::at(line, format!("nested more than {DEPTH} deep"), ""));
         }
         nodes += 1;
         if nodes > NODES {
-            return Err(format!("line {line}: more than any configuration holds"));
+            return Err(Fault::at(line, "more than any configuration holds", ""));
         }
         let Some(node) = done else { continue };
         if anchor > 0 {
@@ -154,17 +181,17 @@ pub fn read(text: &str) -> Result<Node, String> {
             Some(parent) => put(parent, node)?,
         }
     }
-    Err("line 1: there is nothing in it".to_owned())
+    Err(Fault::whole("there is nothing in it", ""))
 }
 
 /// Lays a complete node into the collection around it.
-fn put(parent: &mut Open, node: Node) -> Result<(), String> {
+fn put(parent: &mut Open, node: Node) -> Result<(), Fault> {
     match (&mut parent.node.value, parent.key.take()) {
         (Value::List(items), _) => items.push(node),
         (Value::Map(pairs), Some((key, line))) => pairs.push((key, Node { key: line, ..node })),
         (Value::Map(_), None) => match node.value {
             Value::Text(text) => parent.key = Some((text, node.line)),
-            _ => return Err(format!("line {}: a key has to be a word", node.line)),
+            _ => return Err(Fault::at(node.line, "a key has to be a word", "")),
         },
         (Value::Text(_), _) => {}
     }
@@ -209,10 +236,11 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_its_line() {
-        assert!(read("a: 1\nb: [1\n").unwrap_err().starts_with("line "));
-        assert!(read("").unwrap_err().contains("nothing"));
-        assert!(read(&"[".repeat(5000)).unwrap_err().contains("line 1"));
-        assert!(read("? [a]\n: b\n").unwrap_err().contains("key"));
+        let said = |text: &str| read(text).unwrap_err().to_string();
+        assert!(said("a: 1\nb: [1\n").starts_with("line "));
+        assert!(said("").contains("nothing"));
+        assert!(said(&"[".repeat(5000)).contains("line 1"));
+        assert!(said("? [a]\n: b\n").contains("key"));
     }
 
     #[test]
@@ -222,6 +250,6 @@ mod tests {
             let below = format!("*a{}", level - 1);
             text += &format!("a{level}: &a{level} [{}]\n", vec![below; 10].join(","));
         }
-        assert!(read(&text).unwrap_err().starts_with("line "));
+        assert!(read(&text).unwrap_err().to_string().starts_with("line "));
     }
 }

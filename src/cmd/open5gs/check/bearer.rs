@@ -21,8 +21,11 @@ pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
     }
     assigned::check(ours, core, findings);
     match &core.pcrf {
+        Some(pcrf) if core.too_old().is_some() => {
+            findings.unseen("policy", &pcrf.name, "this version has no policy by supi_range: see core");
+        }
         Some(pcrf) => policies(ours, pcrf, findings),
-        None => findings.unseen("policy", "pcrf.yaml", "say --pcrf-yaml"),
+        None => findings.unseen("policy", "pcrf.yaml", core.absent("pcrf.yaml")),
     }
 }
 
@@ -39,7 +42,7 @@ fn sessions(profile: &From<Profile>, core: &Core, findings: &mut Findings) {
         let mut serves = |file: &Option<File<Subnets>>, role: Role| match file {
             Some(file) => one(file, role, &apn.name, pool, findings),
             None => {
-                findings.unseen(role.apn, role.file, format!("say --{}", role.file.replace('.', "-")));
+                findings.unseen(role.apn, role.file, core.absent(role.file));
                 None
             }
         };
@@ -114,8 +117,9 @@ fn one(
             [] => format!("no subnet of IPv4 serves APN {apn}"),
             named => format!("no subnet of IPv4 serves APN {apn}, only {}", named.join(", ")),
         };
-        let mut remedy = format!("add a session with dnn: {apn}, or one without dnn, which serves every APN");
-        if let Some((there, put)) = outside(file.content.outside, "session", role.section()) {
+        let key = if file.content.written.is_old() { "subnet" } else { "session" };
+        let mut remedy = format!("add a {key} with dnn: {apn}, or one without dnn, which serves every APN");
+        if let Some((there, put)) = outside(file.content.outside, key, role.section()) {
             found = format!("{found}: {there}");
             remedy = format!("{put}{remedy}");
         }
@@ -126,12 +130,12 @@ fn one(
     let shown = subnet.subnet.map_or_else(String::new, |net| net.to_string());
     findings.good(role.apn, &place, format!("{shown} serves APN {apn}"));
     if let Some(pool) = pool {
-        addresses(subnet, &place, role, pool, findings);
+        addresses(subnet, &place, role, pool, file.content.written.is_old(), findings);
     }
     Some((place, subnet.subnet))
 }
 
-fn addresses(subnet: &Subnet, place: &str, role: Role, pool: Ipv4Net, findings: &mut Findings) {
+fn addresses(subnet: &Subnet, place: &str, role: Role, pool: Ipv4Net, old: bool, findings: &mut Findings) {
     let inside = subnet.subnet.is_some_and(|net| net.contains(&pool));
     if !inside {
         let shown = subnet.subnet.map_or_else(String::new, |net| net.to_string());
@@ -162,7 +166,11 @@ fn addresses(subnet: &Subnet, place: &str, role: Role, pool: Ipv4Net, findings: 
     match clash {
         Some((low, high)) => {
             let found = format!("the SMF itself gives out {low}-{high}, some of it in the ICF's pool {pool}");
-            let remedy = "write range without the pool (`callhome open5gs config` prints it): else two devices get one address";
+            let printed = match old {
+                false => " (`callhome open5gs config` prints it)",
+                true => "",
+            };
+            let remedy = format!("write range without the pool{printed}: else two devices get one address");
             findings.wrong("pool-dynamic", place, found, remedy);
         }
         None => {

@@ -1,36 +1,77 @@
 //! Do MME and ICF come together as Diameter peers?
 
-use std::net::{IpAddr, SocketAddr};
-
 use icf_auc::config::Peer;
-use s6a::net::Endpoint;
 use schemas::rest::PeerState;
 
 use super::super::finding::Findings;
-use super::super::free_diameter::{Connect, FreeDiameter};
+use super::super::free_diameter::{FreeDiameter, TC_TIMER};
 use super::super::ours::Ours;
 use super::super::theirs::{File, FreeDiameterTold};
-use super::Core;
-
-/// Diameter's ports (RFC 6733 §2.1), which freeDiameter takes where none is written.
-const PORT: u16 = 3868;
-const PORT_TLS: u16 = 5868;
+use super::{Core, transport};
 
 pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
     match &core.free_diameter {
         Some(file) => connects(ours, file, findings),
         None => findings.unseen("connect", "mme.conf", not_here(core)),
     }
-    let told = core.free_diameter.as_ref().and_then(|file| file.content.identity.clone());
-    let Some(identity) = told.or_else(|| Some(ours.config.diameter.peers.first()?.identity.clone())) else {
-        return findings.wrong("peer", &ours.file, "no peer may connect", "name the MME in [diameter] peers");
-    };
-    peer(ours, &identity, core, findings);
-    state(ours, &identity, findings);
+    match identity(ours, core) {
+        Ok(identity) => {
+            peer(ours, &identity, core, findings);
+            state(ours, &identity, core, findings);
+        }
+        Err(unknown) => unknown.say(findings),
+    }
+}
+
+/// Why the MME's Identity is not known.
+enum Unknown<'a> {
+    /// Nobody may connect at all.
+    NoPeers(&'a str),
+    /// It is not written.
+    NotWritten(&'a str),
+    /// The file that has it cannot be read.
+    Unread,
+}
+
+impl Unknown<'_> {
+    fn say(self, findings: &mut Findings) {
+        match self {
+            Self::NoPeers(file) => {
+                findings.wrong("peer", file, "no peer may connect", "name the MME in [diameter] peers")
+            }
+            Self::NotWritten(file) => {
+                let found = "Identity is missing: freeDiameter takes the host's own name, which cannot be known from here";
+                let remedy = "write Identity, and Realm, as [diameter] peers of the ICF has them: another name gets 3010";
+                findings.doubtful("peer", file, found, remedy);
+            }
+            Self::Unread => {
+                findings.unseen("peer", "mme.conf", "the MME's Identity is known once its file can be read");
+            }
+        }
+    }
+}
+
+/// The MME's Identity: that of its file, or, without one, the first that the ICF lists.
+fn identity<'a>(ours: &'a Ours, core: &'a Core) -> Result<String, Unknown<'a>> {
+    let conf = core.free_diameter.as_ref();
+    if let Some(identity) = conf.and_then(|file| file.content.identity.clone()) {
+        return Ok(identity);
+    }
+    match conf {
+        Some(file) => Err(Unknown::NotWritten(&file.name)),
+        None if core.unusable.iter().any(|one| one.name.ends_with(".conf")) => Err(Unknown::Unread),
+        None => {
+            let first = ours.config.diameter.peers.first();
+            first.map(|peer| peer.identity.clone()).ok_or(Unknown::NoPeers(&ours.file))
+        }
+    }
 }
 
 /// Why there is no file of freeDiameter to look at.
 fn not_here(core: &Core) -> String {
+    if core.unusable.iter().any(|one| one.name.ends_with(".conf")) {
+        return "mend what is wrong with freeDiameter's file first".to_owned();
+    }
     let mme = core.mme.as_ref();
     match mme.map(|mme| (&mme.name, &mme.content.free_diameter)) {
         Some((name, FreeDiameterTold::In(path))) => {
@@ -54,97 +95,35 @@ fn connects(ours: &Ours, file: &File<FreeDiameter>, findings: &mut Findings) {
             format!("add a peer of the name {host}, the ICF's origin_host (`callhome open5gs config`)");
         return findings.wrong("connect", &file.name, found, remedy);
     };
-    let place = file.line(connect.line);
+    let place = connect
+        .file
+        .as_ref()
+        .map_or_else(|| file.line(connect.line), |file| format!("{file}:{}", connect.line));
     findings.good("connect", &place, format!("connects to {host}"));
-    transport(ours, file, connect, &place, findings);
-}
-
-/// Addresses of a listener that suits a connection, and the port that it would take there.
-fn suits(endpoint: &Endpoint, connect: &Connect, sctp: bool) -> Option<(Vec<SocketAddr>, u16)> {
-    let plain = connect.port.unwrap_or(PORT);
-    match endpoint {
-        Endpoint::Tcp(address) if connect.no_tls => Some((vec![*address], plain)),
-        Endpoint::Sctp(all) if connect.no_tls && sctp => Some((all.clone(), plain)),
-        Endpoint::Tls(address) if !connect.no_tls => Some((vec![*address], connect.port.unwrap_or(PORT_TLS))),
-        _ => None,
-    }
-}
-
-fn transport(
-    ours: &Ours,
-    file: &File<FreeDiameter>,
-    connect: &Connect,
-    place: &str,
-    findings: &mut Findings,
-) {
-    let sctp = !(file.content.no_sctp || connect.no_sctp);
-    let listen: Vec<String> = ours.listen.iter().map(ToString::to_string).collect();
-    let listen = format!("[diameter] listen of {}: {}", ours.file, listen.join(", "));
-    if connect.old_tls {
-        let found = "TLS_old_method: TLS after the CER, as RFC 3588 had it";
-        return findings.wrong(
-            "transport",
-            place,
+    transport::check(ours, file, connect, &place, findings);
+    let realm = &ours.config.diameter.origin_realm;
+    if let Some(told) = connect.realm.as_ref().filter(|told| !told.eq_ignore_ascii_case(realm)) {
+        let found =
+            format!("Realm = {told:?} for the ICF, whose realm is {realm}: an ICF that connects is refused");
+        findings.doubtful(
+            "connect",
+            &place,
             found,
-            "take TLS_old_method away: the ICF does TLS from the first octet",
+            format!("write Realm = \"{realm}\" in the peer, or take it away"),
         );
     }
-    let suitable: Vec<_> = ours.listen.iter().filter_map(|one| suits(one, connect, sctp)).collect();
-    if suitable.is_empty() {
-        let (found, remedy) = if connect.no_tls {
-            ("No_TLS, and the ICF has no listener for that", "take No_TLS away, or add tcp:// to")
-        } else {
-            (
-                "TLS (No_TLS is not there), and the ICF has no listener for that",
-                "write No_TLS, or add tls:// to",
-            )
-        };
-        return findings.wrong("transport", place, found, format!("{remedy} {listen}"));
-    }
-    let at_port: Vec<_> =
-        suitable.iter().filter(|(all, port)| all.iter().any(|one| one.port() == *port)).collect();
-    if at_port.is_empty() {
-        let port = suitable[0].1;
-        let right = suitable[0].0.first().map_or(PORT, SocketAddr::port);
-        let found = format!("goes to port {port}, where the ICF does not listen");
-        return findings.wrong("transport", place, found, format!("write Port = {right}; {listen}"));
-    }
-    findings.good(
-        "transport",
-        place,
-        format!("{}, port {}", if connect.no_tls { "without TLS" } else { "TLS" }, at_port[0].1),
-    );
-    let ours_at: Vec<IpAddr> = at_port.iter().flat_map(|(all, _)| all.iter().map(SocketAddr::ip)).collect();
-    address(connect, &ours_at, place, &listen, findings);
-    let first = sctp && !(connect.prefer_tcp || file.content.prefer_tcp);
-    if first && !ours.listen.iter().any(|one| matches!(one, Endpoint::Sctp(_))) {
-        let found = "SCTP is tried first, and the ICF does not listen for it";
-        findings.doubtful("sctp-first", place, found, "write Prefer_TCP in the peer: connecting is quicker");
-    }
-}
-
-fn address(connect: &Connect, ours_at: &[IpAddr], place: &str, listen: &str, findings: &mut Findings) {
-    if connect.addresses.is_empty() {
-        let found = "no ConnectTo: the name is looked up";
-        return findings.doubtful("address", place, found, "write ConnectTo with the ICF's address");
-    }
-    let theirs: Vec<IpAddr> = connect.addresses.iter().filter_map(|text| text.parse().ok()).collect();
-    // Names, and addresses behind a translation, cannot be judged from here.
-    if theirs.is_empty() || ours_at.iter().any(|one| one.is_unspecified() || theirs.contains(one)) {
-        return findings.good("address", place, format!("at {}", connect.addresses.join(", ")));
-    }
-    let found = format!("goes to {}", connect.addresses.join(", "));
-    findings.doubtful("address", place, found, format!("is that the ICF? {listen}"));
 }
 
 fn peer(ours: &Ours, identity: &str, core: &Core, findings: &mut Findings) {
     let diameter = &ours.config.diameter;
-    let realm = core.free_diameter.as_ref().and_then(|file| file.content.realm.as_deref());
+    let told = core.free_diameter.as_ref().map(|file| &file.content);
+    let realm = told.and_then(FreeDiameter::origin_realm);
+    let implied = told.is_some_and(|told| told.realm.is_none());
     let place = format!("{} [diameter] peers", ours.file);
     let known = diameter.peers.iter().find(|peer| peer.identity.eq_ignore_ascii_case(identity));
     match known {
         Some(peer) => {
-            listed(peer, realm, identity, &place, findings);
+            listed(peer, realm, implied, identity, &place, findings);
             vectors(peer.max_vectors.unwrap_or(ours.config.icf.max_vectors), &place, findings);
         }
         None if diameter.accept_unknown_peers => {
@@ -166,11 +145,28 @@ fn peer(ours: &Ours, identity: &str, core: &Core, findings: &mut Findings) {
     }
 }
 
-fn listed(peer: &Peer, realm: Option<&str>, identity: &str, place: &str, findings: &mut Findings) {
+fn listed(
+    peer: &Peer,
+    realm: Option<&str>,
+    implied: bool,
+    identity: &str,
+    place: &str,
+    findings: &mut Findings,
+) {
     match (&peer.realm, realm) {
         (Some(told), Some(realm)) if !told.eq_ignore_ascii_case(realm) => {
-            let found = format!("realm {told}, and the MME says {realm}");
-            findings.wrong("peer", place, found, format!("write realm = \"{realm}\": another one gets 3010"));
+            let (found, other) = match implied {
+                false => (format!("realm {told}, and the MME says {realm}"), String::new()),
+                true => (
+                    format!(
+                        "realm {told}, and the MME says {realm}: without a Realm line it is what follows the first dot of its \
+                         Identity"
+                    ),
+                    format!(", or Realm = \"{told}\"; in the MME's file"),
+                ),
+            };
+            let remedy = format!("write realm = \"{realm}\"{other}: another one gets 3010");
+            findings.wrong("peer", place, found, remedy);
         }
         _ => findings.good("peer", place, format!("{identity} is listed")),
     }
@@ -186,13 +182,16 @@ fn vectors(at_most: u8, place: &str, findings: &mut Findings) {
     findings.doubtful("max-vectors", place, at_most.to_string(), remedy);
 }
 
-fn state(ours: &Ours, identity: &str, findings: &mut Findings) {
+fn state(ours: &Ours, identity: &str, core: &Core, findings: &mut Findings) {
     let place = "REST /v1/peers";
     let Some(peers) = &ours.peers else {
         return findings.unseen("connected", place, "say --token-file (and --url): the running ICF tells");
     };
-    let remedy = "is the MME running? It tries every 30 s (TcTimer of its freeDiameter): wait so long after a start of \
-                  the ICF. Then its log and the ICF's say why it was refused";
+    let seconds = core.free_diameter.as_ref().map_or(TC_TIMER, |file| file.content.tc_timer);
+    let remedy = &format!(
+        "is the MME running? It tries every {seconds} s (TcTimer of its freeDiameter): wait so long after a start of the ICF. \
+         Then its log and the ICF's say why it was refused"
+    );
     match peers.iter().find(|peer| peer.identity.eq_ignore_ascii_case(identity)).map(|peer| peer.state) {
         Some(PeerState::Open) => findings.good("connected", place, format!("{identity} is open")),
         Some(PeerState::Suspect) => {

@@ -33,7 +33,9 @@ pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
         None => findings.unseen("relay-hss", "hss.conf", "say --hss-conf: freeDiameter's file of the HSS"),
     }
     provisional(ours, relay, &split, findings);
-    if let Some(mme) = &core.mme {
+    if let Some(mme) = &core.mme
+        && core.too_old().is_none()
+    {
         for prefix in &relay.prefixes {
             map(ours, relay, core, mme, prefix, findings);
         }
@@ -86,9 +88,10 @@ fn state(ours: &Ours, relay: &Relay, findings: &mut Findings) {
 /// freeDiameter of the HSS lets nobody in whom it does not know by a ConnectPeer.
 fn hss(ours: &Ours, relay: &Relay, file: &File<FreeDiameter>, findings: &mut Findings) {
     let check = "relay-hss";
-    for (what, told, written) in
-        [("Identity", &file.content.identity, &relay.hss), ("Realm", &file.content.realm, &relay.realm)]
-    {
+    for (what, told, written) in [
+        ("Identity", file.content.identity.as_deref(), &relay.hss),
+        ("Realm", file.content.origin_realm(), &relay.realm),
+    ] {
         if let Some(told) = told
             && !told.eq_ignore_ascii_case(written)
         {
@@ -175,7 +178,7 @@ fn map(ours: &Ours, relay: &Relay, core: &Core, mme: &File<Mme>, prefix: &str, f
             continue;
         }
         let place = entry.map_or_else(|| mme.name.clone(), |entry| mme.line(entry.line));
-        let own_realm = core.free_diameter.as_ref().and_then(|file| file.content.realm.clone());
+        let own_realm = core.free_diameter.as_ref().and_then(|file| file.content.origin_realm());
         let whom = match entry {
             Some(entry) => routing::target(entry),
             None => format!("the MME's own realm {}", own_realm.unwrap_or_default()).trim_end().to_owned(),

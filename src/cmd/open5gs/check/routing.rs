@@ -11,8 +11,11 @@ const CHECK: &str = "hss-map";
 
 pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
     let Some(mme) = &core.mme else {
-        return findings.unseen(CHECK, "mme.yaml", "say --mme-yaml");
+        return findings.unseen(CHECK, "mme.yaml", core.absent("mme.yaml"));
     };
+    if core.too_old().is_some() {
+        return findings.unseen(CHECK, &mme.name, "this version has no hss_map: see core");
+    }
     for (imsi, source) in samples(ours) {
         imsi_goes(ours, mme, imsi, source, findings);
     }

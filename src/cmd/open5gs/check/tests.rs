@@ -30,8 +30,8 @@ mme:
     - plmn_id: { mcc: 999, mnc: 70, realm: localdomain, host: hss.localdomain }
 ";
 
-const MME_CONF: &str = r#"Identity = "mme.localdomain";
-Realm = "localdomain";
+const MME_CONF: &str = r#"Identity = "mme.localdomain"; SecPort = 0;
+Realm = "localdomain"; LoadExtension = "dict_rfc5777.fdx"; LoadExtension = "dict_mip6i.fdx"; LoadExtension = "dict_nasreq.fdx"; LoadExtension = "dict_dcca.fdx"; LoadExtension = "dict_dcca_3gpp.fdx";
 ConnectPeer = "icf.epc.mnc071.mcc999.3gppnetwork.org" { ConnectTo = "192.0.2.10"; Port = 3868; No_TLS; Prefer_TCP; };
 "#;
 
@@ -77,8 +77,12 @@ fn findings_of(file: &str, from: &str, to: &str, state: Option<PeerState>) -> Ve
     compare(&ours, &core).0
 }
 
-fn named<T>(name: &str, content: Result<T, String>) -> Option<File<T>> {
-    Some(File { name: name.to_owned(), content: content.unwrap() })
+fn named<T>(name: &str, content: Result<T, Fault>) -> Result<File<T>, Unusable> {
+    let name = name.to_owned();
+    match content {
+        Ok(content) => Ok(File { name, content }),
+        Err(fault) => Err(Unusable { name, fault, absent: false }),
+    }
 }
 
 fn device(imsi: &str, address: &str) -> Device {
@@ -103,14 +107,13 @@ fn both_sides(file: &str, from: &str, to: &str, state: Option<PeerState>) -> (Ou
     });
     let with_address = vec![device("999710000000001", "10.45.128.1")];
     ours.devices = Some(Devices { looked_at: 2, more: false, with_address });
-    let core = Core {
-        mme: named("mme.yaml", theirs::mme(&text("mme.yaml"))),
-        free_diameter: named("mme.conf", free_diameter::read(&text("mme.conf"))),
-        hss: None,
-        smf: named("smf.yaml", theirs::subnets(&text("smf.yaml"), "smf")),
-        upf: named("upf.yaml", theirs::subnets(&text("upf.yaml"), "upf")),
-        pcrf: named("pcrf.yaml", theirs::policies(&text("pcrf.yaml"))),
-    };
+    let text = |name: &str| text(name).into_bytes();
+    let mut core = Core::default();
+    core.mme = core.keep(named("mme.yaml", theirs::mme(&text("mme.yaml"))));
+    core.free_diameter = core.keep(named("mme.conf", free_diameter::read(&text("mme.conf"))));
+    core.smf = core.keep(named("smf.yaml", theirs::subnets(&text("smf.yaml"), "smf")));
+    core.upf = core.keep(named("upf.yaml", theirs::subnets(&text("upf.yaml"), "upf")));
+    core.pcrf = core.keep(named("pcrf.yaml", theirs::policies(&text("pcrf.yaml"))));
     (ours, core)
 }
 
@@ -126,7 +129,7 @@ fn of_files_that_are_right_everything_is_good() {
     let bad: Vec<_> = findings.iter().filter(|one| one.verdict != Verdict::Good).collect();
     assert!(bad.is_empty(), "{bad:#?}");
     let checks: BTreeSet<&str> = findings.iter().map(|one| one.check).collect();
-    assert_eq!(checks.len(), 16, "{checks:?}");
+    assert_eq!(checks.len(), 18, "{checks:?}");
     assert!(verdict(&Findings(findings)).unwrap().starts_with("nothing is wrong"));
 }
 
@@ -165,6 +168,39 @@ const BROKEN: &[Broken] = &[
         place: "icf.toml [diameter] peers", says: "max_vectors = 1 for this peer keeps it so" },
     Broken { file: "mme.conf", from: "Realm = \"localdomain\"", to: "Realm = \"epc.mnc071.mcc999.3gppnetwork.org\"", check: "realm", verdict: Verdict::Doubtful,
         place: "icf.toml", says: "give the ICF a realm of its own" },
+    Broken { file: "mme.conf", from: "Prefer_TCP", to: "No_TCP", check: "transport", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "No_TCP: TCP is never tried, and the ICF listens for nothing else: take No_TCP away, or add sctp:// to [diameter] listen" },
+    Broken { file: "mme.conf", from: "SecPort = 0;", to: "SecPort = 0; No_TCP;", check: "transport", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "No_TCP: TCP is never tried" },
+    Broken { file: "icf.toml", from: "tcp://192.0.2.10:3868", to: "tls://192.0.2.10:5868\", \"tcp://192.0.2.10:3869", check: "transport", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "write Port = 3869" },
+    Broken { file: "mme.conf", from: "Prefer_TCP", to: "Prefer_TCP; No_IP", check: "address", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "No_IP: 192.0.2.10 is never tried, and there is no other address: take No_IP away" },
+    Broken { file: "mme.conf", from: "SecPort = 0;", to: "SecPort = 0; No_IP;", check: "address", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "No_IP: 192.0.2.10 is never tried" },
+    Broken { file: "mme.conf", from: "\"192.0.2.10\"", to: "\"2001:db8::1\"; No_IP", check: "address", verdict: Verdict::Wrong,
+        place: "mme.conf:3", says: "No_IP, and the ICF listens on addresses of that kind only" },
+    Broken { file: "mme.conf", from: "Prefer_TCP", to: "Prefer_TCP; Realm = \"localdomain\"", check: "connect", verdict: Verdict::Doubtful,
+        place: "mme.conf:3", says: "write Realm = \"epc.mnc071" },
+    Broken { file: "mme.conf", from: "Realm = \"localdomain\";", to: "", check: "peer", verdict: Verdict::Good,
+        place: "icf.toml [diameter] peers", says: "mme.localdomain is listed" },
+    Broken { file: "mme.conf", from: "Identity = \"mme.localdomain\";", to: "", check: "peer", verdict: Verdict::Doubtful,
+        place: "mme.conf", says: "Identity is missing: freeDiameter takes the host's own name" },
+    // What freeDiameter itself would say.
+    Broken { file: "mme.conf", from: "SecPort = 0;", to: "SecPort = 0", check: "file", verdict: Verdict::Wrong,
+        place: "mme.conf:2:1", says: "Realm stands where ; has to: end SecPort of line 1 with a ;" },
+    Broken { file: "mme.conf", from: "SecPort = 0;", to: "", check: "mme-tls", verdict: Verdict::Wrong,
+        place: "mme.conf", says: "TLS_Cred is missing" },
+    Broken { file: "mme.conf", from: "LoadExtension = \"dict_nasreq.fdx\";", to: "", check: "extensions", verdict: Verdict::Wrong,
+        place: "mme.conf:2:", says: "dict_dcca is loaded, and dict_nasreq, on which it depends, is not loaded before it" },
+    Broken { file: "mme.conf", from: "LoadExtension = \"dict_dcca_3gpp.fdx\";", to: "", check: "extensions", verdict: Verdict::Wrong,
+        place: "mme.conf", says: "dict_dcca_3gpp is not loaded, without which the MME has no dictionary of S6a" },
+    Broken { file: "mme.conf", from: "\"192.0.2.10\"", to: "\"icf.example\"", check: "mme-conf", verdict: Verdict::Doubtful,
+        place: "mme.conf:3:", says: "ConnectTo = \"icf.example\" is a name, which is looked up when freeDiameter starts: write the address" },
+    Broken { file: "mme.conf", from: MME_CONF, to: MME_YAML, check: "file", verdict: Verdict::Wrong,
+        place: "mme.conf:1:1", says: "this is YAML, as mme.yaml is, not a configuration of freeDiameter: give it as --mme-yaml" },
+    Broken { file: "mme.yaml", from: MME_YAML, to: MME_CONF, check: "file", verdict: Verdict::Wrong,
+        place: "mme.yaml", says: "this is a configuration of freeDiameter, not YAML of Open5GS: give it as --mme-conf" },
     // Routing.
     Broken { file: "mme.yaml", from: "hss_map:", to: "hss_nap:", check: "hss-map", verdict: Verdict::Wrong,
         place: "mme.yaml", says: "there is no hss_map: 999710000000001 (batch first) goes to the MME's own realm: add plmn_id with mcc: 999, mnc: 71" },
@@ -232,6 +268,20 @@ const BROKEN: &[Broken] = &[
         check: "policy-apn", verdict: Verdict::Wrong, place: "pcrf.yaml:3", says: "no session provisioning of profile default, only internet" },
     Broken { file: "pcrf.yaml", from: "index: 9, ", to: "", check: "policy-apn", verdict: Verdict::Wrong,
         place: "pcrf.yaml:5", says: "session provisioning has no qos.index: write it" },
+    // One value that cannot be read ends nothing else.
+    Broken { file: "smf.yaml", from: "10.45.0.0/16", to: "10.45/16", check: "file", verdict: Verdict::Wrong,
+        place: "smf.yaml:3", says: "subnet: \"10.45/16\" is none" },
+    Broken { file: "pcrf.yaml", from: "999710000000001-999719999999999", to: "999710000000001", check: "file", verdict: Verdict::Wrong,
+        place: "pcrf.yaml:3", says: "is no FIRST-LAST" },
+    Broken { file: "upf.yaml", from: "upf:\n", to: "smf:\n", check: "file", verdict: Verdict::Wrong,
+        place: "upf.yaml", says: "there is no section upf" },
+    Broken { file: "mme.yaml", from: "mme:\n", to: "mme: [\n", check: "file", verdict: Verdict::Wrong,
+        place: "mme.yaml:", says: "no YAML" },
+    // Files of another age.
+    Broken { file: "smf.yaml", from: SMF, to: "smf:\n  subnet:\n    - addr: 10.45.0.1/16\n", check: "core", verdict: Verdict::Wrong,
+        place: "smf.yaml:2", says: "subnet: is read up to Open5GS 2.6 only, and hss_map: (mme.yaml:3) since 2.7.0 only: write session" },
+    Broken { file: "mme.yaml", from: "  hss_map:", to: "  s1ap:\n    - addr: 127.0.0.2\n  hss_map:", check: "core", verdict: Verdict::Wrong,
+        place: "mme.yaml:3", says: "s1ap: - addr: is read up to Open5GS 2.6 only, and hss_map: (mme.yaml:5) since 2.7.0 only: write server" },
 ];
 
 #[test]
@@ -349,7 +399,7 @@ fn remedies_are_of_the_network_of_the_imsi_that_they_are_for() {
     let (mut ours, mut core) = both_sides("icf.toml", "", "", Some(PeerState::Open));
     let other: Span = "999700000500001-999700000500009".parse().unwrap();
     ours.issued.push(From::new(other, "credentials (REST)"));
-    core.mme = named("mme.yaml", theirs::mme(&MME_YAML.replace("mnc: 70", "mnc: 99")));
+    core.mme = named("mme.yaml", theirs::mme(MME_YAML.replace("mnc: 70", "mnc: 99").as_bytes())).ok();
     let findings = compare(&ours, &core).0;
     let map = said(&findings, "hss-map").join("\n");
     assert!(
@@ -376,7 +426,7 @@ fn a_file_that_mme_yaml_names_and_that_is_not_here_is_named() {
     let without = |mme: &str| {
         let core = Core {
             free_diameter: None,
-            mme: named("mme.yaml", theirs::mme(mme)),
+            mme: named("mme.yaml", theirs::mme(mme.as_bytes())).ok(),
             smf: core.smf.clone(),
             ..Core::default()
         };
@@ -409,7 +459,7 @@ fn the_section_of_mme_yaml_is_taken_for_mme_conf() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mme.yaml");
     std::fs::write(&path, text).unwrap();
-    let core = Where { mme_yaml: Some(path), ..Where::default() }.read().unwrap();
+    let core = Where { mme_yaml: Some(path), ..Where::default() }.read(false).unwrap();
     let file = core.free_diameter.unwrap();
     assert_eq!((file.name.as_str(), file.content.connects.len()), ("mme.yaml", 1));
 }

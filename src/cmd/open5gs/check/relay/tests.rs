@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use icf_auc::config::IcfConfig;
 
+use super::super::super::fault::Fault;
 use super::super::super::finding::{Finding, Verdict};
 use super::super::super::ours::{self, From, PeerNow, Span, Told};
 use super::super::super::{free_diameter, theirs};
@@ -36,8 +37,8 @@ mme:
     - plmn_id: { mcc: 999, mnc: 70, realm: example, host: icf.example }
 ";
 
-const MME_CONF: &str = r#"Identity = "mme.localdomain";
-Realm = "localdomain";
+const MME_CONF: &str = r#"Identity = "mme.localdomain"; SecPort = 0;
+Realm = "localdomain"; LoadExtension = "dict_rfc5777.fdx"; LoadExtension = "dict_mip6i.fdx"; LoadExtension = "dict_nasreq.fdx"; LoadExtension = "dict_dcca.fdx"; LoadExtension = "dict_dcca_3gpp.fdx";
 ConnectPeer = "icf.example" { ConnectTo = "192.0.2.10"; No_TLS; Prefer_TCP; };
 "#;
 
@@ -49,7 +50,7 @@ ConnectPeer = "icf.example" { ConnectTo = "192.0.2.10"; No_TLS; };
 const GOOD: [(&str, &str); 4] =
     [("icf.toml", ICF), ("mme.yaml", MME_YAML), ("mme.conf", MME_CONF), ("hss.conf", HSS_CONF)];
 
-fn named<T>(name: &str, content: Result<T, String>) -> Option<File<T>> {
+fn named<T>(name: &str, content: Result<T, Fault>) -> Option<File<T>> {
     Some(File { name: name.to_owned(), content: content.unwrap() })
 }
 
@@ -79,9 +80,9 @@ fn findings_of(file: &str, from: &str, to: &str, hss: Option<PeerState>) -> Vec<
             .collect(),
     );
     let core = Core {
-        mme: named("mme.yaml", theirs::mme(&text("mme.yaml"))),
-        free_diameter: named("mme.conf", free_diameter::read(&text("mme.conf"))),
-        hss: named("hss.conf", free_diameter::read(&text("hss.conf"))),
+        mme: named("mme.yaml", theirs::mme(text("mme.yaml").as_bytes())),
+        free_diameter: named("mme.conf", free_diameter::read(text("mme.conf").as_bytes())),
+        hss: named("hss.conf", free_diameter::read(text("hss.conf").as_bytes())),
         ..Core::default()
     };
     compare(&ours, &core).0
@@ -186,17 +187,17 @@ fn hss_yaml_leads_to_its_freediameter_as_mme_yaml_does_and_need_not_be_there() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let place = super::super::Where { folder: Some(folder.path().to_owned()), ..Default::default() };
-    assert!(place.hss().unwrap().is_none());
+    assert!(place.read(true).unwrap().hss.is_none());
     let conf = at("hss.conf");
     std::fs::write(&conf, HSS_CONF).unwrap();
     std::fs::write(at("hss.yaml"), format!("hss:\n  freeDiameter: {}\n", conf.display())).unwrap();
-    let hss = place.hss().unwrap().unwrap();
+    let hss = place.read(true).unwrap().hss.unwrap();
     assert_eq!((hss.name.as_str(), hss.content.connects.len()), ("hss.conf", 1));
     std::fs::write(
         at("hss.yaml"),
         "hss:\n  freeDiameter:\n    identity: hss.localdomain\n    realm: localdomain\n",
     )
     .unwrap();
-    let hss = place.hss().unwrap().unwrap();
+    let hss = place.read(true).unwrap().hss.unwrap();
     assert_eq!((hss.name.as_str(), hss.content.identity.as_deref()), ("hss.yaml", Some("hss.localdomain")));
 }
