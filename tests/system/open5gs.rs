@@ -143,7 +143,11 @@ fn exit_codes_tell_wrong_use_and_an_icf_out_of_reach_apart() -> Result<()> {
     // One that is there and cannot be read is a finding among others.
     let unread = open5gs(&icf, icf.rest, &["check", "--mme-yaml", &broken.to_string_lossy()])?;
     assert_eq!(unread.status.code(), Some(1), "{}", said(&unread));
-    assert!(said(&unread).contains("mme.yaml:") && said(&unread).contains("max-vectors"), "{}", said(&unread));
+    assert!(
+        said(&unread).contains("mme.yaml:") && said(&unread).contains("max-vectors"),
+        "{}",
+        said(&unread)
+    );
     // None of what follows is a verdict on the core.
     let configured = |config: &str, token: &str, what: &[&str]| -> Result<Output> {
         Ok(Command::new(callhome::binary()?)

@@ -6,13 +6,15 @@
 
 mod configuration;
 mod grammar;
+mod keyword;
 mod lexer;
+mod names;
 mod section;
 mod startup;
 mod tls;
 
 pub use configuration::{Connect, FreeDiameter, PORT, PORT_TLS, TC_TIMER, Without};
-pub use grammar::numeric_address;
+pub use names::numeric_address;
 pub use section::section;
 pub use startup::{Condition, conditions};
 

@@ -4,8 +4,8 @@
 use super::super::fault::Fault;
 use super::super::yaml::Node;
 use super::configuration::{Connect, FreeDiameter, NamedFile, TC_TIMER, Without};
-use super::grammar::{is_identity, numeric_address};
 use super::lexer::Position;
+use super::names::{is_identity, numeric_address};
 
 /// Reads the section. It knows no TLS (config.c sets PI_SEC_NONE), goes over IPv4 only (PI_P3_IP), and over SCTP first.
 /// The address of a peer is `addr` up to 2.6, `address` from 2.7 on.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::fault::Fault;
 use super::super::finding::Verdict;
 use super::configuration::{FreeDiameter, NamedFile};
-use super::grammar::is_identity;
+use super::names::is_identity;
 use super::tls;
 
 /// Something about a configuration that parses.
@@ -209,8 +209,12 @@ fn extensions(told: &FreeDiameter, out: &mut Vec<Condition>) {
         let found =
             format!("{} is not loaded, without which the MME has no dictionary of S6a", missing.join(", "));
         let remedy = match told.section {
-            false => "add LoadExtension for it (`callhome open5gs config --whole` has them all): the MME does not start",
-            true => "add it, and what it depends on, to load_extension of the section: the MME does not start",
+            false => {
+                "add LoadExtension for it (`callhome open5gs config --whole` has them all): the MME does not start"
+            }
+            true => {
+                "add it, and what it depends on, to load_extension of the section: the MME does not start"
+            }
         };
         out.push(Condition::wrong(check, Fault::whole(found, remedy)));
     }

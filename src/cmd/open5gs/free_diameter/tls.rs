@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::CertificateError;
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
+use rustls::server::WebPkiClientVerifier;
 use x509_cert::{Certificate, der::Decode};
 
 use super::super::fault::Fault;
@@ -148,7 +151,7 @@ fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     if all.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(all) }
 }
 
-/// In force, and of an authority that is listed. Signatures are not verified.
+/// In force, and of an authority that is listed.
 fn trusted(
     leaf: &Certificate,
     chain: &[CertificateDer<'_>],
@@ -178,7 +181,30 @@ fn trusted(
         let found = format!("it is issued by {issuer}, which TLS_CA does not have");
         return Err((found, "write the authority's certificate as TLS_CA: freeDiameter does not start"));
     }
-    in_force(leaf)
+    in_force(leaf)?;
+    match signed(chain, authorities) {
+        true => Ok(()),
+        false => {
+            let found = format!("it is not signed with the key of {issuer} in TLS_CA");
+            Err((found, "write the certificate of the authority that issued it: freeDiameter does not start"))
+        }
+    }
+}
+
+/// Whether signatures lead to an authority. What else a verifier of TLS wants, GnuTLS does not ask for here.
+fn signed(chain: &[CertificateDer<'_>], authorities: &[CertificateDer<'_>]) -> bool {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities.iter().cloned().map(CertificateDer::into_owned));
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots.into(), service::tls::provider()).build();
+    let (Ok(verifier), Some((leaf, above))) = (verifier, chain.split_first()) else { return true };
+    let verified = verifier.verify_client_cert(leaf, above, UnixTime::now());
+    !matches!(
+        verified,
+        Err(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature
+        ))
+    )
 }
 
 fn in_force(leaf: &Certificate) -> Result<(), (String, &'static str)> {
