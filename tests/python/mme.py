@@ -485,6 +485,14 @@ class Mme:
             return self.nas_down(connection, nas.MESSAGES["esm_information_request"](ue, {}))
         self.accept_attach(connection)
 
+    def on_esmactdefaultepsbearerctxtreject(self, connection, message, octets, told):
+        self.release(connection)
+
+    def on_esmstatus(self, connection, message, octets, told):
+        """In place of ATTACH COMPLETE, where the ESM message in the ATTACH ACCEPT was another."""
+        if "container" in self.policy["accept"]:
+            self.release(connection)
+
     def on_esminformationresponse(self, connection, message, octets, told):
         apn = nas.raw(message, "APN")
         ue = connection.ue

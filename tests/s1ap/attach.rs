@@ -1,6 +1,6 @@
 //! Attach, TS 24.301 §5.5.1, up to the default bearer on both sides.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::json;
 use ue_sim::{
     access::s1ap::End,
@@ -116,16 +116,71 @@ fn keys_that_differ_are_seen_by_the_enb() -> Result<()> {
     })
 }
 
-/// An accept without a usable default bearer is no attach (§5.5.1.2.6 c).
+/// TS 24.301 §7.7.1, table 9.9.4.3.1, TS 24.008 §10.5.6.3: what cores of others really send, and what a device takes.
 #[test]
-fn an_accept_without_a_bearer_is_no_attach() -> Result<()> {
+fn an_accept_with_harmless_oddities_is_an_attach() -> Result<()> {
     run(async {
-        for container in ["0201d9", "", "ff", "5201c1", "5201c10109", "0201c10109040474657374050a2d0001"] {
-            let mut rig = Rig::new(json!({ "accept": { "container": container } })).await?;
+        let mut rig = Rig::new(json!({})).await?;
+        const BEARER: &str = "0d0c70726f766973696f6e696e6705010a2d8001";
+        for container in [
+            format!("5201c10509000000 00{BEARER}"),
+            format!("5201c109090000000000000000{BEARER}"),
+            format!("5201c10109{BEARER}270480000a00"),
+            format!("5201c10109{BEARER}270480000d00"),
+            format!("5201c10109{BEARER}270480001000"),
+            format!("5201c10109{BEARER}270680ff0002aabb"),
+            "5201c101090d0c70726f766973696f6e696e6705f10a2d8001".to_owned(),
+            "5201c101090a096d795f737461746963 05010a2d8001".to_owned(),
+            format!("5201c10109{BEARER}5e06000000000000"),
+            format!("5201c10109{BEARER}7204010203047203ff"),
+        ] {
+            let container = container.replace(' ', "");
+            rig.mme.policy(json!({ "accept": { "container": container } })).await?;
+            let phone = rig.phone()?;
+            let report = phone.attached().await?;
+            let End::Attached { bearer } = report.end else { unreachable!("attached() has seen it") };
+            ensure!(bearer.address == Some([10, 45, 128, 1].into()), "{container}: {bearer:?}");
+            ensure!(bearer.qci == Some(9), "{container}: {bearer:?}");
+            rig.mme.nas("EMMAttachComplete").await?;
+            phone.detach(true).await?;
+            rig.mme.forget_events();
+        }
+        Ok(())
+    })
+}
+
+/// §7.3, §7.4, §7.5: an accept without a usable default bearer is no attach, and the network is told why.
+#[test]
+fn an_accept_without_a_usable_bearer_is_refused_with_its_cause() -> Result<()> {
+    run(async {
+        let mut rig = Rig::new(json!({})).await?;
+        let reject = "ESMActDefaultEPSBearerCtxtReject";
+        for (container, name, cause) in [
+            ("5201c1", reject, 96),
+            ("5201c10109", reject, 96),
+            ("0201c10109040474657374050a2d0001", reject, 43),
+            ("5209c10109040474657374050a2d0001", reject, 47),
+            ("0201d9", "ESMStatus", 98),
+            ("5201ff", "ESMStatus", 97),
+        ] {
+            rig.mme.policy(json!({ "accept": { "container": container } })).await?;
+            let phone = rig.phone()?;
+            let report = phone.attach().await?;
+            let End::BearerRefused { esm_cause, .. } = &report.end else { bail!("{container}: {report:?}") };
+            ensure!(*esm_cause == Some(cause), "{container}: {report:?}");
+            let answer = rig.mme.nas(name).await?;
+            ensure!(answer["cause"] == cause && answer["mac"] == true, "{container}: {answer}");
+            ensure!(rig.mme.left("nas", |event| event["name"] == "EMMAttachComplete") == 0);
+            phone.until("idle", |state| !state.connected).await?;
+            rig.mme.forget_events();
+        }
+        // Of EMM: its status, and the UE goes on waiting.
+        for container in ["", "ff"] {
+            rig.mme.policy(json!({ "accept": { "container": container } })).await?;
             let phone = rig.phone()?;
             let attach = tokio::spawn(async move { (phone.attach().await, phone) });
-            rig.told("not acted upon").await?;
-            ensure!(rig.mme.left("nas", |event| event["name"] == "EMMAttachComplete") == 0);
+            let answer = rig.mme.nas("EMMStatus").await?;
+            ensure!(answer["cause"] == 96 && answer["mac"] == true, "{container}: {answer}");
             attach.abort();
         }
         Ok(())

@@ -6,9 +6,6 @@ use super::ue::{Challenged, Partial};
 use super::{NasError, Output, Timer, Told, Ue, messages};
 use crate::usim::{Authentication, Challenge};
 
-/// "No key is available" where a UE says it; reserved where the network does (TS 24.301 §9.9.3.21).
-const NO_KEY: u8 = 7;
-
 impl Ue {
     pub(super) fn authentication(&mut self, request: &NasAuthenticationRequest) -> Result<(), NasError> {
         let (Some(rand), Some(autn)) =
@@ -17,9 +14,6 @@ impl Ue {
             return Err(NasError::Codec("AUTHENTICATION REQUEST: RAND and AUTN have 16 octets".into()));
         };
         let ksi = request.nas_key_set_identifier_asme.ksi();
-        if ksi == NO_KEY {
-            return Err(NasError::Codec("AUTHENTICATION REQUEST: it names no key set (7)".into()));
-        }
         let before = self.undoubted();
         // §5.4.2.3: the answer was lost on its way. The USIM is not asked twice: for it the number is not fresh any more.
         if let (Some(challenged), Some(partial)) = (&self.challenged, &mut self.partial)

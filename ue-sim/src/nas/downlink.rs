@@ -1,17 +1,12 @@
-//! What the MME sends: whether it may be acted upon (TS 24.301 §4.4.4.2), and who acts.
+//! What the MME sends: whether it may be acted upon, plain or protected (TS 24.301 §4.4.4.2), and who acts.
 
 use std::time::Duration;
 
-use oxirush_nas::common::Validate as _;
-use oxirush_nas::nas_eps::*;
+use oxirush_nas::nas_eps::{NasEpsSecurityHeaderType as Header, *};
 
+use super::protection::Received;
+use super::received::{self, Fault};
 use super::{EmmState, NasError, Output, Procedure, Told, Ue, Way, messages};
-
-/// A message, with how it was protected.
-pub(super) struct Received {
-    pub(super) message: NasEpsMessage,
-    pub(super) header: NasEpsSecurityHeaderType,
-}
 
 impl Ue {
     /// Takes a NAS message of the MME.
@@ -23,62 +18,92 @@ impl Ue {
     }
 
     fn take(&mut self, octets: &[u8]) -> Result<(), NasError> {
-        let message = NasEpsMessage::decode_with_direction(octets, Direction::Downlink)?;
-        let Some(received) = self.verified(octets, message)? else { return Ok(()) };
-        self.told_message(Way::Down, received.header, &received.message);
-        let secured = received.header != NasEpsSecurityHeaderType::PlainNasMessageNotSecurityProtected;
+        let received = match self.verified(octets) {
+            Ok(Some(received)) => received,
+            Ok(None) => return Ok(()),
+            Err(fault) => return self.fault(fault),
+        };
+        match received.octets.first().map(|first| first & 0x0f) {
+            Some(EPS_EMM_PROTOCOL_DISCRIMINATOR) => self.take_emm(&received),
+            Some(EPS_ESM_PROTOCOL_DISCRIMINATOR) => self.take_esm(&received),
+            Some(other) => {
+                self.fault(Fault::ignored(format!("protocol discriminator {other}, neither EMM nor ESM")))
+            }
+            None => self.fault(Fault::ignored("a message without octets")),
+        }
+    }
+
+    fn take_emm(&mut self, received: &Received) -> Result<(), NasError> {
+        let secured = received.protection != Header::PlainNasMessageNotSecurityProtected;
         // §4.4.4.2: the few that are taken plain are so only until secure exchange is established.
         let plain = !self.secured;
-        match received.message {
-            NasEpsMessage::Emm(_, message) if secured || plain && processed_plain(&message) => {
-                self.emm(message, secured)
-            }
-            NasEpsMessage::Esm(header, message) if secured => self.esm(&header, message),
-            other => {
-                self.tell(Told::Discarded(unprotected(&other)));
+        match received::emm(&received.octets) {
+            Ok(message) => {
+                let whole = NasEpsMessage::new_emm(message.clone());
+                self.told_message(Way::Down, received.protection, &whole);
+                if secured || plain && processed_plain(&message) {
+                    self.told_passed_over(&whole);
+                    return self.emm(message, secured);
+                }
+                self.tell(Told::Discarded(unprotected(&whole, received.unverified.as_deref())));
                 Ok(())
+            }
+            Err(fault) => {
+                // §4.4.4.2: nobody is answered about a message that is not looked at.
+                let looked_at = received::emm_type(&received.octets).is_some_and(may_be_processed_plain);
+                if secured || plain && looked_at {
+                    return self.fault(fault);
+                }
+                self.fault(Fault::ignored(fault.why))
             }
         }
     }
 
-    /// Checks the protection; `None`: it is dealt with, or not acted upon.
-    fn verified(&mut self, octets: &[u8], message: NasEpsMessage) -> Result<Option<Received>, NasError> {
-        let NasEpsMessage::SecurityProtected(header, inner) = message else {
-            let header = NasEpsSecurityHeaderType::PlainNasMessageNotSecurityProtected;
-            return Ok(Some(Received { message, header }));
-        };
-        if let NasEpsMessage::Emm(_, NasEmmMessage::SecurityModeCommand(command)) = inner.as_ref() {
-            self.security_mode(octets, command)?;
-            return Ok(None);
+    fn take_esm(&mut self, received: &Received) -> Result<(), NasError> {
+        if received.protection != Header::PlainNasMessageNotSecurityProtected {
+            return self.esm(&received.octets, received.protection);
         }
-        let Some(context) = &mut self.context else {
-            // §4.4.4.2: without a context the few that are taken plain are taken so as well.
-            let header = NasEpsSecurityHeaderType::PlainNasMessageNotSecurityProtected;
-            return match inner.as_ref() {
-                NasEpsMessage::Emm(..) => Ok(Some(Received { message: *inner, header })),
-                _ => {
-                    self.tell(Told::Discarded("a ciphered message, and there is no security context".into()));
-                    Ok(None)
-                }
-            };
+        let words = match NasEpsMessage::decode_with_direction(&received.octets, Direction::Downlink) {
+            Ok(message) => unprotected(&message, received.unverified.as_deref()),
+            Err(error) => format!("an ESM message that nothing protects: {error}"),
         };
-        match context.nas.unprotect(octets, Direction::Downlink) {
-            Ok(verified) => {
-                self.secured = true;
-                let header = header.security_header_type;
-                Ok(Some(Received { message: verified.message, header }))
+        self.fault(Fault::ignored(words))
+    }
+
+    /// A message is not acted upon, and the network is told so where that has a sense: a UE that is not registered, nor
+    /// about to be, has nobody to tell.
+    pub(super) fn fault(&mut self, fault: Fault) -> Result<(), NasError> {
+        let answer = fault.answer.filter(|_| self.state != EmmState::Deregistered);
+        let told = match (&answer, fault.cause) {
+            (Some(_), Some(cause)) => format!("{}; the network is told so, with cause #{cause}", fault.why),
+            _ => fault.why,
+        };
+        self.tell(Told::Discarded(told));
+        answer.map_or(Ok(()), |answer| self.send(&answer))
+    }
+
+    /// §7.4: the network has said what does not belong to anything that goes on.
+    fn not_foreseen(&mut self, why: String, secured: bool) -> Result<(), NasError> {
+        self.fault(match secured {
+            true => Fault::emm(EmmCause::MessageTypeNotCompatibleWithTheProtocolState, why),
+            // Anybody may have sent it.
+            false => Fault::ignored(why),
+        })
+    }
+
+    /// §7.6, §7.7.1: some of the optional part does not count.
+    pub(super) fn told_passed_over(&mut self, message: &NasEpsMessage) {
+        let (name, ies) = match message {
+            NasEpsMessage::Emm(header, message) => {
+                (format!("{:?}", header.message_type), received::passed_over(message.unknown_ies()))
             }
-            // §4.4.4.2: these few are taken although they do not verify, as if they were plain.
-            Err(error) => match inner.as_ref() {
-                NasEpsMessage::Emm(_, message) if !self.secured && processed_plain(message) => {
-                    let header = NasEpsSecurityHeaderType::PlainNasMessageNotSecurityProtected;
-                    Ok(Some(Received { message: *inner, header }))
-                }
-                _ => {
-                    self.tell(Told::Discarded(error.to_string()));
-                    Ok(None)
-                }
-            },
+            NasEpsMessage::Esm(header, message) => {
+                (format!("{:?}", header.message_type), received::passed_over(message.unknown_ies()))
+            }
+            _ => return,
+        };
+        if let Some(ies) = ies {
+            self.tell(Told::PassedOver { message: name, ies });
         }
     }
 
@@ -89,8 +114,8 @@ impl Ue {
             NasEmmMessage::AuthenticationRequest(request) => self.authentication(&request),
             NasEmmMessage::AuthenticationReject(_) => {
                 if self.state == EmmState::Deregistered {
-                    self.tell(Told::Discarded("an AUTHENTICATION REJECT, and nothing is under way".into()));
-                    return Ok(());
+                    let why = "an AUTHENTICATION REJECT, and nothing is under way".to_owned();
+                    return self.not_foreseen(why, secured);
                 }
                 // §5.4.2.5: GUTI and keys are deleted.
                 self.forget();
@@ -108,25 +133,24 @@ impl Ue {
                 let esm_cause = reject.esm_message_container.as_ref().and_then(super::esm::reject_cause);
                 let back_off = reject.t3346_value.as_ref().and_then(NasGprsTimer2::to_seconds);
                 let cause = reject.emm_cause.cause_raw();
-                self.refused(Procedure::Attach, (cause, secured), esm_cause, back_off);
-                Ok(())
+                self.refused(Procedure::Attach, (cause, secured), esm_cause, back_off)
             }
             NasEmmMessage::TrackingAreaUpdateAccept(accept) => self.update_accept(&accept),
             NasEmmMessage::TrackingAreaUpdateReject(reject) => {
                 let back_off = reject.t3346_value.as_ref().and_then(NasGprsTimer2::to_seconds);
                 let cause = reject.emm_cause.cause_raw();
-                self.refused(Procedure::TrackingAreaUpdate, (cause, secured), None, back_off);
-                Ok(())
+                self.refused(Procedure::TrackingAreaUpdate, (cause, secured), None, back_off)
             }
             NasEmmMessage::ServiceReject(reject) => {
                 let back_off = reject.t3346_value.as_ref().and_then(NasGprsTimer2::to_seconds);
-                self.refused(Procedure::Service, (reject.emm_cause.cause_raw(), secured), None, back_off);
-                Ok(())
+                self.refused(Procedure::Service, (reject.emm_cause.cause_raw(), secured), None, back_off)
             }
             NasEmmMessage::DetachAccept(_) => {
-                if self.state == EmmState::DeregisteredInitiated {
-                    self.left(false, false, None);
+                if self.state != EmmState::DeregisteredInitiated {
+                    let why = "a DETACH ACCEPT, and no detach is under way".to_owned();
+                    return self.not_foreseen(why, secured);
                 }
+                self.left(false, false, None);
                 Ok(())
             }
             NasEmmMessage::DetachRequestUeTerminated(request) => self.detached_by_network(&request),
@@ -145,11 +169,14 @@ impl Ue {
                 self.tell(Told::Status(format!("EMM: {}", status.emm_cause.description())));
                 Ok(())
             }
+            NasEmmMessage::SecurityModeCommand(_) => {
+                let why = "a SECURITY MODE COMMAND that does not take its own context into use".to_owned();
+                self.fault(Fault::ignored(why))
+            }
             other => {
-                // §7.4: not foreseen, or not for a UE without CS services.
-                self.tell(Told::Discarded(format!("{} is not foreseen", NasEpsMessage::new_emm(other))));
-                let cause = messages::emm_cause(EmmCause::MessageTypeNonExistentOrNotImplemented.as_u8());
-                self.send(&NasEpsMessage::new_emm(NasEmmStatus::new(cause)))
+                // §7.4: not for a UE without CS services.
+                let why = format!("{} is none that this UE has", NasEpsMessage::new_emm(other));
+                self.fault(Fault::emm(EmmCause::MessageTypeNonExistentOrNotImplemented, why))
             }
         }
     }
@@ -174,35 +201,42 @@ impl Ue {
     }
 
     fn attach_accept(&mut self, accept: &NasAttachAccept) -> Result<(), NasError> {
-        if self.state != EmmState::RegisteredInitiated {
-            self.tell(Told::Discarded("an ATTACH ACCEPT, and no attach is under way".into()));
-            return Ok(());
+        let bearer = self.default_bearer(&accept.esm_message_container);
+        match (self.state, bearer) {
+            (EmmState::RegisteredInitiated, Ok(bearer)) => {
+                self.put_down_bearer(&bearer);
+                self.take_guti(accept.guti.as_ref());
+                self.finish(EmmState::Registered);
+                self.allowed_here();
+                self.periodic(accept.t3412_value.to_seconds());
+                self.send(&messages::attach_complete(bearer.ebi)?)?;
+                let guti = self.guti.map(|guti| guti.to_string());
+                self.tell(Told::Attached { bearer, guti });
+                Ok(())
+            }
+            // A repetition: the ATTACH COMPLETE was lost (§7.3.1).
+            (EmmState::Registered, Ok(bearer)) => {
+                self.take_guti(accept.guti.as_ref());
+                self.send(&messages::attach_complete(bearer.ebi)?)
+            }
+            (EmmState::RegisteredInitiated, Err(fault)) => {
+                // §6.4.1.4: there is no EPS registration without a default bearer. The network is told why in place of
+                // ATTACH COMPLETE, and the attach is over.
+                let (cause, why) = (fault.cause, fault.why.clone());
+                self.fault(fault)?;
+                self.finish(EmmState::Deregistered);
+                self.bearers.clear();
+                self.tell(Told::BearerRefused { cause, why });
+                Ok(())
+            }
+            _ => self.not_foreseen("an ATTACH ACCEPT, and no attach is under way".into(), true),
         }
-        // A broken bearer ends the attach: there is no EPS registration without one (§5.5.1.2.6 c).
-        let esm = NasEpsMessage::decode(&accept.esm_message_container.value)?;
-        let NasEpsMessage::Esm(header, NasEsmMessage::ActivateDefaultEpsBearerContextRequest(request)) = esm
-        else {
-            return Err(NasError::Codec("the ATTACH ACCEPT activates no default bearer".into()));
-        };
-        let faults = request.validate();
-        if let Some(fault) = faults.first() {
-            return Err(NasError::Codec(fault.to_string()));
-        }
-        let bearer = self.activate(header.eps_bearer_identity, &request, None)?;
-        self.take_guti(accept.guti.as_ref());
-        self.finish(EmmState::Registered);
-        self.allowed_here();
-        self.periodic(accept.t3412_value.to_seconds());
-        self.send(&messages::attach_complete(bearer.ebi)?)?;
-        let guti = self.guti.map(|guti| guti.to_string());
-        self.tell(Told::Attached { bearer, guti });
-        Ok(())
     }
 
     fn update_accept(&mut self, accept: &NasTrackingAreaUpdateAccept) -> Result<(), NasError> {
         if self.state != EmmState::TrackingAreaUpdatingInitiated {
-            self.tell(Told::Discarded("a TRACKING AREA UPDATE ACCEPT, and none is under way".into()));
-            return Ok(());
+            let why = "a TRACKING AREA UPDATE ACCEPT, and none is under way".to_owned();
+            return self.not_foreseen(why, true);
         }
         self.finish(EmmState::Registered);
         self.allowed_here();
@@ -255,14 +289,13 @@ impl Ue {
         (cause, secured): (u8, bool),
         esm_cause: Option<u8>,
         back_off: Option<u64>,
-    ) {
+    ) -> Result<(), NasError> {
         use super::cause::Consequence::{
             AreaForbidden, AttachAnew, NetworkForbidden, TryAgain, UsimInvalid, WaitAsTold,
         };
         if self.state.procedure() != Some(procedure) {
             let what = procedure.words();
-            self.tell(Told::Discarded(format!("a reject of what is not under way: {what}")));
-            return;
+            return self.not_foreseen(format!("a reject of what is not under way: {what}"), secured);
         }
         let consequence = super::cause::consequence(cause);
         let back_off = back_off.map(Duration::from_secs);
@@ -282,6 +315,7 @@ impl Ue {
         } else {
             self.left(true, consequence == AttachAnew, Some(cause));
         }
+        Ok(())
     }
 
     fn take_guti(&mut self, identity: Option<&NasEpsMobileIdentity>) {
@@ -317,9 +351,25 @@ fn processed_plain(message: &NasEmmMessage) -> bool {
     }
 }
 
-/// What is said of a message that had to be protected and was not. An MME of a real core refuses so at times, as
-/// Open5GS's does when the bearer is refused to it; the UE must not hear it (§4.4.4.2), and people want to know.
-fn unprotected(message: &NasEpsMessage) -> String {
+/// Whether a message of this type may be taken although nothing protects it.
+const fn may_be_processed_plain(kind: NasEmmMessageType) -> bool {
+    use NasEmmMessageType as Type;
+    matches!(
+        kind,
+        Type::IdentityRequest
+            | Type::AuthenticationRequest
+            | Type::AuthenticationReject
+            | Type::DetachAccept
+            | Type::AttachReject
+            | Type::TrackingAreaUpdateReject
+            | Type::ServiceReject
+    )
+}
+
+/// What is said of a message that had to be protected and was not, and why its protection does not count if it has one.
+/// An MME of a real core refuses so at times, as Open5GS's does when the bearer is refused to it; the UE must not hear it
+/// (§4.4.4.2), and people want to know.
+fn unprotected(message: &NasEpsMessage, unverified: Option<&str>) -> String {
     let inner = match message {
         NasEpsMessage::Emm(_, NasEmmMessage::AttachReject(reject)) => {
             reject.esm_message_container.as_ref().and_then(super::esm::reject_cause)
@@ -327,5 +377,10 @@ fn unprotected(message: &NasEpsMessage) -> String {
         _ => None,
     };
     let inner = inner.map(|cause| format!(", ESM cause #{cause} {}", super::cause::esm(cause)));
-    format!("{message}{}, without the integrity protection that it needs to count", inner.unwrap_or_default())
+    let unverified = unverified.map(|why| format!(" ({why})"));
+    format!(
+        "{message}{}, without the integrity protection that it needs to count{}",
+        inner.unwrap_or_default(),
+        unverified.unwrap_or_default()
+    )
 }

@@ -1,51 +1,10 @@
 //! EPS session management, TS 24.301 §6: bearers that the network activates, changes and takes away.
 
-use std::fmt;
-use std::net::Ipv4Addr;
-
 use oxirush_nas::nas_eps::*;
-use serde::Serialize;
 
-use super::{EmmState, NasError, Output, Told, Ue, messages};
-
-/// One EPS bearer of a UE.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Bearer {
-    /// EPS bearer identity, 5 to 15.
-    pub ebi: u8,
-    /// The default bearer that a dedicated one belongs to.
-    pub linked: Option<u8>,
-    /// Access point name.
-    pub apn: String,
-    /// The address that the UE was given.
-    pub address: Option<Ipv4Addr>,
-    /// Interface identifier of an IPv6 address (its last 8 octets).
-    pub interface_id: Option<[u8; 8]>,
-    /// QoS class identifier, TS 23.203 table 6.1.7.
-    pub qci: Option<u8>,
-    /// APN-AMBR down and up, kbit/s.
-    pub ambr_kbps: Option<(u64, u64)>,
-    /// DNS servers.
-    pub dns: Vec<Ipv4Addr>,
-    /// IPv4 link MTU, octets.
-    pub mtu: Option<u16>,
-}
-
-impl fmt::Display for Bearer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bearer {}, APN {}", self.ebi, self.apn)?;
-        if let Some(address) = self.address {
-            write!(f, ", address {address}")?;
-        }
-        if let Some(qci) = self.qci {
-            write!(f, ", QCI {qci}")?;
-        }
-        if let Some((down, up)) = self.ambr_kbps {
-            write!(f, ", AMBR {down}/{up} kbit/s")?;
-        }
-        Ok(())
-    }
-}
+use super::bearer::{Bearer, ambr_kbps};
+use super::received::{self, EsmHeader, Fault};
+use super::{EmmState, NasError, Output, Told, Ue, Way, messages};
 
 /// The ESM cause that an ATTACH REJECT carries in a PDN CONNECTIVITY REJECT (§5.5.1.2.5, #19).
 pub(super) fn reject_cause(container: &NasEsmMessageContainer) -> Option<u8> {
@@ -57,91 +16,211 @@ pub(super) fn reject_cause(container: &NasEsmMessageContainer) -> Option<u8> {
     }
 }
 
-/// EPS bearer identities that a network can give (§9.3.2).
+/// EPS bearer identities that a network can give (§9.3.2). 1 to 4 are reserved for a UE that does not say that it has
+/// fifteen bearers.
 const GIVEN: std::ops::RangeInclusive<u8> = 5..=15;
 
+/// No procedure transaction identity, and the reserved one (TS 24.007 §11.2.3.1a).
+const NO_PTI: u8 = 0;
+const RESERVED_PTI: u8 = 255;
+
 impl Ue {
-    pub(super) fn esm(&mut self, header: &NasEsmHeader, message: NasEsmMessage) -> Result<(), NasError> {
-        let ebi = header.eps_bearer_identity;
-        let pti = header.procedure_transaction_identity;
+    /// Takes an ESM message whose protection is verified.
+    pub(super) fn esm(
+        &mut self,
+        octets: &[u8],
+        protection: NasEpsSecurityHeaderType,
+    ) -> Result<(), NasError> {
+        let header = match received::esm_header(octets) {
+            Ok(header) => header,
+            Err(fault) => return self.fault(fault),
+        };
+        let read = received::esm(header, octets);
+        if let Ok(message) = &read {
+            let whole = NasEpsMessage::new_esm(message.clone(), header.ebi, header.pti);
+            self.told_message(Way::Down, protection, &whole);
+            self.told_passed_over(&whole);
+        }
         if self.state == EmmState::Deregistered {
             // Without an EMM context there are no bearers (§6.1.1): what was put down now would be the next attach's.
-            let name = NasEpsMessage::new_esm(message, ebi, pti);
-            self.tell(Told::Discarded(format!("{name}, and the UE is not registered")));
+            self.tell(Told::Discarded(format!("{:?}, and the UE is not registered", header.kind)));
             return Ok(());
         }
+        if let Err(fault) = self.identities(header) {
+            return self.fault(fault);
+        }
+        match read {
+            Ok(message) => self.act_upon(header, message),
+            Err(fault) => {
+                if header.kind == NasEsmMessageType::DeactivateEpsBearerContextRequest {
+                    // §7.5.3 d: it is confirmed, whatever is wrong with it.
+                    self.deactivate(header.ebi);
+                }
+                self.fault(fault)
+            }
+        }
+    }
+
+    /// §7.3: what is told of a message whose identities belong to nothing.
+    fn identities(&self, header: EsmHeader) -> Result<(), Fault> {
+        use NasEsmMessageType as Type;
+        let EsmHeader { ebi, pti, kind } = header;
+        let fault = |cause, why: String| Err(Fault::esm(header, cause, format!("{kind:?}: {why}")));
+        let invalid = || fault(EsmCause::InvalidPtiValue, format!("PTI {pti} is none of a procedure"));
+        let mismatch =
+            || fault(EsmCause::PtiMismatch, format!("PTI {pti}, and no procedure of the UE has it"));
+        let no_bearer = || {
+            fault(
+                EsmCause::InvalidEpsBearerIdentity,
+                format!("EPS bearer identity {ebi} is none of a bearer"),
+            )
+        };
+        // The UE has one procedure of its own, the PDN connectivity procedure of its attach.
+        let in_use = pti == self.pti && self.state == EmmState::RegisteredInitiated;
+        match kind {
+            Type::ActivateDefaultEpsBearerContextRequest => {
+                let again = pti == self.pti && self.has_default_bearer(ebi);
+                match pti {
+                    NO_PTI | RESERVED_PTI => invalid(),
+                    _ if !in_use && !again => mismatch(),
+                    _ if !GIVEN.contains(&ebi) => no_bearer(),
+                    _ => Ok(()),
+                }
+            }
+            Type::ActivateDedicatedEpsBearerContextRequest | Type::ModifyEpsBearerContextRequest => {
+                let there = kind == Type::ActivateDedicatedEpsBearerContextRequest && GIVEN.contains(&ebi)
+                    || self.bearers.contains_key(&ebi);
+                match pti {
+                    RESERVED_PTI => invalid(),
+                    // The UE asks for no bearer resources.
+                    pti if pti != NO_PTI => mismatch(),
+                    _ if !there => no_bearer(),
+                    _ => Ok(()),
+                }
+            }
+            Type::EsmInformationRequest
+            | Type::PdnConnectivityReject
+            | Type::PdnDisconnectReject
+            | Type::BearerResourceAllocationReject
+            | Type::BearerResourceModificationReject => match pti {
+                NO_PTI | RESERVED_PTI => invalid(),
+                _ if !in_use => mismatch(),
+                _ => Ok(()),
+            },
+            // A deactivation is confirmed whether there is such a bearer or not; a status is answered by nobody.
+            _ => Ok(()),
+        }
+    }
+
+    fn has_default_bearer(&self, ebi: u8) -> bool {
+        self.bearers.get(&ebi).is_some_and(|bearer| bearer.linked.is_none())
+    }
+
+    fn act_upon(&mut self, header: EsmHeader, message: NasEsmMessage) -> Result<(), NasError> {
+        let EsmHeader { ebi, pti, kind } = header;
         let answer: NasEsmMessage = match message {
             NasEsmMessage::EsmInformationRequest(_) => {
                 let response = messages::esm_information(pti, self.options.apn.as_deref())?;
                 return self.send(&response);
             }
             NasEsmMessage::ActivateDefaultEpsBearerContextRequest(request) => {
-                let bearer = self.activate(ebi, &request, None)?;
-                self.tell(Told::BearerActive(bearer));
+                let bearer = Bearer::activated(ebi, &request);
+                // Once more what is there already is a repetition, whose answer was lost (§7.3.1).
+                if self.bearers.get(&ebi) != Some(&bearer) {
+                    self.put_down_bearer(&bearer);
+                    self.tell(Told::BearerActive(bearer));
+                }
                 NasActivateDefaultEpsBearerContextAccept::new().into()
             }
             NasEsmMessage::ActivateDedicatedEpsBearerContextRequest(request) => {
-                let linked = request.linked_eps_bearer_identity.value & 0x0f;
-                // §6.4.2.4: it belongs to a default bearer, and takes the place of none.
-                let default = self.bearers.get(&linked).filter(|bearer| bearer.linked.is_none());
-                let taken = self.bearers.get(&ebi).is_some_and(|bearer| bearer.linked.is_none());
-                let Some(default) = default.filter(|_| GIVEN.contains(&ebi) && !taken) else {
-                    let cause = NasEsmCause::from_cause(EsmCause::InvalidEpsBearerIdentity);
-                    let reject = NasActivateDedicatedEpsBearerContextReject::new(cause);
-                    return self.send(&NasEpsMessage::new_esm(reject, ebi, 0));
-                };
-                let qci = request.eps_qos.qos().map(|qos| qos.qci);
-                let bearer = Bearer { ebi, linked: Some(linked), qci, ..default.clone() };
-                self.bearers.insert(ebi, bearer.clone());
-                self.tell(Told::BearerActive(bearer));
-                NasActivateDedicatedEpsBearerContextAccept::new().into()
+                match self.dedicated(ebi, &request) {
+                    Ok(bearer) => {
+                        self.bearers.insert(ebi, bearer.clone());
+                        self.tell(Told::BearerActive(bearer));
+                        NasActivateDedicatedEpsBearerContextAccept::new().into()
+                    }
+                    Err((cause, why)) => return self.fault(Fault::esm(header, cause, why)),
+                }
             }
             NasEsmMessage::ModifyEpsBearerContextRequest(request) => {
-                let Some(bearer) = self.bearers.get_mut(&ebi) else {
+                if let Some(Err(error)) = request.tft.as_ref().map(NasTrafficFlowTemplate::parse_tft) {
                     // §6.4.3.4.
-                    let cause = NasEsmCause::from_cause(EsmCause::InvalidEpsBearerIdentity);
-                    return self.send(&NasEpsMessage::new_esm(
-                        NasModifyEpsBearerContextReject::new(cause),
-                        ebi,
-                        0,
-                    ));
-                };
-                if let Some(qos) = request.new_eps_qos.as_ref().and_then(NasEpsQualityOfService::qos) {
-                    bearer.qci = Some(qos.qci);
+                    let why = format!("{kind:?}: TFT: {error:?}");
+                    return self.fault(Fault::esm(header, error.esm_cause(), why));
                 }
-                if let Some(ambr) = &request.apn_ambr {
-                    bearer.ambr_kbps = ambr.downlink_kbps().zip(ambr.uplink_kbps());
+                let Some(bearer) = self.bearers.get_mut(&ebi) else { return Ok(()) };
+                // A QoS that cannot be used is as one that is not there (§7.7.1).
+                if let Some(Ok(qci)) = request.new_eps_qos.as_ref().map(received::usable_qos) {
+                    bearer.qci = Some(qci);
+                }
+                if let Some(ambr) = request.apn_ambr.as_ref().and_then(ambr_kbps) {
+                    bearer.ambr_kbps = Some(ambr);
                 }
                 let bearer = bearer.clone();
                 self.tell(Told::BearerActive(bearer));
                 NasModifyEpsBearerContextAccept::new().into()
             }
             NasEsmMessage::DeactivateEpsBearerContextRequest(_) => {
-                // §6.4.4.3: with a default bearer go the dedicated ones.
-                let gone: Vec<u8> = self
-                    .bearers
-                    .values()
-                    .filter(|bearer| bearer.ebi == ebi || bearer.linked == Some(ebi))
-                    .map(|bearer| bearer.ebi)
-                    .collect();
-                for ebi in gone {
-                    self.bearers.remove(&ebi);
-                    self.tell(Told::BearerGone(ebi));
-                }
+                self.deactivate(ebi);
                 NasDeactivateEpsBearerContextAccept::new().into()
             }
             NasEsmMessage::EsmStatus(status) => {
                 self.tell(Told::Status(format!("ESM: {}", status.esm_cause.description())));
                 return Ok(());
             }
-            other => {
-                let name = NasEpsMessage::new_esm(other, ebi, pti).to_string();
-                self.tell(Told::Discarded(format!("{name} is not foreseen")));
-                return self.esm_status(ebi, pti, EsmCause::MessageTypeNonExistentOrNotImplemented);
+            NasEsmMessage::PdnConnectivityReject(reject) => {
+                // Within an attach the ATTACH REJECT follows, and ends it (§6.5.1.4.1).
+                let cause = reject.esm_cause.cause_raw();
+                self.tell(Told::Status(format!("ESM: {kind:?} #{cause}, {}", super::cause::esm(cause))));
+                return Ok(());
+            }
+            _ => {
+                let why = format!("{kind:?}: the UE has asked for nothing of the kind");
+                return self.fault(Fault::esm(
+                    header,
+                    EsmCause::MessageTypeNotCompatibleWithTheProtocolState,
+                    why,
+                ));
             }
         };
         // Answers to the network's procedures have PTI 0 (§9.4, §6.4).
-        self.send(&NasEpsMessage::new_esm(answer, ebi, 0))
+        self.send(&NasEpsMessage::new_esm(answer, ebi, NO_PTI))
+    }
+
+    /// §6.4.2: a dedicated bearer belongs to a default one, takes the place of none, and has packet filters of its own.
+    fn dedicated(
+        &self,
+        ebi: u8,
+        request: &NasActivateDedicatedEpsBearerContextRequest,
+    ) -> Result<Bearer, (EsmCause, String)> {
+        let linked = request.linked_eps_bearer_identity.value & 0x0f;
+        let default = self.bearers.get(&linked).filter(|bearer| bearer.linked.is_none());
+        let Some(default) = default.filter(|_| !self.has_default_bearer(ebi)) else {
+            let why = format!("a dedicated bearer {ebi} of {linked}, which is no default bearer or itself");
+            return Err((EsmCause::InvalidEpsBearerIdentity, why));
+        };
+        // §6.4.2.4 a to c.
+        let tft = request.tft.parse_tft().map_err(|error| (error.esm_cause(), format!("TFT: {error:?}")))?;
+        if tft.operation != TftOperation::Create {
+            let why = format!("TFT operation {:?} for a bearer that has no TFT yet", tft.operation);
+            return Err((EsmCause::SemanticErrorInTheTftOperation, why));
+        }
+        let qci = request.eps_qos.qos().map(|qos| qos.qci);
+        Ok(Bearer { ebi, linked: Some(linked), qci, ..default.clone() })
+    }
+
+    /// §6.4.4.3: with a default bearer go the dedicated ones.
+    fn deactivate(&mut self, ebi: u8) {
+        let gone: Vec<u8> = self
+            .bearers
+            .values()
+            .filter(|bearer| bearer.ebi == ebi || bearer.linked == Some(ebi))
+            .map(|bearer| bearer.ebi)
+            .collect();
+        for ebi in gone {
+            self.bearers.remove(&ebi);
+            self.tell(Told::BearerGone(ebi));
+        }
     }
 
     /// The radio bearer of a dedicated bearer is gone: so is the bearer, and nobody is told (§6.4.4.6). `None`: there is
@@ -153,69 +232,28 @@ impl Ue {
         Some(self.flush())
     }
 
-    /// §6.7.
-    fn esm_status(&mut self, ebi: u8, pti: u8, cause: EsmCause) -> Result<(), NasError> {
-        let status = NasEsmStatus::new(NasEsmCause::from_cause(cause));
-        self.send(&NasEpsMessage::new_esm(status, ebi, pti))
-    }
-
-    /// Puts down the default bearer that the network activates.
-    pub(super) fn activate(
-        &mut self,
-        ebi: u8,
-        request: &NasActivateDefaultEpsBearerContextRequest,
-        linked: Option<u8>,
-    ) -> Result<Bearer, NasError> {
-        if !GIVEN.contains(&ebi) {
-            return Err(NasError::Codec(format!("EPS bearer identity {ebi}: 5 to 15 are there to be given")));
+    /// Reads the default bearer of an ATTACH ACCEPT.
+    ///
+    /// # Errors
+    /// If its ESM message activates none, or in a way that cannot be used.
+    pub(super) fn default_bearer(&self, container: &NasEsmMessageContainer) -> Result<Bearer, Fault> {
+        let octets = &container.value;
+        let header = received::esm_header(octets)?;
+        self.identities(header)?;
+        match received::esm(header, octets)? {
+            NasEsmMessage::ActivateDefaultEpsBearerContextRequest(request) => {
+                Ok(Bearer::activated(header.ebi, &request))
+            }
+            _ => {
+                let why = format!("{:?}, which activates no default bearer", header.kind);
+                Err(Fault::esm(header, EsmCause::MessageTypeNotCompatibleWithTheProtocolState, why))
+            }
         }
-        let options = request
-            .protocol_configuration_options
-            .as_ref()
-            .and_then(|options| options.pco(PcoDirection::Downlink));
-        let address = request.pdn_address.ipv4().map(Ipv4Addr::from);
-        let bearer = Bearer {
-            ebi,
-            linked,
-            apn: request.access_point_name.as_string().unwrap_or_default(),
-            address: address.filter(of_a_host),
-            interface_id: request.pdn_address.ipv6_interface_id(),
-            qci: request.eps_qos.qos().map(|qos| qos.qci),
-            ambr_kbps: request
-                .apn_ambr
-                .as_ref()
-                .and_then(|ambr| ambr.downlink_kbps().zip(ambr.uplink_kbps())),
-            dns: options.as_ref().map(dns).unwrap_or_default(),
-            mtu: options.as_ref().and_then(mtu),
-        };
-        self.bearers.insert(ebi, bearer.clone());
-        Ok(bearer)
     }
-}
 
-/// Container 000DH, once for each server (TS 24.008 §10.5.6.3).
-fn dns(options: &Pco) -> Vec<Ipv4Addr> {
-    let servers = options.entries.iter().filter(|entry| entry.identifier == 0x000d);
-    servers
-        .filter_map(|entry| <[u8; 4]>::try_from(entry.contents.as_slice()).ok())
-        .map(Ipv4Addr::from)
-        .collect()
-}
-
-/// Container 0010H. Less than every link has is no answer: there is no IP over such a link.
-fn mtu(options: &Pco) -> Option<u16> {
-    let entry = options.entry(0x0010)?;
-    let mtu = <[u8; 2]>::try_from(entry.contents.as_slice()).ok().map(u16::from_be_bytes);
-    mtu.filter(|mtu| *mtu >= LEAST_MTU)
-}
-
-/// Octets that go over every link at least, RFC 791 §3.2.
-const LEAST_MTU: u16 = 68;
-
-/// Whether a host can have this address on a link (RFC 1122 §3.2.1.3): an IP stack takes no other, and what is sent from
-/// one of this machine's own would go to the network.
-fn of_a_host(address: &Ipv4Addr) -> bool {
-    let other =
-        address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_broadcast();
-    !other
+    /// Puts a default bearer down. One that had its identity goes with what belonged to it (§6.4.1.5).
+    pub(super) fn put_down_bearer(&mut self, bearer: &Bearer) {
+        self.bearers.retain(|_, there| there.linked != Some(bearer.ebi));
+        self.bearers.insert(bearer.ebi, bearer.clone());
+    }
 }

@@ -126,6 +126,14 @@ pub enum Told {
     },
     /// A message was not acted upon, and why.
     Discarded(String),
+    /// Some of the optional part of a message does not count: it is unknown, repeated, out of sequence or malformed
+    /// (TS 24.301 §7.6, §7.7.1). The rest does.
+    PassedOver {
+        /// The message's name.
+        message: String,
+        /// The identifiers of the information elements, hexadecimal.
+        ies: String,
+    },
     /// The network has proven itself: TS 33.401 §6.1.1.
     NetworkAuthenticated {
         /// The sequence number accepted, SEQ and IND.
@@ -168,6 +176,14 @@ pub enum Told {
         bearer: Bearer,
         /// Its GUTI in words, if it was given one.
         guti: Option<String>,
+    },
+    /// The default bearer that came with the ATTACH ACCEPT cannot be used: the UE has said so, and is not attached
+    /// (TS 24.301 §6.4.1.4).
+    BearerRefused {
+        /// The ESM cause sent, TS 24.301 annex B; `None`: the ESM message was none that is answered.
+        cause: Option<u8>,
+        /// Why.
+        why: String,
     },
     /// The tracking area update is done.
     Updated,
@@ -222,6 +238,12 @@ impl fmt::Display for Told {
                 write!(f, "UE <- MME  {text}, {protection}")
             }
             Self::Discarded(why) => write!(f, "not acted upon: {why}"),
+            Self::PassedOver { message, ies } => {
+                write!(
+                    f,
+                    "passed over in {message}: information elements {ies}, unknown, repeated, out of place or malformed"
+                )
+            }
             Self::NetworkAuthenticated { sqn } => {
                 write!(f, "the network is genuine: MAC-A is right, SQN {sqn} is fresh")
             }
@@ -249,6 +271,10 @@ impl fmt::Display for Told {
                 write!(f, "attached: {bearer}")?;
                 guti.as_ref().map_or(Ok(()), |guti| write!(f, ", {guti}"))
             }
+            Self::BearerRefused { cause: Some(cause), why } => {
+                write!(f, "the default bearer is refused, ESM cause #{cause}, {}: {why}", cause::esm(*cause))
+            }
+            Self::BearerRefused { cause: None, why } => write!(f, "there is no default bearer: {why}"),
             Self::Updated => f.write_str("the tracking area is updated"),
             Self::Refused { procedure, cause, esm_cause, back_off } => {
                 write!(f, "{} refused: EMM cause #{cause}, {}", procedure.words(), cause::emm(*cause))?;

@@ -4,6 +4,8 @@
 mod bearers;
 mod forbidden;
 mod genuine;
+mod mutations;
+mod receiver;
 
 use schemas::secret::Key128;
 
@@ -349,14 +351,14 @@ fn nothing_that_is_told_has_a_key_in_it() {
     }
 }
 
-/// §9.9.3.21: 7 from the network is no key set. Taken, it would stand for "no key is available" in all that the UE asks
-/// for later.
+/// §9.9.3.21, §7.5.1: 7 from the network is reserved. Taken, it would stand for "no key is available" in all that the UE
+/// asks for later.
 #[test]
-fn a_challenge_without_a_key_set_identifier_is_not_answered() {
+fn a_challenge_without_a_key_set_identifier_is_answered_with_96() {
     let mut ue = ue();
     ue.attach().unwrap();
     let outputs = down(&mut ue, &AUTHENTICATION_REQUEST.replacen("075200", "075207", 1));
-    assert!(sent(&outputs).is_empty(), "{outputs:?}");
+    assert_eq!(sent(&outputs), ["076060"], "{outputs:?}");
     assert!(matches!(told(&outputs)[..], [Told::Discarded(_)]), "{outputs:?}");
     assert_eq!(sent(&down(&mut ue, AUTHENTICATION_REQUEST)), [AUTHENTICATION_RESPONSE]);
 }

@@ -240,6 +240,10 @@ fn words(end: &End) -> String {
     match end {
         End::Attached { .. } | End::Done => "done".into(),
         End::Refused { emm_cause, name, .. } => format!("EMM cause #{emm_cause}, {name}"),
+        End::BearerRefused { esm_cause: Some(cause), .. } => {
+            format!("default bearer refused, ESM cause #{cause}")
+        }
+        End::BearerRefused { esm_cause: None, .. } => "no default bearer".into(),
         End::AuthenticationRejected => "AUTHENTICATION REJECT".into(),
         End::NetworkNotGenuine => "the network is not genuine".into(),
         End::Detached { .. } => "detached by the network".into(),

@@ -32,6 +32,13 @@ pub enum End {
         /// T3346, seconds.
         back_off: Option<u64>,
     },
+    /// The default bearer that the network gave cannot be used; the network was told so.
+    BearerRefused {
+        /// ESM cause sent, TS 24.301 annex B.
+        esm_cause: Option<u8>,
+        /// Why.
+        why: String,
+    },
     /// AUTHENTICATION REJECT.
     AuthenticationRejected,
     /// The network has failed its authentication, and counts as false (TS 24.301 §5.4.2.7 f).
@@ -66,6 +73,13 @@ impl fmt::Display for End {
                 }
                 write!(f, ": {consequence}")?;
                 back_off.map_or(Ok(()), |seconds| write!(f, "; not again within {seconds} s (T3346)"))
+            }
+            Self::BearerRefused { esm_cause, why } => {
+                f.write_str("the default bearer of the ATTACH ACCEPT cannot be used")?;
+                if let Some(cause) = esm_cause {
+                    write!(f, ", and the network was told ESM cause #{cause} {}", cause::esm(*cause))?;
+                }
+                write!(f, ": {why}")
             }
             Self::AuthenticationRejected => {
                 f.write_str("AUTHENTICATION REJECT: RES is not what the network expects")

@@ -339,6 +339,9 @@ impl S1Ue {
                 esm_cause,
                 back_off: back_off.map(|time| time.as_secs()),
             },
+            Happened::Told(Told::BearerRefused { cause, why }) => {
+                End::BearerRefused { esm_cause: cause, why }
+            }
             Happened::Told(Told::AuthenticationRejected) => End::AuthenticationRejected,
             Happened::Told(Told::NetworkNotGenuine { .. }) => End::NetworkNotGenuine,
             Happened::Told(Told::Unanswered(which)) if which == procedure => End::Unanswered,
@@ -557,7 +560,7 @@ pub enum Asked {
 fn await_release(procedure: Procedure, end: &End, was_idle: bool) -> Option<Duration> {
     match (procedure, end) {
         // T3440, TS 24.301 table 10.2.1.
-        (Procedure::Detach, End::Done) | (_, End::Refused { .. }) => Some(T3440),
+        (Procedure::Detach, End::Done) | (_, End::Refused { .. } | End::BearerRefused { .. }) => Some(T3440),
         (Procedure::TrackingAreaUpdate, End::Done) if was_idle => Some(T3440),
         // Begun in connected mode nothing says that the connection ends, but some MMEs end it: Open5GS's.
         (Procedure::TrackingAreaUpdate, End::Done) => Some(Duration::from_secs(1)),

@@ -22,32 +22,28 @@ fn default_bearer(from: &str, to: &str) -> oxirush_nas::nas_eps::NasActivateDefa
 #[test]
 fn what_no_host_can_have_is_not_taken_from_the_network() {
     for address in ["00000000", "7f000001", "e0000001", "ffffffff"] {
-        let bearer = ue().activate(5, &default_bearer("0a2d8001", address), None).unwrap();
+        let bearer = Bearer::activated(5, &default_bearer("0a2d8001", address));
         assert_eq!(bearer.address, None, "{address}");
     }
     // RFC 791 §3.2: 68 octets go over every link.
     for (mtu, taken) in [("0000", None), ("0027", None), ("0043", None), ("0044", Some(68))] {
-        let bearer = ue().activate(5, &default_bearer("0010020578", &format!("001002{mtu}")), None).unwrap();
+        let bearer = Bearer::activated(5, &default_bearer("0010020578", &format!("001002{mtu}")));
         assert_eq!((bearer.address, bearer.mtu), (Some([10, 45, 128, 1].into()), taken), "{mtu}");
     }
 }
 
 /// An ESM message whose protection is verified.
 fn esm(ue: &mut Ue, message: &str) -> Vec<Output> {
-    use oxirush_nas::nas_eps::NasEpsMessage;
-    let NasEpsMessage::Esm(header, message) = NasEpsMessage::decode(&hex::decode(message).unwrap()).unwrap()
-    else {
-        panic!("no ESM")
-    };
-    ue.esm(&header, message).unwrap();
+    let header = oxirush_nas::nas_eps::NasEpsSecurityHeaderType::IntegrityProtectedAndCiphered;
+    ue.esm(&hex::decode(message).unwrap(), header).unwrap();
     ue.flush()
 }
 
 /// §6.4.2.4, §6.4.3.4: a dedicated bearer belongs to a default one, and takes the place of none.
 #[test]
 fn a_dedicated_bearer_never_replaces_a_default_one() {
-    // ACTIVATE DEDICATED EPS BEARER CONTEXT REQUEST of bearer, linked to: QCI 1, a TFT without filters.
-    let request = |ebi: &str, linked: &str| format!("{ebi}200c50{linked}010101a0");
+    // ACTIVATE DEDICATED EPS BEARER CONTEXT REQUEST of bearer, linked to: QCI 1, a TFT of one filter, UDP.
+    let request = |ebi: &str, linked: &str| format!("{ebi}200c50{linked}010106213100023011");
     let refused = |ue: &mut Ue, message: &str| {
         let before: Vec<_> = ue.bearers().cloned().collect();
         let outputs = esm(ue, message);
