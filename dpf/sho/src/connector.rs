@@ -3,6 +3,7 @@
 
 pub mod callhome;
 pub mod http;
+mod limits;
 pub mod open5gs;
 pub mod pyhss;
 

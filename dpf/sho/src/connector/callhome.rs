@@ -9,8 +9,11 @@ use schemas::{
 };
 use service::client::{CallError, RoleClient};
 
-use super::{Connector, ConnectorError, Subscriber};
+use super::{Connector, ConnectorError, Subscriber, http::is_about_the_request, limits::Limits};
 use crate::config::CallhomeConfig;
+
+/// Digits of an MSISDN at most, ITU-T E.164.
+const MSISDN: usize = 15;
 
 /// See the module.
 #[derive(Debug)]
@@ -33,38 +36,94 @@ impl Callhome {
     async fn find(&self, imsi: Imsi) -> Result<Option<Credential>, ConnectorError> {
         match self.client.json::<(), Credential>(Method::GET, &path(imsi), None).await {
             Ok(credential) => Ok(Some(credential)),
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) if is_no_credential(&error) => Ok(None),
             Err(error) => Err(self.failed(&error)),
         }
     }
 
-    async fn patch(&self, imsi: Imsi, patch: &CredentialPatch) -> Result<(), ConnectorError> {
+    /// Changes a credential; `gone`: what is said if there is none.
+    async fn patch(&self, imsi: Imsi, patch: &CredentialPatch, gone: Gone) -> Result<(), ConnectorError> {
         let path = path(imsi);
-        let call = self.client.json::<_, Credential>(Method::PATCH, &path, Some(patch));
-        call.await.map(drop).map_err(|error| self.failed(&error))
+        match self.client.json::<_, Credential>(Method::PATCH, &path, Some(patch)).await {
+            Ok(stored) => self.stored(&stored, imsi, patch.profile.as_deref(), patch.state),
+            // It has gone since it was made: the next attempt makes it anew.
+            Err(error) if is_no_credential(&error) && gone == Gone::Later => {
+                Err(ConnectorError::Away(format!("connector {}: {error}", self.name)))
+            }
+            Err(error) if is_no_credential(&error) => Err(ConnectorError::Refused(format!(
+                "connector {}: subscriber {imsi} is not there any more; somebody else has deleted it",
+                self.name
+            ))),
+            // It is being changed by somebody else all the time.
+            Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
+                Err(ConnectorError::Away(format!("connector {}: {error}", self.name)))
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
     }
 
     async fn delete(&self, imsi: Imsi) -> Result<(), ConnectorError> {
         match self.client.json::<(), ()>(Method::DELETE, &path(imsi), None).await {
             Ok(()) => Ok(()),
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
+            Err(error) if is_no_credential(&error) => Ok(()),
+            Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
+                Err(ConnectorError::Away(format!("connector {}: {error}", self.name)))
+            }
             Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    /// Whether what the ICF says that it has is what it was sent.
+    fn stored(
+        &self,
+        stored: &Credential,
+        imsi: Imsi,
+        profile: Option<&str>,
+        state: Option<CredentialState>,
+    ) -> Result<(), ConnectorError> {
+        let field = if stored.imsi != imsi {
+            "imsi"
+        } else if profile.is_some_and(|profile| stored.profile != profile) {
+            "profile"
+        } else if state.is_some_and(|state| stored.state != state) {
+            "state"
+        } else {
+            return Ok(());
+        };
+        Err(ConnectorError::Away(format!(
+            "connector {}: subscriber {imsi}: the ICF answers another {field} than it was sent; is somebody else changing it?",
+            self.name
+        )))
     }
 
     /// A call's error names method, URL and problem; none of them holds a key.
     fn failed(&self, error: &CallError) -> ConnectorError {
         let text = format!("connector {}: {error}", self.name);
-        match error {
-            // 401 and 403 are put right there or here, and then it goes on.
-            CallError::Refused { status, .. }
-                if !error.is_transient()
-                    && ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status) =>
-            {
-                ConnectorError::Refused(text)
-            }
-            _ => ConnectorError::Away(text),
+        if error.status().is_some_and(is_about_the_request) {
+            ConnectorError::Refused(text)
+        } else {
+            ConnectorError::Away(text)
         }
+    }
+}
+
+/// What a credential that is not there means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    /// The next attempt makes it.
+    Later,
+    /// Nobody makes it any more.
+    ForGood,
+}
+
+/// Whether this is the ICF's word that it has no such credential, and not that of a proxy or of another path: what is
+/// taken for deleted because a URL is wrong stays in use.
+fn is_no_credential(error: &CallError) -> bool {
+    match error {
+        CallError::Refused { status: StatusCode::NOT_FOUND, problem } => {
+            problem.detail.as_deref().is_some_and(|detail| detail.starts_with("there is no credential"))
+        }
+        _ => false,
     }
 }
 
@@ -88,6 +147,9 @@ impl Connector for Callhome {
     }
 
     async fn publish(&self, subscriber: &Subscriber) -> Result<(), ConnectorError> {
+        let limits = Limits { connector: &self.name, hss: "the ICF" };
+        let msisdn = subscriber.msisdn.as_deref().unwrap_or_default();
+        limits.text("msisdn", msisdn, MSISDN, "publish shorter MSISDNs: the number ranges have them")?;
         let new = NewCredential {
             imsi: subscriber.imsi,
             profile: self.profile.clone(),
@@ -105,7 +167,7 @@ impl Connector for Callhome {
             mode: IssuingMode::Supplier,
         };
         match self.client.json::<_, Credential>(Method::POST, "/v1/credentials", Some(&new)).await {
-            Ok(_) => {}
+            Ok(stored) => self.stored(&stored, subscriber.imsi, Some(&self.profile), None)?,
             // There is one: ours, of an attempt whose answer was lost (see the trait). No conflict is of another kind
             // here, as we assign no address.
             Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
@@ -118,7 +180,7 @@ impl Connector for Callhome {
                         msisdn: Some(subscriber.msisdn.clone()),
                         ..CredentialPatch::default()
                     };
-                    self.patch(subscriber.imsi, &patch).await?;
+                    self.patch(subscriber.imsi, &patch, Gone::Later).await?;
                 }
             }
             Err(error) => return Err(self.failed(&error)),
@@ -127,12 +189,12 @@ impl Connector for Callhome {
             return Ok(());
         }
         let barred = CredentialPatch { state: Some(CredentialState::Blocked), ..CredentialPatch::default() };
-        self.patch(subscriber.imsi, &barred).await
+        self.patch(subscriber.imsi, &barred, Gone::Later).await
     }
 
     async fn set_usable(&self, imsi: Imsi) -> Result<(), ConnectorError> {
         let usable = CredentialPatch { state: Some(CredentialState::Active), ..CredentialPatch::default() };
-        self.patch(imsi, &usable).await
+        self.patch(imsi, &usable, Gone::ForGood).await
     }
 
     async fn withdraw(&self, imsi: Imsi) -> Result<(), ConnectorError> {

@@ -129,22 +129,24 @@ impl JsonApi {
         Ok(Answer { status: answer.status(), body })
     }
 
-    /// The error of an answer that is no success. What the other side says of it is not repeated: it may hold what
-    /// was sent, and that holds K.
+    /// The error of an answer that is no success; `refusal`: whether the same will be answered again. What the other side
+    /// says of it is not repeated: it may hold what was sent, and that holds K.
     #[must_use]
-    pub fn refused(&self, method: &Method, path: &str, status: StatusCode) -> ConnectorError {
-        let text = format!(
-            "connector {}: {method} {}{path} is answered {status}; its log says why",
-            self.name, self.url
-        );
-        if status.is_server_error()
-            || [StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]
-                .contains(&status)
-        {
-            ConnectorError::Away(text)
+    pub fn unsuccessful(
+        &self,
+        method: &Method,
+        path: &str,
+        status: StatusCode,
+        refusal: bool,
+    ) -> ConnectorError {
+        let remedy = if status == StatusCode::NOT_FOUND || status.is_redirection() {
+            "is the URL right?"
         } else {
-            ConnectorError::Refused(text)
-        }
+            "its log says why"
+        };
+        let text =
+            format!("connector {}: {method} {}{path} is answered {status}; {remedy}", self.name, self.url);
+        if refusal { ConnectorError::Refused(text) } else { ConnectorError::Away(text) }
     }
 
     /// The error of an answer that makes no sense.
@@ -155,4 +157,20 @@ impl JsonApi {
             self.name, self.url
         ))
     }
+}
+
+/// Whether a status is about what was asked, so that the same gets the same again (RFC 9110 §15.5). Any other is about
+/// the way there, who asks, or how the other side is: that is put right, and then it goes on.
+#[must_use]
+pub fn is_about_the_request(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::CONFLICT
+            | StatusCode::GONE
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::URI_TOO_LONG
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY
+    )
 }

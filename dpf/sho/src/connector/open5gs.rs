@@ -17,8 +17,12 @@ use self::{
     document::{Mark, Whose},
     link::Link,
 };
-use super::{Connector, ConnectorError, Subscriber};
+use super::{Connector, ConnectorError, Subscriber, limits::Limits};
 use crate::config::Open5gsConfig;
+
+/// Digits of an MSISDN (`OGS_MAX_MSISDN_BCD_LEN`) and octets of a DNN (`OGS_MAX_DNN_LEN`) in Open5GS.
+const MSISDN: usize = 15;
+const APN: usize = 100;
 
 /// See the module.
 #[derive(Debug)]
@@ -82,6 +86,10 @@ impl Connector for Open5gs {
     }
 
     async fn publish(&self, subscriber: &Subscriber) -> Result<(), ConnectorError> {
+        let limits = Limits { connector: &self.name, hss: "Open5GS" };
+        let msisdn = subscriber.msisdn.as_deref().unwrap_or_default();
+        limits.text("msisdn", msisdn, MSISDN, "publish shorter MSISDNs: the number ranges have them")?;
+        limits.text("apn", &subscriber.apn, APN, "give the contract's terms a shorter `apn`")?;
         let Some(mut found) = self.find(subscriber.imsi).await? else {
             let mut new = self.mark.new_document(subscriber);
             let inserted = self.link.insert(&new).await;

@@ -1,5 +1,8 @@
-//! PyHSS, over its REST API (`services/apiService.py` of 2.0): `/auc/`, `/apn/`, `/subscriber/`. What is not there it
-//! answers with 200 and `null`, a broken constraint with 400, so the fields of its answers decide.
+//! PyHSS, over its REST API (`services/apiService.py` of 2.0): `/auc/`, `/apn/`, `/subscriber/`. What its answers mean is
+//! in [`answer`](self::answer): it answers 200 and `null` for what is not there and for what its database did not do, and
+//! 400 for a broken constraint and for a database that is away.
+
+mod answer;
 
 use async_trait::async_trait;
 use axum::http::Method;
@@ -8,13 +11,28 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::{Connector, ConnectorError, Subscriber, http::JsonApi};
+use self::answer::{differs, is_refusal};
+use super::{
+    Connector, ConnectorError, Subscriber,
+    http::{Answer, JsonApi},
+    limits::Limits,
+};
 use crate::config::PyHssConfig;
 
 /// Objects of a page of a list.
 const PAGE: usize = 200;
 /// Pages that are read at most.
 const PAGES: usize = 1000;
+
+/// Room in the columns of its tables (`lib/database.py` of 2.0). PostgreSQL and MySQL keep to it, SQLite does not.
+mod room {
+    /// `apn.apn`.
+    pub(super) const APN: usize = 50;
+    /// `subscriber.msisdn`.
+    pub(super) const MSISDN: usize = 18;
+    /// `apn.apn_ambr_*`, `subscriber.ue_ambr_*`: an INTEGER.
+    pub(super) const RATE: u32 = i32::MAX.unsigned_abs();
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -39,24 +57,69 @@ impl PyHss {
         Ok(Self { name: config.name.clone(), api, apns: Mutex::new(()) })
     }
 
-    /// The object of a path, if it is there: then its answer holds the field `id`.
+    /// The object of a path, if it is there: then its answer holds the field `id`. What is not there is answered as what
+    /// went wrong in PyHSS's database is, with 200 and `null`: that is believed when the database has answered something
+    /// else in between.
     async fn find(&self, path: &str, id: &str) -> Result<Option<Value>, ConnectorError> {
+        if let Some(found) = self.ask_for(path, id).await? {
+            return Ok(Some(found));
+        }
+        self.apns_of(0, 1).await?;
+        self.ask_for(path, id).await
+    }
+
+    async fn ask_for(&self, path: &str, id: &str) -> Result<Option<Value>, ConnectorError> {
         let answer = self.api.ask::<()>(Method::GET, path, None).await?;
-        match (answer.status.is_success(), answer.body) {
-            (true, Some(Value::Null)) => Ok(None),
-            (true, Some(found)) if found.get(id).is_some_and(Value::is_i64) => Ok(Some(found)),
-            (true, _) => Err(self.api.wrong(&Method::GET, path, "the answer is not what PyHSS answers")),
-            (false, _) => Err(self.api.refused(&Method::GET, path, answer.status)),
+        if !answer.status.is_success() {
+            return Err(self.unsuccessful(&Method::GET, path, &answer));
+        }
+        match answer.body {
+            Some(Value::Null) => Ok(None),
+            Some(found) if found.get(id).is_some_and(Value::is_i64) => Ok(Some(found)),
+            _ => Err(self.api.wrong(&Method::GET, path, "the answer is not what PyHSS answers")),
         }
     }
 
-    /// Makes (PUT) or changes (PATCH) an object; gives its id.
+    /// A page of the list of APNs.
+    async fn apns_of(&self, page: usize, size: usize) -> Result<Vec<Value>, ConnectorError> {
+        let path = format!("/apn/list?page={page}&page_size={size}");
+        let answer = self.api.ask::<()>(Method::GET, &path, None).await?;
+        match (answer.status.is_success(), answer.body) {
+            (true, Some(Value::Array(apns))) => Ok(apns),
+            (true, _) => Err(self.api.wrong(&Method::GET, &path, "the answer is not what PyHSS answers")),
+            (false, body) => {
+                let answer = Answer { status: answer.status, body };
+                Err(self.unsuccessful(&Method::GET, &path, &answer))
+            }
+        }
+    }
+
+    fn unsuccessful(&self, method: &Method, path: &str, answer: &Answer) -> ConnectorError {
+        self.api.unsuccessful(method, path, answer.status, is_refusal(answer))
+    }
+
+    /// Makes (PUT) or changes (PATCH) an object, and sees that what is stored is what was sent; gives its id.
     async fn write(&self, method: Method, path: &str, body: &Value, id: &str) -> Result<i64, ConnectorError> {
         let answer = self.api.ask(method.clone(), path, Some(body)).await?;
         if !answer.status.is_success() {
-            return Err(self.api.refused(&method, path, answer.status));
+            return Err(self.unsuccessful(&method, path, &answer));
         }
-        let number = answer.body.and_then(|body| body.get(id)?.as_i64());
+        let Some(stored) = answer.body.filter(|stored| !stored.is_null()) else {
+            // Of PostgreSQL: an IMSI that came in between, a database that can only be read, a statement that was
+            // cancelled. Whatever it is, the next attempt finds out.
+            return Err(ConnectorError::Away(format!(
+                "connector {}: {method} {path} is answered null: PyHSS's database has not done it; its log says why",
+                self.name
+            )));
+        };
+        if let Some(field) = differs(body, &stored) {
+            return Err(ConnectorError::Refused(format!(
+                "connector {}: {method} {path}: PyHSS has stored another {field} than it was sent; is this column of its \
+                 database smaller than that of PyHSS 2.0?",
+                self.name
+            )));
+        }
+        let number = stored.get(id).and_then(Value::as_i64);
         number.ok_or_else(|| self.api.wrong(&method, path, "the answer is not what PyHSS answers"))
     }
 
@@ -64,12 +127,23 @@ impl PyHss {
     /// with 200 and `null`.
     async fn delete(&self, path: &str) -> Result<(), ConnectorError> {
         let answer = self.api.ask::<()>(Method::DELETE, path, None).await?;
-        let done = answer.body.is_some_and(|body| body.get("Result").and_then(Value::as_str) == Some("OK"));
-        match (answer.status.is_success(), done) {
-            (true, true) => Ok(()),
-            (true, false) => Err(self.api.wrong(&Method::DELETE, path, "it was not deleted")),
-            (false, _) => Err(self.api.refused(&Method::DELETE, path, answer.status)),
+        if !answer.status.is_success() {
+            return Err(self.unsuccessful(&Method::DELETE, path, &answer));
         }
+        let done = answer.body.is_some_and(|body| body.get("Result").and_then(Value::as_str) == Some("OK"));
+        if done { Ok(()) } else { Err(self.api.wrong(&Method::DELETE, path, "it was not deleted")) }
+    }
+
+    /// Whether there is room for what is to be written.
+    fn fits(&self, subscriber: &Subscriber) -> Result<(), ConnectorError> {
+        let limits = Limits { connector: &self.name, hss: "PyHSS's database" };
+        let apn = "give the contract's terms a shorter `apn`, or, where that has none, shorten `[sho] apn`";
+        limits.text("apn", &subscriber.apn, room::APN, apn)?;
+        let numbers = "publish shorter MSISDNs: the number ranges have them";
+        limits.text("msisdn", subscriber.msisdn.as_deref().unwrap_or_default(), room::MSISDN, numbers)?;
+        let rate = "lower `ambr` of the contract's terms";
+        limits.number("ambr.downlink", subscriber.ambr.downlink, room::RATE, rate)?;
+        limits.number("ambr.uplink", subscriber.ambr.uplink, room::RATE, rate)
     }
 
     /// Id of the APN with these properties; made, if there is none. APNs are shared by subscribers and never changed.
@@ -84,11 +158,7 @@ impl PyHss {
                 && number("apn_ambr_ul") == Some(i64::from(subscriber.ambr.uplink))
         };
         for page in 0..PAGES {
-            let path = format!("/apn/list?page={page}&page_size={PAGE}");
-            let answer = self.api.ask::<()>(Method::GET, &path, None).await?;
-            let Some(Value::Array(apns)) = answer.body else {
-                return Err(self.api.refused(&Method::GET, &path, answer.status));
-            };
+            let apns = self.apns_of(page, PAGE).await?;
             if let Some(id) = apns.iter().find(|apn| fits(apn)).and_then(|apn| apn.get("apn_id")?.as_i64()) {
                 return Ok(id);
             }
@@ -166,6 +236,7 @@ impl Connector for PyHss {
     }
 
     async fn publish(&self, subscriber: &Subscriber) -> Result<(), ConnectorError> {
+        self.fits(subscriber)?;
         let apn = self.apn(subscriber).await?;
         let auc = self.auc(subscriber).await?;
         let path = format!("/subscriber/imsi/{}", subscriber.imsi);

@@ -1,7 +1,7 @@
 //! The connectors, against servers that answer as the real ones do and write down what they are asked.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -29,13 +29,56 @@ const OPC: [u8; 16] = [0xb2; 16];
 
 /// What a server has and was asked.
 #[derive(Default)]
-struct Double {
-    objects: Mutex<BTreeMap<String, Value>>,
-    asked: Mutex<Vec<(Method, String, Value)>>,
-    fail: Mutex<Option<StatusCode>>,
+pub struct Double {
+    pub objects: Mutex<BTreeMap<String, Value>>,
+    pub asked: Mutex<Vec<(Method, String, Value)>>,
+    pub fail: Mutex<Option<StatusCode>>,
+    /// What it answers to the next requests, in this order, whatever they are.
+    pub instead: Mutex<VecDeque<(u16, Value)>>,
+    /// After so many requests it answers one with this.
+    outage: Mutex<Option<(usize, (u16, Value))>>,
     next: Mutex<i64>,
     /// PyHSS's database is locked: DELETE does nothing.
     stuck: AtomicBool,
+    /// PyHSS's database is PostgreSQL: it keeps to the size of its columns and answers `null`, also to a second row of an
+    /// IMSI.
+    pub postgres: AtomicBool,
+    /// PyHSS's database cuts off what is too long, as MySQL does where it is not strict.
+    pub cuts: AtomicBool,
+}
+
+impl Double {
+    /// Answers one request with `answer`, after `good` others.
+    pub fn fail_after(&self, good: usize, answer: (u16, Value)) {
+        *self.outage.lock().unwrap() = Some((good, answer));
+    }
+
+    fn outage(&self) -> Option<(u16, Value)> {
+        let mut outage = self.outage.lock().unwrap();
+        match &mut *outage {
+            Some((0, _)) => outage.take().map(|(_, answer)| answer),
+            Some((good, _)) => {
+                *good -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// A credential of the ICF as it shows it, in another state.
+    pub fn shown(&self, imsi: &str, state: &str) -> Value {
+        let mut object = self.objects.lock().unwrap()[imsi].clone();
+        object["state"] = json!(state);
+        credential(&object)
+    }
+}
+
+/// A credential as the ICF shows it.
+fn credential(body: &Value) -> Value {
+    json!({"imsi": body["imsi"], "state": body.get("state").unwrap_or(&json!("active")), "profile": body["profile"],
+        "pool": false, "amf": "8000", "ind_bitlen": 5, "expires_at": null, "attach_budget": null, "attaches": 0,
+        "address": null, "msisdn": body["msisdn"], "mode": "supplier", "batch": null,
+        "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "version": 1})
 }
 
 type Answering = fn(&Double, &Method, &str, &HeaderMap, Value) -> (StatusCode, Value);
@@ -50,6 +93,10 @@ async fn serve(double: Arc<Double>, answering: Answering) -> String {
     ) -> Response {
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         double.asked.lock().unwrap().push((method.clone(), uri.path().to_owned(), body.clone()));
+        let instead = double.instead.lock().unwrap().pop_front();
+        if let Some((status, body)) = instead.or_else(|| double.outage()) {
+            return (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response();
+        }
         if let Some(status) = *double.fail.lock().unwrap() {
             // What it was sent is in what it says: a server's errors are not to be repeated.
             return (status, axum::Json(json!({"title": "x", "reason": body.to_string()}))).into_response();
@@ -88,12 +135,6 @@ fn icf(
         return (StatusCode::UNAUTHORIZED, json!({"title": "Unauthorized", "status": 401}));
     }
     let mut objects = double.objects.lock().unwrap();
-    let shown = |body: &Value| {
-        json!({"imsi": body["imsi"], "state": body.get("state").unwrap_or(&json!("active")), "profile": body["profile"],
-            "pool": false, "amf": "8000", "ind_bitlen": 5, "expires_at": null, "attach_budget": null, "attaches": 0,
-            "address": null, "msisdn": body["msisdn"], "mode": "supplier", "batch": null,
-            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "version": 1})
-    };
     let imsi = path.strip_prefix("/v1/credentials/").unwrap_or_default().to_owned();
     match (method.as_str(), imsi.is_empty()) {
         ("POST", true) => {
@@ -101,12 +142,13 @@ fn icf(
             if objects.contains_key(&imsi) {
                 return (StatusCode::CONFLICT, json!({"title": "Conflict", "status": 409}));
             }
-            let answer = shown(&body);
+            let answer = credential(&body);
             objects.insert(imsi, body);
             (StatusCode::CREATED, answer)
         }
         (_, false) if !objects.contains_key(&imsi) => {
-            (StatusCode::NOT_FOUND, json!({"title": "Not Found", "status": 404}))
+            let detail = format!("there is no credential {imsi}");
+            (StatusCode::NOT_FOUND, json!({"title": "Not Found", "status": 404, "detail": detail}))
         }
         ("DELETE", false) => {
             objects.remove(&imsi);
@@ -117,13 +159,13 @@ fn icf(
             for (name, value) in body.as_object().unwrap() {
                 object[name] = value.clone();
             }
-            (StatusCode::OK, shown(object))
+            (StatusCode::OK, credential(object))
         }
-        _ => (StatusCode::OK, shown(&objects[&imsi])),
+        _ => (StatusCode::OK, credential(&objects[&imsi])),
     }
 }
 
-async fn callhome(double: &Arc<Double>, folder: &tempfile::TempDir) -> Callhome {
+pub async fn callhome(double: &Arc<Double>, folder: &tempfile::TempDir) -> Callhome {
     service::tls::install_provider();
     let token = folder.path().join("token");
     std::fs::write(&token, "chm_secret").unwrap();
@@ -196,16 +238,29 @@ fn pyhss(
         ("PUT", []) => {
             let rows = objects.iter().filter(|(key, _)| key.starts_with(&format!("{table}/")));
             if body.get("imsi").is_some_and(|imsi| rows.into_iter().any(|(_, row)| row["imsi"] == *imsi)) {
+                if double.postgres.load(Ordering::Relaxed) {
+                    return (StatusCode::OK, Value::Null);
+                }
                 let reason = format!(
                     "A database integrity error occurred: (sqlite3.IntegrityError) UNIQUE constraint failed: \
                      {table}.imsi [parameters: {body}]"
                 );
                 return (StatusCode::BAD_REQUEST, json!({"result": "Failed", "reason": reason}));
             }
+            if double.postgres.load(Ordering::Relaxed) && too_large(&body) {
+                return (StatusCode::OK, Value::Null);
+            }
             let mut next = double.next.lock().unwrap();
             *next += 1;
             let mut object = columns(table);
             object.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+            if double.cuts.load(Ordering::Relaxed) {
+                for value in object.as_object_mut().unwrap().values_mut() {
+                    if let Value::String(text) = value {
+                        text.truncate(6);
+                    }
+                }
+            }
             object[&id_name] = json!(*next);
             objects.insert(format!("{table}/{next}"), object.clone());
             (StatusCode::OK, object)
@@ -224,6 +279,9 @@ fn pyhss(
             let Some(object) = objects.get_mut(&format!("{table}/{id}")) else {
                 return (StatusCode::OK, Value::Null);
             };
+            if double.postgres.load(Ordering::Relaxed) && too_large(&body) {
+                return (StatusCode::OK, Value::Null);
+            }
             for (name, value) in body.as_object().unwrap() {
                 object[name] = value.clone();
             }
@@ -236,6 +294,15 @@ fn pyhss(
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Whether a value is beyond its column in `lib/database.py`, as far as the connector writes it.
+fn too_large(body: &Value) -> bool {
+    let text = |name: &str, most: usize| body[name].as_str().is_some_and(|text| text.len() > most);
+    let rates = ["apn_ambr_dl", "apn_ambr_ul", "ue_ambr_dl", "ue_ambr_ul"];
+    text("apn", 50)
+        || text("msisdn", 18)
+        || rates.iter().any(|name| body[*name].as_i64() > Some(i64::from(i32::MAX)))
 }
 
 /// Columns of a new row as it has answered them, those without a value left out.
@@ -255,7 +322,7 @@ fn columns(table: &str) -> Value {
     row
 }
 
-async fn py(double: &Arc<Double>, folder: &tempfile::TempDir) -> PyHss {
+pub async fn py(double: &Arc<Double>, folder: &tempfile::TempDir) -> PyHss {
     service::tls::install_provider();
     let key = folder.path().join("key");
     std::fs::write(&key, "chm_secret").unwrap();

@@ -1,6 +1,7 @@
 //! A running operator: its PVA and its HSSs are doubles that are made here, everything else is as it is.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod answers;
 mod connectors;
 mod crash;
 mod document;

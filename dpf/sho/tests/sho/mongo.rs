@@ -15,13 +15,17 @@ const QUERY: i32 = 2004;
 const REPLY: i32 = 1;
 
 /// How it answers what is no handshake.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum Mood {
     /// As it should.
     #[default]
     Well,
     /// Writing with this error, in words that repeat what was asked.
     Fails(i32),
+    /// Writing with this error and this label.
+    Labelled(i32, &'static str),
+    /// It writes, and the write concern is not met, with this error.
+    Concern(i32),
     /// Not at all.
     Mute,
 }
@@ -94,8 +98,17 @@ impl Mongo {
                 let text = format!("cannot do {command}");
                 return Some(doc! {"ok": 0.0, "code": code, "codeName": "X", "errmsg": text});
             }
+            Mood::Labelled(code, label) if name != "find" => {
+                return Some(
+                    doc! {"ok": 0.0, "code": code, "codeName": "X", "errmsg": "x", "errorLabels": [label]},
+                );
+            }
+            Mood::Concern(code) if name != "find" => {
+                let concern = doc! {"code": code, "codeName": "X", "errmsg": "x"};
+                return Some(doc! {"n": 1, "nModified": 1, "ok": 1.0, "writeConcernError": concern});
+            }
             Mood::Mute => return None,
-            Mood::Well | Mood::Fails(_) => {}
+            _ => {}
         }
         let mut all = self.subscribers.lock().unwrap();
         let list = |name: &str| -> Vec<Document> {

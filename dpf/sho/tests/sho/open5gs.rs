@@ -33,9 +33,14 @@ fn config(url: String) -> Open5gsConfig {
     }
 }
 
+/// A connector to it.
+pub async fn connected(mongo: &Arc<Mongo>) -> Open5gs {
+    Open5gs::new(&config(mongo.serve().await)).unwrap()
+}
+
 async fn started() -> (Arc<Mongo>, Open5gs) {
     let mongo = Arc::new(Mongo::default());
-    let hss = Open5gs::new(&config(mongo.serve().await)).unwrap();
+    let hss = connected(&mongo).await;
     (mongo, hss)
 }
 

@@ -21,9 +21,14 @@ use crate::config::Open5gsConfig;
 const SUBSCRIBERS: &str = "subscribers";
 /// MongoDB's DuplicateKey.
 const DUPLICATE: i32 = 11000;
-/// Errors of MongoDB that the same command gets again: BadValue, FailedToParse, TypeMismatch, InvalidNamespace,
-/// DocumentValidationFailure.
-const NEVER: [i32; 5] = [2, 9, 14, 73, 121];
+/// Errors of MongoDB that the same command gets again (`src/mongo/base/error_codes.yml`): BadValue, FailedToParse,
+/// TypeMismatch, InvalidLength, InvalidBSON, PathNotViable, ConflictingUpdateOperators, DollarPrefixedFieldName,
+/// InvalidIdField, ImmutableField, InvalidOptions, InvalidNamespace, DocumentValidationFailure, BSONObjectTooLarge,
+/// KeyTooLong.
+const NEVER: [i32; 15] = [2, 9, 14, 16, 22, 28, 40, 52, 53, 66, 72, 73, 121, 10334, 17280];
+/// Labels by which a server says that the same may succeed later, whatever the error is.
+const LATER: [&str; 4] =
+    ["RetryableWriteError", "TransientTransactionError", "SystemOverloadedError", "RetryableError"];
 
 /// See the module.
 pub(super) struct Link {
@@ -189,9 +194,12 @@ impl Link {
             ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => Some(concern.code),
             _ => None,
         };
+        // A write concern that is not met says nothing of what was written: it is done, and not everywhere yet.
+        let later = matches!(error.kind.as_ref(), ErrorKind::Write(WriteFailure::WriteConcernError(_)))
+            || LATER.iter().any(|label| error.contains_label(label));
         match (error.kind.as_ref(), code) {
             (_, Some(DUPLICATE)) => self.away("a subscriber with this IMSI has come in between"),
-            (_, Some(code)) if NEVER.contains(&code) => ConnectorError::Refused(format!(
+            (_, Some(code)) if !later && NEVER.contains(&code) => ConnectorError::Refused(format!(
                 "connector {}: {}: MongoDB refuses it with error {code}; its log says why",
                 self.name, self.url
             )),
@@ -199,6 +207,16 @@ impl Link {
                 self.away("MongoDB does not let us; check username, password and auth_database, and its roles")
             }
             (_, Some(code)) => self.away(&format!("MongoDB answers with error {code}; its log says why")),
+            // What was to be sent cannot be written down.
+            (ErrorKind::Bson(_) | ErrorKind::InvalidArgument { .. }, _) if !later => {
+                ConnectorError::Refused(format!(
+                    "connector {}: {}: the driver does not take this subscriber",
+                    self.name, self.url
+                ))
+            }
+            (ErrorKind::IncompatibleServer { .. }, _) => {
+                self.away("this MongoDB is too old for the driver; it has to be 4.4 or newer")
+            }
             (ErrorKind::InvalidTlsConfig { .. }, _) => self.away("`ca` cannot be used; it is to be a PEM file"),
             (ErrorKind::ServerSelection { .. } | ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. }, _) => {
                 self.away("cannot be reached; check that MongoDB runs, can be reached from here, and has the TLS that `ca` says")
