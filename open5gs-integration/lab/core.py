@@ -23,6 +23,8 @@ SUBNET = "10.45.0.0/16"
 #: What the gateway gives by itself is at the beginning of the subnet; what ICFs assign lies behind it.
 POOL, HOME_POOL = "10.45.128.0/17", "10.45.64.0/18"
 APNS = ["provisioning", "internet"]
+#: Every daemon but the HSS, in the order in which they end.
+CORE = ["mme", "sgwc", "smf", "sgwu", "upf", "pcrf"]
 
 
 class Core:
@@ -33,6 +35,9 @@ class Core:
         self.connect = self.authority = None
         #: Folder of what `callhome open5gs config` wrote, to be used in place of what is here.
         self.fragments = None
+        self.through_icf = False
+        #: Whether the core is as start() leaves it, with the configuration that a lab begins with.
+        self.fresh = False
 
     def _diameter(self, name, identity, realm, listen, peers):
         lines = [f'Identity = "{identity}";', f'Realm = "{realm}";', "Port = 3868;", "SecPort = 0;", "No_IPv6;"]
@@ -86,6 +91,7 @@ class Core:
 
     def write(self, through_icf=False):
         """All configurations; with `through_icf`, the operator's IMSIs lead to the ICF too, which sends them on."""
+        self.fresh = False
         host, realm, address, port = ICF
         home = (f"hss.{HOME}", "ConnectTo = \"127.0.0.8\"; No_TLS;")
         if not self.own_hss:
@@ -141,6 +147,19 @@ class Core:
         self._yaml("sgwc", ["sgwc:", "  gtpc:", "    server:", "      - address: 127.0.0.3", "  pfcp:", "    server:", "      - address: 127.0.0.3", "    client:", "      sgwu:", "        - address: 127.0.0.6"])
         self._yaml("sgwu", ["sgwu:", "  pfcp:", "    server:", "      - address: 127.0.0.6", "  gtpu:", "    server:", "      - address: 127.0.0.6"])
 
+    def renew(self, through_icf=False):
+        """Writes all configurations and starts all daemons anew, but for the HSS.
+
+        An MME that is started again counts its GTP-C sequence numbers from the same beginning. An SGW-C or SMF that goes on
+        takes its first requests for repetitions of those before, and answers nothing or what it answered then (TS 29.274
+        section 7.6). So they are started with it, and who has their sessions too.
+        """
+        for name in CORE:
+            if name in self.daemons:
+                self.stop(name)
+        self.write(through_icf)
+        self.start()
+
     def start(self):
         """All daemons, those first that others ask; ends when the MME has its peers."""
         order = ["hss"] * (self.own_hss and "hss" not in self.daemons) + ["pcrf", "upf", "sgwu"]
@@ -150,6 +169,8 @@ class Core:
         self.expect("smf", "CONNECTED TO 'pcrf")
         self.expect("smf", "PFCP associated")
         self.expect("sgwc", "PFCP associated")
+        as_written = self.connect is None and self.authority is None and self.fragments is None
+        self.fresh = as_written and not self.through_icf
 
     def start_mme(self):
         self._up(["mme"])
@@ -192,10 +213,15 @@ class Core:
         return {name: cpu_seconds(daemon.pid) for name, daemon in self.daemons.items() if daemon.poll() is None}
 
     def stop(self, name):
+        self.fresh = False
         end(self.daemons.pop(name))
 
+    def is_fresh(self):
+        """Whether the next scenario finds the core as the first one did."""
+        return self.fresh and all(daemon.poll() is None for daemon in self.daemons.values())
+
     def stop_all(self):
-        for name in ["mme", "sgwc", "smf", "sgwu", "upf", "pcrf", "hss"]:
+        for name in [*CORE, "hss"]:
             if name in self.daemons:
                 self.stop(name)
 

@@ -69,6 +69,15 @@ class Lab:
             other.terminate()
             other.wait(20)
 
+    def restore(self):
+        """Makes the core what it was at the beginning, if a scenario has left it otherwise."""
+        if self.core.is_fresh():
+            return
+        self.core.connect = self.core.authority = self.core.fragments = None
+        if self.core.own_hss and "hss" in self.core.daemons and self.core.daemons["hss"].poll() is not None:
+            self.core.stop("hss")
+        self.core.renew()
+
     def captured(self, name, expression=""):
         """Keeps what passes, or what of it a filter of tcpdump's lets through."""
         return capture.Capture(self.out / f"{name}.pcap", expression)

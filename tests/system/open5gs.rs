@@ -350,6 +350,19 @@ fn ue_conf_is_written_for_a_device_and_its_keys_are_printed_nowhere() -> Result<
     Ok(())
 }
 
+/// What the harness looks for first, what a scenario leaves to the next, how fast the crowd comes, where the report is:
+/// with daemons that only have the names of Open5GS's.
+#[test]
+fn the_harness_for_a_whole_core_does_what_its_own_tests_say() -> Result<()> {
+    let output = Command::new(programs::python()?)
+        .args(["-B", "tests/python/test_lab.py"])
+        .current_dir(programs::workspace())
+        .output()?;
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("Ran 14 tests"), "{}", said(&output));
+    Ok(())
+}
+
 /// The harness that runs a whole core: what it says where there is none. Each of its scenarios is loaded for that.
 #[test]
 fn the_harness_says_what_it_misses() -> Result<()> {
@@ -373,15 +386,31 @@ fn the_harness_says_what_it_misses() -> Result<()> {
     for daemon in ["mme", "hss", "pcrf", "sgwc", "sgwu", "smf", "upf"] {
         std::fs::write(prefix.path().join(format!("bin/open5gs-{daemon}d")), "")?;
     }
+    let folder = prefix.path().to_owned();
     let prefix = prefix.path().display().to_string();
     for (words, remedy) in [
         (vec!["--scenario", "srsran"], "SRSRAN=… says where srsRAN 4G is installed"),
         (vec!["--scenario", "srsran", "--srsran", "/nowhere"], "/nowhere has no srsenb, no srsue"),
         (vec!["--scenario", "nothing"], "invalid choice: 'nothing'"),
+        (vec!["--scenario", "causes"], "has no freeDiameter/dict_rfc5777.fdx"),
     ] {
         let output = harness(&[&["--open5gs", &prefix], &words[..]].concat())?;
         assert_eq!(output.status.code(), Some(2), "{words:?}: {}", said(&output));
         assert!(said(&output).contains(remedy), "{words:?}: {}", said(&output));
     }
+    // python-diameter is missed before anything is started.
+    let extensions = folder.join("lib/freeDiameter");
+    std::fs::create_dir_all(&extensions)?;
+    for name in ["rfc5777", "mip6i", "nasreq", "nas_mipv6", "dcca", "dcca_3gpp"] {
+        std::fs::write(extensions.join(format!("dict_{name}.fdx")), "")?;
+    }
+    let out = folder.join("out").display().to_string();
+    let words = ["--open5gs", &prefix, "--scenario", "answers", "--python", "/bin/false", "--out", &out];
+    let output = harness(&words)?;
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    for word in ["python-diameter", "tests/run --prepare", "--python"] {
+        assert!(said(&output).contains(word), "no {word}: {}", said(&output));
+    }
+    assert!(!Path::new(&out).exists());
     Ok(())
 }

@@ -26,6 +26,11 @@ NAMES = list(SCENARIOS)
 RADIO = ["srsran"]
 
 
+def split(names):
+    """Those of the radio, and the others."""
+    return [name for name in names if name in RADIO], [name for name in names if name not in RADIO]
+
+
 def run(options):
     """The scenarios of the options inside of the lab's network; gives the exit code."""
     lab = Lab(options)
@@ -41,6 +46,9 @@ def run(options):
             except Exception as error:  # a scenario that breaks is a row, and the next one has its turn
                 traceback.print_exc()
                 lab.report.row(name, "comes to its end", False, repr(error)[:500])
+            # What a scenario has stopped, restarted or written otherwise is not for the next one to find.
+            if name != options.scenario[-1]:
+                lab.restore()
     except Exception as error:
         traceback.print_exc()
         lab.report.row("lab", f"starts for {', '.join(options.scenario)}", False, repr(error)[:500])

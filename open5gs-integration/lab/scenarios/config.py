@@ -5,8 +5,6 @@ import shutil
 
 import core
 
-DAEMONS = ("mme", "sgwc", "smf", "sgwu", "upf", "pcrf")
-
 
 def run(lab):
     row = lambda what, ok, seen: lab.report.row("config", what, ok, seen)
@@ -47,9 +45,5 @@ def check(lab, asks):
 
 
 def begin_anew(lab, fragments):
-    for name in DAEMONS:
-        if name in lab.core.daemons:
-            lab.core.stop(name)
     lab.core.fragments = fragments
-    lab.core.write()
-    lab.core.start()
+    lab.core.renew()

@@ -49,7 +49,7 @@ def run(lab):
 
 
 def begin_anew(lab, through_icf):
-    """Starts again what has another configuration: MME, HSS, ICF."""
+    """Starts again what has another configuration, HSS and ICF first."""
     lab.core.stop("mme")
     if lab.core.own_hss:
         if "hss" in lab.core.daemons:
@@ -59,15 +59,15 @@ def begin_anew(lab, through_icf):
     lab.roles.stop_one("icf")
     lab.roles.start_one("icf")
     roles.listening(8080)
-    lab.core.write(through_icf)
     if lab.core.own_hss:
+        lab.core.write(through_icf)
         lab.core.start_hss()
     else:
         lab.roles.start_one("hss")
         roles.listening(core.SECOND_ICF)
     if through_icf:
         lab.peer_is_open(f"hss.{core.HOME}")
-    lab.core.start_mme()
+    lab.core.renew(through_icf)
 
 
 def refused(lab, row, subscriber, why):

@@ -40,13 +40,12 @@ def run(lab):
 
 
 def begin_anew(lab, connect, ca=None):
-    """Starts ICF and MME again, the MME with another ConnectPeer for the ICF."""
+    """Starts ICF and core again, the MME with another ConnectPeer for the ICF."""
     lab.core.stop("mme")
     lab.roles.stop_one("icf")
     lab.core.connect, lab.core.authority = connect, ca
-    lab.core.write()
     lab.roles.start_one("icf")
-    lab.core.start_mme()
+    lab.core.renew()
 
 
 def attach(lab, row, imsi, how):
