@@ -254,10 +254,17 @@ impl Dpf {
     /// Writes that a device, or somebody who says that it is one, was refused. Of a flood of them only some are written:
     /// nobody fills the disk by being refused.
     pub async fn refused(&self, who: &str, action: &str, target: &str, outcome: &str) {
-        if self.noted.allows() {
-            self.audit(who, action, target, outcome).await;
-        } else {
-            tracing::warn!(who, action, target, outcome, "not in the audit log: there are too many refusals");
+        match self.noted.entry(self.noted.allows(), outcome) {
+            Some(outcome) => self.audit(who, action, target, &outcome).await,
+            None => {
+                tracing::warn!(
+                    who,
+                    action,
+                    target,
+                    outcome,
+                    "not in the audit log: there are too many refusals"
+                );
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use service::{
     outbox::{Outbox, Policy},
     preflight::Preflight,
     role::PeerRole,
-    serve::{HttpLimits, HttpServer},
+    serve::HttpServer,
     throttle::Guesses,
     tls::{self, ClientCertificates, MinVersion, ServerTls},
 };
@@ -190,19 +190,15 @@ pub async fn start(config: DpfConfig, stop: CancellationToken) -> anyhow::Result
         noted: service::api::Trickle::new(NOTED_AT_ONCE),
     });
 
-    let http = HttpLimits {
-        connections: config.device.connections,
-        connections_per_source: config.device.connections_per_source,
-        ..HttpLimits::default()
-    };
-    let devices = HttpServer::bind(config.device.listen, Some(parts.device_tls), http)
+    let limits = config.device.limits.clone();
+    let devices = HttpServer::bind(config.device.listen, Some(parts.device_tls), limits)
         .await
         .context("device.listen")?;
     let rest = match config.rest.listen {
         None => None,
         Some(listen) => {
             let guard = Guard::new(tokens(&config)?);
-            let server = HttpServer::bind(listen, config.rest.tls()?, HttpLimits::default())
+            let server = HttpServer::bind(listen, config.rest.tls()?, config.rest.limits.clone())
                 .await
                 .context("rest.listen")?;
             let counters =

@@ -26,10 +26,12 @@ const COLUMN: &str = "device/claim_code";
 pub const SEALED: &[SealedColumn] =
     &[SealedColumn { table: "device", key: "pcid", column: "claim_code", place: COLUMN, sealed: "true" }];
 
-/// Wrong codes for one device before it is not tried any more for a while.
+/// Wrong codes of one token for one device before it is not heard any more for a while.
 pub const FAILURES: i64 = 5;
 /// How long that is counted, and lasts, milliseconds.
 pub const WINDOW: i64 = 15 * 60 * 1000;
+/// Tokens and devices that are counted at a time; beyond, the oldest count is forgotten.
+pub const MAX_COUNTED: i64 = 10_000;
 
 /// A claim code: 8 to 64 visible ASCII characters. Neither Debug nor an error shows it; wiped when dropped.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 //! [`endpoint`] drives them over one UDP socket.
 
 pub mod block;
+pub mod echo;
 pub mod endpoint;
 pub mod exchange;
 pub mod message;
@@ -13,7 +14,7 @@ pub mod request;
 /// Milliseconds on a clock that only rises; where it begins does not matter.
 pub type Millis = u64;
 
-/// Option numbers (RFC 7252 §5.10, RFC 7959 §6, RFC 7641 §6).
+/// Option numbers (RFC 7252 §5.10, RFC 7959 §6, RFC 7641 §6, RFC 9175 §2.2).
 pub mod option {
     /// Uri-Host.
     pub const URI_HOST: u16 = 3;
@@ -43,6 +44,8 @@ pub mod option {
     pub const PROXY_SCHEME: u16 = 39;
     /// Size1: octets of the whole request (RFC 7252 §5.10.9).
     pub const SIZE1: u16 = 60;
+    /// Echo (RFC 9175 §2.2).
+    pub const ECHO: u16 = 252;
 
     /// Whether a recipient that does not know the option must not go on (RFC 7252 §5.4.6).
     #[must_use]

@@ -12,6 +12,7 @@ use service::{
     config::Span,
     ocsp::OcspConfig,
     role::{DatabaseConfig, KeysConfig, PeerRole, RestConfig, RestTls},
+    serve::HttpLimits,
 };
 
 /// The whole file.
@@ -107,16 +108,9 @@ pub struct Device {
     pub platform_ca: PathBuf,
     /// `[device.ocsp]`: who says whether one is revoked.
     pub ocsp: OcspConfig,
-    /// Connections that one source (an IPv4 address, or a /64 of IPv6) may have at a time; 0: all. Devices behind one
-    /// address translator are one source.
-    #[serde(default = "Device::some")]
-    pub connections_per_source: usize,
-}
-
-impl Device {
-    fn some() -> usize {
-        256
-    }
+    /// `[device.limits]`: what clients may take.
+    #[serde(default)]
+    pub limits: HttpLimits,
 }
 
 /// `[coap]`.

@@ -21,7 +21,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use schemas::{
-    identity::{DeviceId, Pcid},
+    identity::{DeviceId, Pcid, SupplierId},
     rest::{
         Object,
         provisioning::{Hello, RnctAnswer, TripleCheck, TripleOwner},
@@ -34,6 +34,7 @@ use service::{
     client::{CallError, RoleClient},
     ocsp::{Denied as Status, Revocation},
     problem::{Json, Problem, Query},
+    serve::CallerConnection,
     throttle::{Buckets, Guesses},
     tls::PeerCertificates,
 };
@@ -107,8 +108,8 @@ impl Door {
         let write = self.audited.lock().unwrap_or_else(PoisonError::into_inner).allows(from, 1, now)
             && self.overall.allows();
         tracing::info!(%from, action, %pcid, why, "a device is refused");
-        if write {
-            self.desk.audit(&format!("address {from}"), action, &pcid.to_string(), why).await;
+        if let Some(outcome) = self.overall.entry(write, why) {
+            self.desk.audit(&format!("address {from}"), action, &pcid.to_string(), &outcome).await;
         }
     }
 
@@ -121,7 +122,7 @@ impl Door {
         device_id: Option<&DeviceId>,
     ) -> Result<(), Denied> {
         let registered = match self.desk.device(&View::All, pcid).await {
-            Ok((device, _)) => Some(device.device_id),
+            Ok((device, _)) => Some((device.device_id, device.supplier)),
             // As long as with one: a triple is tried all the same, and counted.
             Err(Refused::NotFound(_)) => None,
             Err(error) => return Err(Denied::Problem(error.into())),
@@ -129,8 +130,8 @@ impl Door {
         const ANOTHER: Denied = Denied::Forbidden("another device is registered with this PCID");
         let another = |registered: &DeviceId| device_id.is_some_and(|id| id != registered);
         match shown {
-            Shown::Certificate(id, der) => {
-                let Some(registered) = &registered else {
+            Shown::Certificate { device: id, supplier: by, der } => {
+                let Some((registered, supplier)) = &registered else {
                     return Err(Denied::Forbidden("the PCID is not registered"));
                 };
                 if another(registered) {
@@ -138,6 +139,10 @@ impl Door {
                 }
                 if id.as_ref() != Some(registered) {
                     return Err(Denied::Forbidden("the certificate is of another device"));
+                }
+                // Those of before this was in them say nothing; the SHO has the PVA's verdict.
+                if by.as_ref().is_some_and(|by| by != supplier) {
+                    return Err(Denied::Forbidden("the certificate is of another supplier's device"));
                 }
                 self.holds(der).await?;
             }
@@ -147,7 +152,7 @@ impl Door {
         }
         match registered {
             None => Err(Denied::Forbidden("the PCID is not registered")),
-            Some(registered) if another(&registered) => Err(ANOTHER),
+            Some((registered, _)) if another(&registered) => Err(ANOTHER),
             Some(_) => Ok(()),
         }
     }
@@ -262,8 +267,15 @@ enum Denied {
 
 /// What a device has shown.
 enum Shown {
-    /// A certificate of the platform CA: the device that it names, and itself, DER.
-    Certificate(Option<DeviceId>, Vec<u8>),
+    /// A certificate of the platform CA.
+    Certificate {
+        /// The device that it names.
+        device: Option<DeviceId>,
+        /// Who enrolled that device.
+        supplier: Option<SupplierId>,
+        /// Itself.
+        der: Vec<u8>,
+    },
     /// User name and password of a call-home triple.
     Triple(TripleCheck),
     /// Nothing that is known here.
@@ -273,8 +285,9 @@ enum Shown {
 /// A certificate counts before a triple.
 fn shown(certificates: Option<&PeerCertificates>, headers: &HeaderMap) -> Shown {
     if let Some(certificate) = certificates.and_then(|certificates| certificates.0.first()) {
-        let device = Leaf::parse(certificate).ok().and_then(|leaf| leaf.device_id);
-        return Shown::Certificate(device, certificate.to_vec());
+        let leaf = Leaf::parse(certificate).ok();
+        let (device, supplier) = leaf.map_or((None, None), |leaf| (leaf.device_id, leaf.supplier));
+        return Shown::Certificate { device, supplier, der: certificate.to_vec() };
     }
     triple(headers).map_or(Shown::Nothing, Shown::Triple)
 }
@@ -294,12 +307,14 @@ async fn hello(
     State(door): State<Door>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     certificates: Option<Extension<PeerCertificates>>,
+    connection: CallerConnection,
     headers: HeaderMap,
     Json(Object(hello)): Json<Object<Hello>>,
 ) -> Result<Response, Response> {
     let from = from.ip().to_canonical();
     let shown = shown(certificates.as_deref(), &headers);
     door.admitted(from, "device.hello", hello.pcid, &shown, Some(&hello.device_id)).await?;
+    connection.mark_authenticated();
     match door.desk.hello(&hello, from).await {
         Ok(rnct) => {
             door.desk.metrics.devices.with_label_values(&["answered"]).inc();
@@ -322,12 +337,14 @@ async fn rnct(
     State(door): State<Door>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     certificates: Option<Extension<PeerCertificates>>,
+    connection: CallerConnection,
     headers: HeaderMap,
     Query(Whose { pcid }): Query<Whose>,
 ) -> Result<Response, Response> {
     let from = from.ip().to_canonical();
     let shown = shown(certificates.as_deref(), &headers);
     door.admitted(from, "device.rnct", pcid, &shown, None).await?;
+    connection.mark_authenticated();
     match door.desk.fetch(pcid).await {
         Ok(Some(rnct)) => {
             door.desk.metrics.devices.with_label_values(&["answered"]).inc();

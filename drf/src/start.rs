@@ -13,7 +13,7 @@ use service::{
     ocsp::Revocation,
     outbox::{self, Outbox},
     preflight::Preflight,
-    serve::{HttpLimits, HttpServer},
+    serve::HttpServer,
     tls::{ClientCertificates, HTTP_ALPN, MinVersion, ServerTls},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -253,9 +253,7 @@ pub async fn start_with(
     let endpoint = Arc::new(endpoint.with_context(|| format!("coap.listen: UDP {listen}: is it taken?"))?);
     let device = match (&config.device, device_tls(&config)?) {
         (Some(device), Some(tls)) => {
-            let limits =
-                HttpLimits { connections_per_source: device.connections_per_source, ..HttpLimits::default() };
-            let server = HttpServer::bind(device.listen, Some(tls), limits).await;
+            let server = HttpServer::bind(device.listen, Some(tls), device.limits.clone()).await;
             Some(server.context("device.listen")?)
         }
         _ => None,
@@ -264,7 +262,7 @@ pub async fn start_with(
         None => None,
         Some(listen) => {
             let guard = Guard::new(tokens(&config)?);
-            let server = HttpServer::bind(listen, config.rest.tls()?, HttpLimits::default()).await;
+            let server = HttpServer::bind(listen, config.rest.tls()?, config.rest.limits.clone()).await;
             let counters =
                 service::health::metrics_router(exposition).layer(guard.require(service::role::METRICS));
             let app = crate::rest::router(RestState::new(desk.clone()), &guard)

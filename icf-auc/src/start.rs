@@ -20,7 +20,7 @@ use service::{
     client::RoleClient,
     database::SharedLock,
     preflight::Preflight,
-    serve::{HttpLimits, HttpServer},
+    serve::HttpServer,
     tls::{ClientCertificates, ClientTls, MinVersion, ServerTls},
 };
 use tokio::sync::{Notify, Semaphore, watch};
@@ -265,7 +265,7 @@ pub async fn start_with(
         None => None,
         Some(listen) => {
             let guard = Guard::new(config.rest.tokens(SCOPES)?);
-            let server = HttpServer::bind(listen, config.rest.tls()?, HttpLimits::default()).await?;
+            let server = HttpServer::bind(listen, config.rest.tls()?, config.rest.limits.clone()).await?;
             let issuer = Arc::new(StoreIssuer::new(store.clone()));
             let networks = ServedNetworks::configured(&config).map_err(anyhow::Error::msg)?;
             let state = RestState::new(store.clone(), running).with_issuer(issuer).with_networks(networks);

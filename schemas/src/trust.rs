@@ -16,7 +16,7 @@ use x509_cert::{
     name::Name,
 };
 
-use crate::identity::{DeviceId, TreId};
+use crate::identity::{DeviceId, SupplierId, TreId};
 
 /// What a certificate is good for: its extended key usage (RFC 5280 §4.2.1.12). A certificate for one is good for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -204,6 +204,9 @@ pub struct Leaf {
     pub name: String,
     /// The device of a platform certificate: SAN URI `urn:callhome:device:…`.
     pub device_id: Option<DeviceId>,
+    /// Who made the device of a platform certificate: SAN URI `urn:callhome:supplier:…`. Certificates of older versions have
+    /// none.
+    pub supplier: Option<SupplierId>,
     /// P-256.
     pub key: VerifyingKey,
     /// Serial number, content octets.
@@ -214,6 +217,8 @@ pub struct Leaf {
 
 /// What a device identity stands behind in a platform certificate.
 pub const DEVICE_URN: &str = "urn:callhome:device:";
+/// What the identity of its supplier stands behind.
+pub const SUPPLIER_URN: &str = "urn:callhome:supplier:";
 
 impl Leaf {
     /// Reads a certificate; says nothing of whether it is to be trusted.
@@ -227,13 +232,12 @@ impl Leaf {
         let name = common_name(tbs.subject());
         let point = tbs.subject_public_key_info().subject_public_key.raw_bytes();
         let key = VerifyingKey::from_sec1_bytes(point).map_err(|_| bad("its key is not P-256"))?;
-        let device = tbs
-            .get_extension::<SubjectAltName>()
-            .ok()
-            .flatten()
-            .and_then(|(_, names)| names.0.iter().find_map(device_of));
+        let names = tbs.get_extension::<SubjectAltName>().ok().flatten().map(|(_, names)| names.0);
+        let names = names.unwrap_or_default();
+        let device_id = names.iter().find_map(|name| named(name, DEVICE_URN));
+        let supplier = names.iter().find_map(|name| named(name, SUPPLIER_URN));
         let serial = tbs.serial_number().as_bytes().to_vec();
-        Ok(Self { name: name.unwrap_or_default(), device_id: device, key, serial, der: der.to_vec() })
+        Ok(Self { name: name.unwrap_or_default(), device_id, supplier, key, serial, der: der.to_vec() })
     }
 
     /// The TRE of a platform certificate.
@@ -243,11 +247,10 @@ impl Leaf {
     }
 }
 
-fn device_of(name: &GeneralName) -> Option<DeviceId> {
+/// The identity behind `urn` in a name.
+fn named<T: FromStr>(name: &GeneralName, urn: &str) -> Option<T> {
     match name {
-        GeneralName::UniformResourceIdentifier(uri) => {
-            DeviceId::from_str(uri.as_str().strip_prefix(DEVICE_URN)?).ok()
-        }
+        GeneralName::UniformResourceIdentifier(uri) => T::from_str(uri.as_str().strip_prefix(urn)?).ok(),
         _ => None,
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     auth::{AuthError, TokenConfig, Tokens},
     config::{SecretError, SecretSource, Span},
     sealed::{KeyError, Keyring},
+    serve::HttpLimits,
     tls::{self, ClientCertificates, MinVersion, ServerTls, TlsError},
 };
 
@@ -108,6 +109,9 @@ pub struct RestConfig {
     /// Certificate and key for HTTPS; without, plain HTTP, which is for loopback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<RestTls>,
+    /// `[rest.limits]`: what clients may take.
+    #[serde(default)]
+    pub limits: HttpLimits,
 }
 
 /// `[rest.tls]`: PEM files.

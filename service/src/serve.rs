@@ -2,9 +2,13 @@
 //!
 //! Not [`axum::serve()`]: it gives hyper no timer, so a client that sends half a header holds its connection for ever.
 
+mod activity;
+mod admission;
+mod body;
 mod connection;
-mod sources;
-mod watched;
+mod files;
+mod host;
+mod limits;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,52 +16,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
 use rustls::ServerConfig;
-use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Span;
-use crate::tls::{Handshakes, TlsListener};
-use connection::{Connection, Transport};
-use sources::Sources;
+use admission::Admission;
+use connection::Connection;
 
-/// What clients may take of an HTTP server; every key has a default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpLimits {
-    /// Connections at a time; more wait in the kernel's queue.
-    pub connections: usize,
-    /// Of those, what one source may have: an IPv4 address, or a /64 of IPv6. More are closed at once. 0: all of them.
-    pub connections_per_source: usize,
-    /// For the TLS handshake.
-    pub handshake_timeout: Span,
-    /// TLS handshakes at a time.
-    pub pending_handshakes: usize,
-    /// For all headers of a request, and between two requests of an HTTP/1.1 connection.
-    pub header_timeout: Span,
-    /// Without one octet read or written, whatever is going on.
-    pub idle_timeout: Span,
-    /// For requests under way when the server is told to stop.
-    pub grace: Span,
-}
+pub use activity::{CallerConnection, mark_authenticated};
+pub use limits::HttpLimits;
 
-impl Default for HttpLimits {
-    fn default() -> Self {
-        Self {
-            connections: 1024,
-            connections_per_source: 0,
-            handshake_timeout: Span::seconds(10),
-            pending_handshakes: 256,
-            header_timeout: Span::seconds(20),
-            idle_timeout: Span::seconds(300),
-            grace: Span::seconds(10),
-        }
-    }
-}
+/// How long accepting waits where the process or the machine can open no more connections.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+/// How long it waits after any other error that is not of one connection alone.
+const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
 /// An HTTP server that listens, and serves once it is [`run`](Self::run).
 pub struct HttpServer {
@@ -77,6 +51,7 @@ impl HttpServer {
         tls: Option<Arc<ServerConfig>>,
         limits: HttpLimits,
     ) -> Result<Self, ServeError> {
+        files::raise_limit();
         let tcp = bind(address).await?;
         let address = tcp.local_addr().map_err(|source| ServeError::Bind { address, source })?;
         Ok(Self { tcp, address, tls, limits })
@@ -100,14 +75,7 @@ impl HttpServer {
     pub async fn run(self, router: Router, stop: CancellationToken) {
         let Self { tcp, address, tls, limits } = self;
         tracing::info!(%address, tls = tls.is_some(), "HTTP server listens");
-        match tls {
-            Some(config) => {
-                let handshakes =
-                    Handshakes { timeout: limits.handshake_timeout.0, pending: limits.pending_handshakes };
-                serve(TlsListener::new(tcp, config, handshakes), router, &limits, stop).await;
-            }
-            None => serve(tcp, router, &limits, stop).await,
-        }
+        serve(tcp, tls.map(TlsAcceptor::from), router, Arc::new(limits), stop).await;
         tracing::info!(%address, "HTTP server stopped");
     }
 }
@@ -125,42 +93,41 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     })
 }
 
-async fn serve<L>(mut listener: L, router: Router, limits: &HttpLimits, stop: CancellationToken)
-where
-    L: Listener<Addr = SocketAddr>,
-    L::Io: Transport,
-{
-    let room = Arc::new(Semaphore::new(limits.connections.max(1)));
-    let sources = Sources::new(limits.connections_per_source);
+async fn serve(
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    limits: Arc<HttpLimits>,
+    stop: CancellationToken,
+) {
+    let admission = Admission::new(HttpLimits::clone(&limits));
     let tracker = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
-        let accepted = async {
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, (io, peer)) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accepted => accepted,
+            accepted = accept(&tcp, &admission) => accepted,
         };
-        let Some(place) = sources.take(peer.ip()) else {
-            tracing::debug!(%peer, "closed: its source has too many connections");
+        let Some(admitted) = admission.admit(peer.ip(), tls.is_some()) else {
+            tracing::debug!(%peer, "closed: there is no room for its connection");
             continue;
         };
+        // Answers are small and awaited: Nagle's delay would be felt.
+        let _ = stream.set_nodelay(true);
         let connection = Connection {
             peer,
             router: router.clone(),
-            header_timeout: limits.header_timeout.0,
-            idle_timeout: limits.idle_timeout.0,
+            limits: Arc::clone(&limits),
+            admitted,
             stop: stop.clone(),
             cut: cut.clone(),
         };
-        tracker.spawn(async move {
-            connection.serve(io).await;
-            drop((permit, place));
-        });
+        match tls.clone() {
+            Some(acceptor) => tracker.spawn(connection.serve_tls(stream, acceptor)),
+            None => tracker.spawn(connection.serve(stream)),
+        };
     }
-    drop(listener);
+    drop(tcp);
     tracker.close();
     if tokio::time::timeout(limits.grace.0, tracker.wait()).await.is_err() {
         tracing::warn!(connections = tracker.len(), grace = %limits.grace, "grace is over: cutting connections");
@@ -168,6 +135,38 @@ where
         // They end at their next poll; a handler that never yields must not keep the process.
         let _ = tokio::time::timeout(Duration::from_secs(1), tracker.wait()).await;
     }
+}
+
+/// The next connection.
+async fn accept(tcp: &TcpListener, admission: &Admission) -> (TcpStream, SocketAddr) {
+    loop {
+        let error = match tcp.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => error,
+        };
+        match error.kind() {
+            // Of that one connection (accept(2)).
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset => {}
+            _ if is_exhausted(&error) => {
+                tracing::warn!(%error, "no more connections can be opened: raise LimitNOFILE (ulimit -n)");
+                admission.make_room();
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+            _ => {
+                tracing::error!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(ERROR_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// EMFILE or ENFILE: the process, or the machine, has as many open files as it may have.
+fn is_exhausted(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 /// An address that cannot be listened on.

@@ -1,8 +1,10 @@
 //! What a running service tells: logs on standard error, and metrics for Prometheus.
 
+mod limit;
 mod metrics;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tracing::Subscriber;
@@ -12,6 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
+use limit::{LimitedLayer, LineLimiter};
 pub use metrics::Metrics;
 
 /// The variable that takes precedence over `[log] filter`.
@@ -38,11 +41,15 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// What is logged: `info`, or by place such as `info,s6a=debug`.
     pub filter: String,
+    /// Lines of one kind (one place in the code, INFO and above) that are written at once,
+    pub burst: u32,
+    /// and how many a second after that; the rest is counted, and the count is logged. 0: no limit.
+    pub lines_per_second: u32,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, filter: "info".to_owned() }
+        Self { format: LogFormat::Auto, filter: "info".to_owned(), burst: 100, lines_per_second: 5 }
     }
 }
 
@@ -74,11 +81,15 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
     let filter = filter(config, variable.as_deref())?;
     let terminal = io::stderr().is_terminal();
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let layer = lines(config.format, terminal, colours, || LossyWriter(io::stderr()));
+    let lines = lines(config.format, terminal, colours, || LossyWriter(io::stderr()));
+    let limiter = Arc::new(LineLimiter::new(config.burst, config.lines_per_second));
+    let layer = LimitedLayer { lines, limiter: Arc::clone(&limiter) };
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .try_init()
-        .map_err(|_| TelemetryError::Twice)
+        .map_err(|_| TelemetryError::Twice)?;
+    LineLimiter::report(&limiter);
+    Ok(())
 }
 
 /// Whether [`init`] would take the filter, that of `CALLHOME_LOG` included.

@@ -1,7 +1,6 @@
 //! TLS by rustls with the `ring` provider: configurations from PEM files, and errors that name the file.
 
 mod identity;
-mod listener;
 mod pem;
 
 use std::path::{Path, PathBuf};
@@ -9,14 +8,13 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use serde::{Deserialize, Serialize};
 
 use crate::config::SecretError;
 
-pub use identity::{PeerCertificates, certificate_names};
-pub use listener::{Handshakes, TlsListener};
+pub use identity::{PeerCertificates, certificate_names, certificates_end};
 
 /// The application protocols of an HTTPS server or client, RFC 7301: HTTP/2, else HTTP/1.1.
 pub const HTTP_ALPN: &[&[u8]] = &[b"h2", b"http/1.1"];
@@ -140,7 +138,7 @@ pub fn install_provider() {
     let _ = ring::default_provider().install_default();
 }
 
-/// A server's configuration from its files.
+/// A server's configuration from its files. Where clients are asked for certificates, sessions are not resumed.
 ///
 /// # Errors
 /// Which file, what is wrong with it (unreadable, no PEM, expired, of another key, open to others) and what to do.
@@ -179,6 +177,12 @@ pub fn server_config(tls: &ServerTls, alpn: &[&[u8]]) -> Result<Arc<ServerConfig
     let mut config = builder
         .with_single_cert(chain, key)
         .map_err(|error| pem::unusable(&tls.cert_file, &tls.key_file, &error))?;
+    if wanted != ClientCertificates::None {
+        // A resumed session (RFC 8446 §2.2) is as good as the certificate of its first handshake, which nobody would look at
+        // again: each resumption gives new tickets, whether or not the certificate, or the key, is still the client's.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(Arc::new(config))
 }

@@ -34,6 +34,14 @@ impl Role {
     /// # Errors
     /// If it does not come up within 20 s.
     pub fn start(name: &str) -> Result<Self> {
+        Self::start_with(name, &[])
+    }
+
+    /// As [`start`](Self::start), with environment variables that override its configuration.
+    ///
+    /// # Errors
+    /// If it does not come up within 20 s.
+    pub fn start_with(name: &str, variables: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (rest, path) =
             (ports::free()?, |file: &str| folder.path().join(file).to_string_lossy().into_owned());
@@ -61,6 +69,7 @@ impl Role {
         std::fs::write(path("role.toml"), config)?;
         let mut command = Command::new(callhome::binary()?);
         command.args([name, "--config", &path("role.toml")]).env_remove("RUST_LOG");
+        command.envs(variables.iter().copied());
         let child = Child::start(&format!("callhome {name}"), command, &folder.path().join("role.log"))?;
         let mut role = Self { name: name.to_owned(), folder, child, rest, token };
         role.wait_ready()?;
@@ -80,6 +89,23 @@ impl Role {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The port of `listen` in a section of its configuration.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn port(&self, section: &str) -> Result<u16> {
+        let config: toml::Table = std::fs::read_to_string(self.folder.path().join("role.toml"))?.parse()?;
+        let listen = config.get(section).and_then(|section| section.get("listen")?.as_str());
+        let port = listen.and_then(|listen| listen.rsplit(':').next()?.parse().ok());
+        port.with_context(|| format!("[{section}] of {} has no listen", self.name))
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.child.log()
     }
 
     /// Its folder.

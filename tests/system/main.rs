@@ -13,6 +13,7 @@ mod fleet;
 mod free_diameter;
 mod hostile_diameter;
 mod free_diameter_configuration;
+mod hostile_doors;
 mod hosting;
 mod instances;
 mod key_rotation;

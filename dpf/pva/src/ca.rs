@@ -10,8 +10,8 @@ use rcgen::{
 };
 use schemas::{
     cose::PrivateKey,
-    identity::{DeviceId, TreId},
-    trust::{Anchors, DEVICE_URN, Leaf, Purpose, TrustError},
+    identity::{DeviceId, SupplierId, TreId},
+    trust::{Anchors, DEVICE_URN, Leaf, Purpose, SUPPLIER_URN, TrustError},
 };
 use time::OffsetDateTime;
 use x509_cert::{
@@ -118,11 +118,13 @@ impl Authority {
 
     fn prove(&self, key: &PrivateKey) -> Result<(), CaError> {
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let (Ok(tre), Ok(device)) = ("check".parse::<TreId>(), "check".parse::<DeviceId>()) else {
+        let (Ok(tre), Ok(device), Ok(supplier)) =
+            ("check".parse::<TreId>(), "check".parse::<DeviceId>(), "check".parse::<SupplierId>())
+        else {
             return Ok(());
         };
         let spki = key.spki().map_err(|e| CaError::Issue(e.to_string()))?;
-        let issued = self.issue(&tre, &device, &spki, now, Duration::from_secs(60))?;
+        let issued = self.issue(&tre, &device, &supplier, &spki, now, Duration::from_secs(60))?;
         self.verify(&[issued.der], now).map(drop).map_err(|error| CaError::Unusable(error.to_string()))
     }
 
@@ -150,6 +152,7 @@ impl Authority {
         &self,
         tre_id: &TreId,
         device_id: &DeviceId,
+        supplier: &SupplierId,
         public_key: &[u8],
         now: i64,
         lifetime: Duration,
@@ -163,7 +166,9 @@ impl Authority {
         let expires_at = now.saturating_add(lifetime).min(self.expires);
         let at = |seconds: i64| OffsetDateTime::from_unix_timestamp(seconds).map_err(|e| failed(&e));
         let serial = serial()?;
-        let uri = format!("{DEVICE_URN}{device_id}");
+        let uri = |uri: String| -> Result<SanType, CaError> {
+            Ok(SanType::URI(uri.as_str().try_into().map_err(|e: rcgen::Error| failed(&e))?))
+        };
         let mut params = CertificateParams::default();
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.not_before = at(now - HEAD_START)?;
@@ -171,7 +176,7 @@ impl Authority {
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, tre_id.as_str());
         params.subject_alt_names =
-            vec![SanType::URI(uri.as_str().try_into().map_err(|e: rcgen::Error| failed(&e))?)];
+            vec![uri(format!("{DEVICE_URN}{device_id}"))?, uri(format!("{SUPPLIER_URN}{supplier}"))?];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use service::{
     config::Span,
     role::{DatabaseConfig, KeysConfig, RestConfig},
+    serve::HttpLimits,
 };
 
 /// The whole file.
@@ -103,6 +104,9 @@ pub struct Ocsp {
     /// From a response's `thisUpdate` to its `nextUpdate`: so long a revocation may go unnoticed.
     #[serde(default = "Ocsp::five_minutes")]
     pub validity: Span,
+    /// `[ocsp.limits]`: what clients may take.
+    #[serde(default)]
+    pub limits: HttpLimits,
 }
 
 impl Ocsp {

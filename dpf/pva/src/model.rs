@@ -19,6 +19,17 @@ pub struct Supplier {
     pub name: String,
     /// Whether it may enrol platforms. What it has enrolled stays as it is.
     pub enrols: bool,
+    /// What the identities of its devices begin with; no other supplier's begin so. Empty: no identities are its own, and it
+    /// may enrol only as long as no other supplier may.
+    pub devices: Vec<DeviceId>,
+}
+
+impl Supplier {
+    /// Whether an identity is one of this supplier's own.
+    #[must_use]
+    pub fn owns(&self, device: &DeviceId) -> bool {
+        self.devices.iter().any(|prefix| device.as_str().starts_with(prefix.as_str()))
+    }
 }
 
 /// A name that fits into a path: of a model, or of a system state. 1 to 64 of `A-Z a-z 0-9 . _ : -`.

@@ -13,7 +13,7 @@ use service::{
     config::read_private_file,
     database::Alone,
     preflight::Preflight,
-    serve::{HttpLimits, HttpServer},
+    serve::HttpServer,
 };
 use time::OffsetDateTime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -132,8 +132,9 @@ pub async fn start(config: PvaConfig, stop: CancellationToken) -> anyhow::Result
     let pva = Arc::new(Pva { store, authority, signer, anchors, limits, metrics });
     let tasks = TaskTracker::new();
 
-    let server =
-        HttpServer::bind(config.ocsp.listen, None, HttpLimits::default()).await.context("ocsp.listen")?;
+    let server = HttpServer::bind(config.ocsp.listen, None, config.ocsp.limits.clone())
+        .await
+        .context("ocsp.listen")?;
     let ocsp_url = server.url();
     let public = Public::new(
         responder,
@@ -147,7 +148,7 @@ pub async fn start(config: PvaConfig, stop: CancellationToken) -> anyhow::Result
         None => None,
         Some(listen) => {
             let guard = Guard::new(config.rest.tokens(SCOPES)?);
-            let server = HttpServer::bind(listen, config.rest.tls()?, HttpLimits::default())
+            let server = HttpServer::bind(listen, config.rest.tls()?, config.rest.limits.clone())
                 .await
                 .context("rest.listen")?;
             let counters =

@@ -11,6 +11,7 @@ use service::database::{Database, DatabaseError, Schema};
 
 pub use enrolments::{Enrol, EnrolError};
 pub use platforms::{Change, ChangeError};
+pub use suppliers::SupplierError;
 pub use validations::{Facts, Inquiry};
 
 /// The PVA's schema.
@@ -19,6 +20,10 @@ pub const SCHEMA: Schema = Schema {
     migrations: &[
         ("pva", include_str!("../../../schemas/migrations/pva/0001_pva.sql")),
         ("audit", service::api::AUDIT_MIGRATION),
+        (
+            "devices of suppliers",
+            include_str!("../../../schemas/migrations/pva/0002_devices_of_suppliers.sql"),
+        ),
     ],
     example: "sqlite:///var/lib/callhome/pva.db",
 };

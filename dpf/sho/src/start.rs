@@ -20,7 +20,7 @@ use service::{
     health::Health,
     preflight::Preflight,
     role::METRICS,
-    serve::{HttpLimits, HttpServer},
+    serve::HttpServer,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -234,7 +234,7 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
         None => None,
         Some(listen) => {
             let guard = Guard::new(config.rest.tokens(SCOPES)?);
-            let server = HttpServer::bind(listen, config.rest.tls()?, HttpLimits::default()).await?;
+            let server = HttpServer::bind(listen, config.rest.tls()?, config.rest.limits.clone()).await?;
             let counters = service::health::metrics_router(exposition).layer(guard.require(METRICS));
             let app = router(sho.clone(), &guard).merge(probes(&sho, &stop)).merge(counters);
             let url = server.url();

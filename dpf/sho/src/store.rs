@@ -23,6 +23,10 @@ pub const SCHEMA: Schema = Schema {
         ("at-rest keys", service::database::AT_REST_KEY),
         ("outbox", service::outbox::MIGRATION),
         ("audit", service::api::AUDIT_MIGRATION),
+        (
+            "numbers and suppliers",
+            include_str!("../../../schemas/migrations/sho/0002_numbers_and_suppliers.sql"),
+        ),
     ],
     example: "sqlite:///var/lib/callhome/sho.db",
 };

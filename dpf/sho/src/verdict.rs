@@ -86,5 +86,8 @@ pub fn check(signed: &[u8], anchors: &Anchors, asked: &Asked<'_>, now: u64) -> R
     if leaf.device_id.as_ref() != Some(asked.device_id) || leaf.tre_id().as_ref() != Some(asked.tre_id) {
         return Err(VerdictFault::NoCertificate);
     }
+    if leaf.supplier.is_some() && leaf.supplier != verdict.supplier {
+        return Err(VerdictFault::Other("supplier"));
+    }
     Ok(verdict)
 }

@@ -13,7 +13,9 @@ use schemas::{
     rest::provisioning::{TripleCheck, TripleOwner},
     trust::Leaf,
 };
-use service::{client::CallError, ocsp::Denied, problem::Problem, tls::PeerCertificates};
+use service::{
+    client::CallError, ocsp::Denied, problem::Problem, serve::mark_authenticated, tls::PeerCertificates,
+};
 use zeroize::Zeroizing;
 
 use super::DeviceState;
@@ -65,6 +67,7 @@ impl FromRequestParts<DeviceState> for Caller {
                     .into_response()
             })?;
             holds(dpf, &caller, leaf).await?;
+            mark_authenticated(&parts.extensions);
             return Ok(caller);
         }
         let Some(check) = basic(&parts.headers) else {
@@ -74,7 +77,9 @@ impl FromRequestParts<DeviceState> for Caller {
             ));
         };
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|from| from.0);
-        triple(dpf, from, &check).await
+        let caller = triple(dpf, from, &check).await?;
+        mark_authenticated(&parts.extensions);
+        Ok(caller)
     }
 }
 

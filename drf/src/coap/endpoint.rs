@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Millis,
     block::{Block, LARGEST},
+    echo::Reachability,
     exchange::{Exchange, Outcome, Send, Transmission},
     message::{Code, Kind, MAX_PAYLOAD, Malformed, Message, number, uint},
     option,
@@ -101,6 +102,7 @@ pub struct Endpoint {
     exchanges: Mutex<HashMap<SocketAddr, Slot>>,
     recent: Mutex<Recent>,
     limit: Mutex<Buckets>,
+    reachability: Mutex<Reachability>,
     resources: Arc<dyn Resources>,
     room: Arc<Semaphore>,
 }
@@ -131,6 +133,8 @@ impl Endpoint {
         // §4.4: the first message ID should be random.
         let mut first = [0; 2];
         getrandom::fill(&mut first).map_err(io::Error::other)?;
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
         Ok(Self {
             socket,
             local,
@@ -140,6 +144,7 @@ impl Endpoint {
             exchanges: Mutex::default(),
             recent: Mutex::new(Recent::new(RECENT)),
             limit: Mutex::new(Buckets::new(BURST, PER_SECOND, ADDRESSES)),
+            reachability: Mutex::new(Reachability::new(key)),
             resources,
             room: Arc::new(Semaphore::new(AT_A_TIME)),
         })
@@ -259,6 +264,11 @@ impl Endpoint {
             Err(Refusal::Reject) => return None,
             Err(Refusal::Code(code)) => request::response(message, code, id),
             Ok(Asked::Core) => request::links(message, id),
+            // Before the database is asked, or anything written down: the source may be forged.
+            Ok(Asked::Rnct { .. }) if !self.is_reachable(from, message) => {
+                let value = lock(&self.reachability).value(from, self.now());
+                request::challenge(message, value, id)
+            }
             Ok(Asked::Rnct { pcid, block }) => {
                 match self.resources.rnct(pcid, from.ip().to_canonical()).await {
                     Lookup::Found(body) => request::rnct(message, block, &body, id),
@@ -268,6 +278,10 @@ impl Endpoint {
                 }
             }
         })
+    }
+
+    fn is_reachable(&self, from: SocketAddr, message: &Message) -> bool {
+        lock(&self.reachability).is_reachable(from, message.option(option::ECHO), self.now())
     }
 
     async fn reset(&self, to: SocketAddr, id: u16) {

@@ -41,6 +41,8 @@ impl Code {
     pub const CONTINUE: Self = Self::of(2, 31);
     /// 4.00.
     pub const BAD_REQUEST: Self = Self::of(4, 0);
+    /// 4.01.
+    pub const UNAUTHORIZED: Self = Self::of(4, 1);
     /// 4.02.
     pub const BAD_OPTION: Self = Self::of(4, 2);
     /// 4.03.

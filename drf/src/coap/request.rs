@@ -49,6 +49,7 @@ fn known(number: u16) -> Option<(std::ops::RangeInclusive<usize>, bool)> {
         option::BLOCK2 => (0..=3, false),
         option::PROXY_URI => (1..=1034, false),
         option::PROXY_SCHEME => (1..=255, false),
+        option::ECHO => (1..=40, false),
         _ => return None,
     })
 }
@@ -117,6 +118,14 @@ pub fn response(request: &Message, code: Code, id: u16) -> Message {
         _ => (Kind::NonConfirmable, id),
     };
     Message { kind, code, id, token: request.token.clone(), options: vec![], payload: vec![] }
+}
+
+/// 4.01 with an Echo value that is to be sent back (RFC 9175 §2.3).
+#[must_use]
+pub fn challenge(request: &Message, value: Vec<u8>, id: u16) -> Message {
+    let mut response = response(request, Code::UNAUTHORIZED, id);
+    response.options = vec![(option::ECHO, value)];
+    response
 }
 
 /// The links (RFC 6690 §4).
@@ -249,5 +258,8 @@ mod tests {
         let sent = request.encode().unwrap().len();
         assert!(links(&request, 0).encode().unwrap().len() <= 3 * sent);
         assert!(response(&request, Code::FORBIDDEN, 0).encode().unwrap().len() <= sent);
+        let rnct = get(&[PATH, QUERY]);
+        let challenged = challenge(&rnct, vec![0xff; 12], 0).encode().unwrap().len();
+        assert!(challenged <= rnct.encode().unwrap().len());
     }
 }

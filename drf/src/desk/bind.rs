@@ -4,7 +4,7 @@ use schemas::identity::{DeviceId, OperatorId, Pcid};
 
 use super::{Desk, Refused, View, resolve};
 use crate::{
-    claim::{self, ClaimCode, FAILURES, WINDOW},
+    claim::{self, ClaimCode, FAILURES, MAX_COUNTED, WINDOW},
     resolution::Rule,
     store::{self, Device},
 };
@@ -41,7 +41,7 @@ impl Desk {
     /// An operator has a contract with the device. Whoever sees one operator's devices alone can bind to that one
     /// alone, and what is another's is not there for it. A device that does not go to that operator already, by a rule of
     /// the registry or by its subscriber's choice, is bound with its claim code alone: that nobody has a contract yet does
-    /// not make it anybody's.
+    /// not make it anybody's. `who` bears the token: wrong codes are counted for each bearer.
     ///
     /// # Errors
     /// No such device or operator, no or a wrong code where one is needed, too many tries, another contract; the
@@ -49,6 +49,7 @@ impl Desk {
     pub async fn set_contract(
         &self,
         view: &View,
+        who: &str,
         pcid: Pcid,
         operator: &OperatorId,
         code: Option<&ClaimCode>,
@@ -68,7 +69,7 @@ impl Desk {
             device.ok_or_else(|| no_device(pcid))?
         } else {
             let code = code.ok_or_else(|| no_device(pcid))?;
-            match self.proven(&mut tx, device, format!("pcid {pcid}"), code).await? {
+            match self.proven(&mut tx, who, device, format!("pcid {pcid}"), code).await? {
                 Some(device) => device,
                 None => {
                     tx.commit().await?;
@@ -113,11 +114,12 @@ impl Desk {
         Ok(())
     }
 
-    /// A subscriber chooses. Wrong codes are counted for each device, and no more than a few are tried.
+    /// A subscriber chooses. Wrong codes are counted for each device and each bearer of a token, `who`: no more than a few
+    /// are tried, and nobody is kept out by the wrong codes of others.
     ///
     /// # Errors
     /// No such device or code, too many tries, another contract, no such operator; the database's.
-    pub async fn claim(&self, view: &View, claim: &Claim) -> Result<Device, Refused> {
+    pub async fn claim(&self, view: &View, who: &str, claim: &Claim) -> Result<Device, Refused> {
         if !view.sees(Some(&claim.operator)) {
             let detail = "this token binds devices to its own operator alone".to_owned();
             return Err(Refused::Field { pointer: "/operator", detail });
@@ -128,7 +130,7 @@ impl Desk {
             Subject::Pcid(pcid) => (store::device(&mut tx, *pcid).await?, format!("pcid {pcid}")),
             Subject::Device(id) => (store::device_by_identity(&mut tx, id).await?, format!("device {id}")),
         };
-        let Some(device) = self.proven(&mut tx, device, named, &claim.code).await? else {
+        let Some(device) = self.proven(&mut tx, who, device, named, &claim.code).await? else {
             tx.commit().await?;
             return Err(not_claimed());
         };
@@ -158,13 +160,17 @@ impl Desk {
     async fn proven(
         &self,
         tx: &mut sqlx::SqliteConnection,
+        who: &str,
         device: Option<Device>,
         named: String,
         code: &ClaimCode,
     ) -> Result<Option<Device>, Refused> {
         let now = self.now();
         // One count for a device by whichever name, and for what is no device too: the answers tell no difference.
+        // For each token, of which there are as many as the configuration has: a code of eight characters is not guessed by
+        // all of them together in a lifetime, and nobody's wrong codes are held against another.
         let target = device.as_ref().map_or(named, |device| format!("pcid {}", device.pcid));
+        let target = format!("{who}: {target}");
         if let Some((failures, since)) = store::failures(&mut *tx, &target).await? {
             let left = since.saturating_add(WINDOW).saturating_sub(now);
             if failures >= FAILURES && left > 0 {
@@ -178,7 +184,7 @@ impl Desk {
         if device.is_some() {
             store::clear_failures(tx, &target).await?;
         } else {
-            store::note_failure(tx, &target, now, now.saturating_sub(WINDOW)).await?;
+            store::note_failure(tx, &target, now, now.saturating_sub(WINDOW), MAX_COUNTED).await?;
             self.metrics.claims.with_label_values(&["refused"]).inc();
         }
         Ok(device)

@@ -28,7 +28,8 @@ pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {
 /// Choose an operator for a device
 ///
 /// For subscribers, who prove with the claim code that the device is theirs. A wrong code and a device that is not there
-/// are one answer; after five wrong codes for a device the next is heard a quarter of an hour later.
+/// are one answer; after five wrong codes of a token for a device its next is heard a quarter of an hour later. Other tokens
+/// are not kept waiting by it.
 #[utoipa::path(post, path = "/v1/claims", tag = "claims", operation_id = "claimDevice", request_body = ClaimRequest,
     responses((status = 200, description = "It is chosen", body = Claimed),
         (status = 404, description = "There is no device with that identity and claim code", body = ProblemShape,
@@ -57,7 +58,7 @@ async fn claim(
         Subject::Device(id) => target.is(id),
     }
     let claim = Claim { subject, code: request.claim_code, operator: request.operator };
-    match state.desk.claim(&view(&who)?, &claim).await {
+    match state.desk.claim(&view(&who)?, &who.name, &claim).await {
         Ok(device) => Ok(Json(Claimed { pcid: device.pcid, operator: claim.operator }).into_response()),
         Err(error) => Ok(refused(error)),
     }

@@ -199,7 +199,7 @@ async fn set_contract(
         pointer: "/operator",
         detail: "say which operator has the contract".to_owned(),
     })?;
-    let set = state.desk.set_contract(&view, pcid, &operator, contract.claim_code.as_ref()).await;
+    let set = state.desk.set_contract(&view, &who.name, pcid, &operator, contract.claim_code.as_ref()).await;
     if let Err(error) = set {
         return Ok(super::claims::refused(error));
     }

@@ -228,7 +228,8 @@ pub async fn failures(db: &mut SqliteConnection, target: &str) -> Result<Option<
         .await
 }
 
-/// One more wrong code; those before `oldest` do not count any more. Old entries are forgotten.
+/// One more wrong code; those before `oldest` do not count any more. Old entries are forgotten, and those beyond the `most`
+/// newest: names can be invented.
 ///
 /// # Errors
 /// The database's.
@@ -237,8 +238,16 @@ pub async fn note_failure(
     target: &str,
     now: i64,
     oldest: i64,
+    most: i64,
 ) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM claim_failure WHERE since < ?1").bind(oldest).execute(&mut *db).await?;
+    sqlx::query(
+        "DELETE FROM claim_failure WHERE target IN (
+             SELECT target FROM claim_failure ORDER BY since DESC LIMIT -1 OFFSET ?1)",
+    )
+    .bind(most.saturating_sub(1))
+    .execute(&mut *db)
+    .await?;
     sqlx::query(
         "INSERT INTO claim_failure (target, failures, since) VALUES (?1, 1, ?2)
          ON CONFLICT (target) DO UPDATE SET failures = failures + 1",

@@ -60,15 +60,55 @@ async fn hello_gives_the_rnct_to_the_device_of_the_certificate_or_the_triple_and
     assert!(world.audited("device.hello", PCID, "certificate is of another device").await);
 }
 
+/// Asks, and echoes what it is told to (RFC 9175 §2.3).
 async fn ask(from: &UdpSocket, world: &World, id: u16) -> Message {
+    let answer = ask_once(from, world, id, None).await;
+    match answer.option(option::ECHO) {
+        Some(value) => {
+            assert_eq!(answer.code, Code::UNAUTHORIZED);
+            ask_once(from, world, id | 0x8000, Some(value.to_vec())).await
+        }
+        None => answer,
+    }
+}
+
+async fn ask_once(from: &UdpSocket, world: &World, id: u16, echo: Option<Vec<u8>>) -> Message {
     let query = format!("pcid={PCID}").into_bytes();
-    let options = vec![(option::URI_PATH, b"rnct".to_vec()), (option::URI_QUERY, query)];
+    let mut options = vec![(option::URI_PATH, b"rnct".to_vec()), (option::URI_QUERY, query)];
+    options.extend(echo.map(|value| (option::ECHO, value)));
     let token = vec![id as u8];
     let get = Message { kind: Kind::Confirmable, code: Code::GET, id, token, options, payload: vec![] };
     from.send_to(&get.encode().unwrap(), world.coap()).await.unwrap();
     let mut buffer = [0; 2048];
     let length = from.recv(&mut buffer).await.unwrap();
     Message::decode(&buffer[..length]).unwrap()
+}
+
+#[tokio::test]
+async fn a_forged_address_gets_no_more_than_was_sent_and_nothing_is_written_down() {
+    let world = World::with(9, "revoke").await;
+    // The device itself, whose address others write into their datagrams.
+    let device = UdpSocket::bind("127.0.0.3:0").await.unwrap();
+    world.contract(PCID, "sho-a").await;
+    world.notice(Uuid::new_v4(), "127.0.0.3").await.unwrap();
+    for id in 0..20 {
+        let answer = ask_once(&device, &world, id, None).await;
+        let query = format!("pcid={PCID}").into_bytes();
+        let options = vec![(option::URI_PATH, b"rnct".to_vec()), (option::URI_QUERY, query)];
+        let sent = Message { code: Code::GET, options, ..answer.clone() }.encode().unwrap().len();
+        assert_eq!((answer.code, answer.payload.len()), (Code::UNAUTHORIZED, 0));
+        assert!(answer.encode().unwrap().len() <= sent, "{} for {sent}", answer.encode().unwrap().len());
+    }
+    // An echo of another endpoint is none.
+    let other = UdpSocket::bind("127.0.0.3:0").await.unwrap();
+    let value = ask_once(&other, &world, 100, None).await.option(option::ECHO).unwrap().to_vec();
+    assert_eq!(ask_once(&device, &world, 101, Some(value.clone())).await.code, Code::UNAUTHORIZED);
+    assert_eq!(ask_once(&other, &world, 102, Some(value)).await.code, Code::CONTENT);
+    let stranger = UdpSocket::bind("127.0.0.4:0").await.unwrap();
+    for id in 0..20 {
+        assert_eq!(ask_once(&stranger, &world, id, None).await.code, Code::UNAUTHORIZED);
+    }
+    assert!(!world.audited("coap.rnct", PCID, "not at this address").await);
 }
 
 #[tokio::test]
@@ -82,6 +122,7 @@ async fn coap_gives_the_rnct_to_the_address_of_the_last_notice_alone() {
     world.contract(PCID, "sho-a").await;
     let found = ask(&device, &world, 3).await;
     assert_eq!((found.kind, found.id, found.token.clone()), (Kind::Acknowledgement, 3, vec![3]));
+    assert!(found.payload.len() > 200, "many times the request");
     assert_eq!(world.open(&found.payload).operator.as_str(), "sho-a");
     let refused = ask(&forger, &world, 4).await;
     assert_eq!((refused.code, refused.payload.len()), (Code::FORBIDDEN, 0));

@@ -96,7 +96,8 @@ async fn attempt(state: &RestState, who: &str, request: Request, next: Next) -> 
     keep(state, who, &key, digest, response).await
 }
 
-/// Keeps an answer that would be the same again; a failure of ours may pass, and is not kept.
+/// Keeps the answer of what was done. What was refused has changed nothing, and its cause may be gone when it is sent again:
+/// a conflict, a pool that was empty, a limit, a failure of ours.
 async fn keep(
     state: &RestState,
     who: &str,
@@ -104,7 +105,7 @@ async fn keep(
     request: [u8; 32],
     response: Response,
 ) -> Result<Response, Problem> {
-    if response.status().is_server_error() {
+    if !response.status().is_success() {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

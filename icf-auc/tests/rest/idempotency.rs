@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Api, K, OPC};
+use crate::harness::{Answer, Api, K, OPC, profile};
 
 const PATH: &str = "/v1/credentials";
 
@@ -31,12 +31,18 @@ async fn is_repeated(api: Api) {
     create(&api, "admin", "a", 2).await.problem(422);
     // Keys are of one bearer each.
     create(&api, "credentials:write", "a", 1).await.problem(409);
-    // A refusal is repeated too.
+    // A refusal is not: its cause may be gone.
     create(&api, "admin", "b", 1).await.problem(409);
+    let wrong = json!({"imsi": "999710000000003", "k": K, "opc": OPC, "profile": "not-yet"});
+    let try_again = || api.ask("admin", "POST", PATH, &[("idempotency-key", "c")], Some(wrong.clone()));
+    try_again().await.problem(422);
     api.delete("/v1/credentials/999710000000001").await.ok(204);
-    create(&api, "admin", "b", 1).await.problem(409);
+    create(&api, "admin", "b", 1).await.ok(201);
+    create(&api, "admin", "b", 1).await.ok(201);
     let log = api.get("/v1/audit?limit=1").await.ok(200);
     assert_eq!(log["items"][0]["outcome"], "replayed");
+    api.put("/v1/profiles/not-yet", profile("not-yet")).await.ok(201);
+    try_again().await.ok(201);
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! How much of what strangers cause is written down: whoever can be refused without end must not fill the disk.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,6 +14,7 @@ use std::{
 pub struct Trickle {
     burst: u32,
     state: Mutex<Option<(u32, Instant)>>,
+    left_out: AtomicU64,
 }
 
 /// How often one more is let through.
@@ -20,13 +24,26 @@ impl Trickle {
     /// Lets `burst` through at once.
     #[must_use]
     pub const fn new(burst: u32) -> Self {
-        Self { burst, state: Mutex::new(None) }
+        Self { burst, state: Mutex::new(None), left_out: AtomicU64::new(0) }
     }
 
     /// Whether one more may be written down now.
     #[must_use]
     pub fn allows(&self) -> bool {
         self.allows_at(Instant::now())
+    }
+
+    /// What is written down: `outcome`, and how many were left out before it, if `allowed`; else it is counted and `None`.
+    #[must_use]
+    pub fn entry(&self, allowed: bool, outcome: &str) -> Option<String> {
+        if !allowed {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        match self.left_out.swap(0, Ordering::Relaxed) {
+            0 => Some(outcome.to_owned()),
+            left_out => Some(format!("{outcome} ({left_out} before this are not written down: too many)")),
+        }
     }
 
     fn allows_at(&self, now: Instant) -> bool {
@@ -46,6 +63,16 @@ impl Trickle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_is_counted_in_the_next_entry() {
+        let trickle = Trickle::new(1);
+        assert_eq!(trickle.entry(true, "refused").as_deref(), Some("refused"));
+        assert_eq!([trickle.entry(false, "refused"), trickle.entry(false, "refused")], [None, None]);
+        let next = trickle.entry(true, "refused").unwrap();
+        assert!(next.starts_with("refused (2 before this"), "{next}");
+        assert_eq!(trickle.entry(true, "refused").as_deref(), Some("refused"));
+    }
 
     #[test]
     fn a_burst_goes_through_and_then_one_a_second() {

@@ -91,6 +91,7 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         match self.rule.check(request.headers()) {
             Ok(principal) => {
+                crate::serve::mark_authenticated(request.extensions());
                 request.extensions_mut().insert(principal);
                 Either::Left(self.inner.call(request))
             }

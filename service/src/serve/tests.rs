@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
+use crate::config::Span;
 use crate::tls::testing::{Authority, Files};
 use crate::tls::{
     ClientTls, HTTP_ALPN, MinVersion, PeerCertificates, ServerTls, certificate_names, client_config,
@@ -116,18 +117,184 @@ async fn half_a_body_does_not_hold_a_connection() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded_and_room_is_given_back() {
-    let server = start(None, HttpLimits { connections: 2, ..short() }).await;
+async fn a_full_server_closes_what_is_idle_and_serves_who_is_new() {
+    let server = start(None, HttpLimits { connections: 2, ..HttpLimits::default() }).await;
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        let mut half = TcpStream::connect(server.address).await.unwrap();
+        half.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
+        held.push(half);
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        assert_eq!(status(server.address, request).await, 200);
+    }
+    let mut octet = [0];
+    for half in held.iter_mut().take(4) {
+        let closed = timeout(Duration::from_secs(5), half.read(&mut octet)).await.unwrap();
+        assert!(closed.is_err() || closed.is_ok_and(|octets| octets == 0));
+    }
+}
+
+/// The status of the answer to a request.
+async fn status(address: SocketAddr, request: &[u8]) -> u16 {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut head = [0; 12];
+    timeout(Duration::from_secs(5), stream.read_exact(&mut head)).await.unwrap().unwrap();
+    std::str::from_utf8(&head[9..]).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_request_of_http_1_1_without_host_gets_400() {
+    let server = start(None, HttpLimits::default()).await;
+    for (request, expected) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 200),
+        (b"GET / HTTP/1.0\r\n\r\n", 200),
+    ] {
+        assert_eq!(status(server.address, request).await, expected, "{}", String::from_utf8_lossy(request));
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_to_come_in_time_and_slow_octets_are_not_enough() {
+    let limits = HttpLimits {
+        body_timeout: Span(Duration::from_millis(500)),
+        body_rate: 1000,
+        ..HttpLimits::default()
+    };
+    let server = start(None, limits).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n").await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let drip = tokio::spawn(async move {
+        while writer.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let mut answer = Vec::new();
+    let read = timeout(Duration::from_secs(10), reader.read_to_end(&mut answer)).await;
+    assert!(read.is_ok() && answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+    drip.abort();
+    // A large one has more time.
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n").await.unwrap();
+    stream.write_all(&[b'x'; 19_000]).await.unwrap();
+    sleep(Duration::from_millis(1000)).await;
+    stream.write_all(&[b'x'; 1000]).await.unwrap();
+    let mut head = [0; 12];
+    timeout(Duration::from_secs(10), stream.read_exact(&mut head)).await.unwrap().unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn ping_frames_of_http2_keep_no_idle_connection() {
+    let authority = Authority::new();
+    let own = authority.issue("localhost");
+    let server = start(Some(keys(&authority, &own, false)), short()).await;
+    let tls = ClientTls {
+        ca_file: authority.file(),
+        cert_file: None,
+        key_file: None,
+        min_version: MinVersion::Tls12,
+    };
+    let connector = tokio_rustls::TlsConnector::from(client_config(&tls, &[b"h2"]).unwrap());
+    let tcp = TcpStream::connect(server.address).await.unwrap();
+    let stream = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+    let (client, mut connection) = h2::client::handshake(stream).await.unwrap();
+    let mut pings = connection.ping_pong().unwrap();
+    let connection = tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let request = hyper::Request::get("https://localhost/").body(()).unwrap();
+    let answer = client.send_request(request, true).unwrap().0.await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    drop(answer);
+    let pinging = async {
+        let mut count = 0;
+        while pings.ping(h2::Ping::opaque()).await.is_ok() {
+            count += 1;
+            sleep(Duration::from_millis(50)).await;
+        }
+        count
+    };
+    let count = timeout(Duration::from_secs(10), pinging).await.expect("PINGs hold the connection for ever");
+    assert!(count > 0);
+    drop(client);
+    let _ = timeout(Duration::from_secs(5), connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn handshakes_that_do_not_end_keep_nobody_waiting() {
+    let authority = Authority::new();
+    let own = authority.issue("localhost");
+    let limits =
+        HttpLimits { pending_handshakes: 8, handshake_timeout: Span::seconds(60), ..HttpLimits::default() };
+    let server = start(Some(keys(&authority, &own, false)), limits).await;
+    let tls = ClientTls {
+        ca_file: authority.file(),
+        cert_file: None,
+        key_file: None,
+        min_version: MinVersion::Tls12,
+    };
+    let config = client_config(&tls, &[b"http/1.1"]).unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        // Another address of this machine than the one of the client below.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
+        silent.push(socket.connect(server.address).await.unwrap());
+    }
+    for _ in 0..3 {
+        let tcp = TcpStream::connect(server.address).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::clone(&config));
+        let connecting = connector.connect("localhost".try_into().unwrap(), tcp);
+        let mut stream = timeout(Duration::from_secs(10), connecting).await.unwrap().unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_ends_its_connection_and_its_resumption() {
+    let authority = Authority::new();
+    let own = authority.issue("localhost");
+    let device =
+        authority.issue_until("device.example", std::time::SystemTime::now() + Duration::from_secs(4));
+    let server = start(Some(keys(&authority, &own, true)), HttpLimits::default()).await;
+    let tls = ClientTls {
+        ca_file: authority.file(),
+        cert_file: Some(device.cert.clone()),
+        key_file: Some(device.key.clone()),
+        min_version: MinVersion::Tls13,
+    };
+    // One configuration: it keeps the tickets of all its connections.
+    let tls = Arc::unwrap_or_clone(client_config(&tls, &[b"http/1.1"]).unwrap());
+    let client = || {
+        let builder = reqwest::Client::builder().tls_backend_preconfigured(tls.clone());
+        builder.build().unwrap()
+    };
+    let who = format!("{}/who", server.url);
+    let kept = client();
+    let (mut good, mut refused) = (0, 0);
     let begin = Instant::now();
-    let _one = TcpStream::connect(server.address).await.unwrap();
-    let _other = TcpStream::connect(server.address).await.unwrap();
-    sleep(Duration::from_millis(50)).await;
-    let mut third = TcpStream::connect(server.address).await.unwrap();
-    third.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    timeout(Duration::from_secs(5), third.read_to_string(&mut answer)).await.unwrap().unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(begin.elapsed() >= Duration::from_millis(280), "it waited for the silent ones' time-out");
+    while begin.elapsed() < Duration::from_secs(6) {
+        for client in [&kept, &client()] {
+            match client.get(&who).send().await {
+                Ok(answer) if answer.status() == StatusCode::OK => {
+                    assert_eq!(answer.text().await.unwrap(), "device.example");
+                    assert!(begin.elapsed() < Duration::from_secs(5), "served with an expired certificate");
+                    good += 1;
+                }
+                Ok(answer) => assert_eq!(answer.status(), StatusCode::FORBIDDEN),
+                Err(_) => refused += 1,
+            }
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert!(good > 2 && refused > 2, "{good} {refused}");
 }
 
 #[tokio::test]
@@ -214,9 +381,11 @@ async fn http2_without_its_preface_does_not_hold_a_connection() {
 
 #[tokio::test]
 async fn one_source_cannot_take_all_connections() {
-    let running = start(None, HttpLimits { connections_per_source: 2, ..HttpLimits::default() }).await;
+    let limits =
+        HttpLimits { connections_per_source: 2, known_networks: Vec::new(), ..HttpLimits::default() };
+    let running = start(None, limits).await;
     let mut held = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..4 {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         let mut octets = [0; 12];
@@ -224,25 +393,15 @@ async fn one_source_cannot_take_all_connections() {
         assert_eq!(&octets, b"HTTP/1.1 200");
         held.push(stream);
     }
-    let mut third = TcpStream::connect(running.address).await.unwrap();
-    let mut octets = Vec::new();
-    // Closed without a word; a reset is as good.
-    let closed = timeout(Duration::from_secs(10), third.read_to_end(&mut octets)).await.unwrap();
-    assert!(closed.is_err() || octets.is_empty());
-    held.clear();
-    let again = timeout(Duration::from_secs(10), async {
-        loop {
-            let mut stream = TcpStream::connect(running.address).await.unwrap();
-            let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-            let mut octets = Vec::new();
-            if stream.write_all(request).await.is_ok()
-                && stream.read_to_end(&mut octets).await.is_ok_and(|n| n > 0)
-            {
-                return octets;
-            }
-        }
-    });
-    assert!(again.await.unwrap().starts_with(b"HTTP/1.1 200"));
+    // The oldest were closed for the newest.
+    let mut open = 0;
+    for stream in &mut held {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.ok();
+        let mut octets = Vec::new();
+        let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut octets)).await.unwrap();
+        open += usize::from(String::from_utf8_lossy(&octets).matches("HTTP/1.1 200").count() == 1);
+    }
+    assert_eq!(open, 2);
     running.stop.cancel();
     running.task.await.unwrap();
 }

@@ -83,3 +83,30 @@ fn metrics_are_written_in_prometheus_text() {
     assert!(text.contains("# TYPE callhome_things_total counter\ncallhome_things_total 3\n"), "{text}");
     assert!(metrics.register(counter).is_err());
 }
+
+#[test]
+fn lines_of_one_kind_are_bounded_and_counted_and_others_are_not_touched() {
+    let collected = Collected::default();
+    let writer = collected.clone();
+    let limiter = Arc::new(LineLimiter::new(10, 1));
+    let lines = lines(LogFormat::Json, false, false, move || writer.clone());
+    let layer = LimitedLayer { lines, limiter: Arc::clone(&limiter) }.with_filter(EnvFilter::new("debug"));
+    let begin = std::time::Instant::now();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        for _ in 0..10_000 {
+            tracing::info!("flooded by a stranger");
+            tracing::debug!("asked for");
+        }
+        tracing::warn!("of another kind");
+    });
+    let seconds = begin.elapsed().as_secs();
+    let text = String::from_utf8(collected.0.lock().unwrap().clone()).unwrap();
+    let count = |what: &str| text.lines().filter(|line| line.contains(what)).count() as u64;
+    let written = count("flooded by a stranger");
+    assert!((10..=11 + seconds).contains(&written), "{written} in {seconds} s");
+    assert_eq!((count("of another kind"), count("asked for")), (1, 10_000));
+    let left_out = limiter.take_left_out();
+    assert_eq!(left_out.iter().map(|of| of.lines).sum::<u64>() + written, 10_000, "{left_out:?}");
+    assert!(left_out[0].place.contains("telemetry/tests.rs:"), "{left_out:?}");
+    assert_eq!(limiter.take_left_out(), []);
+}

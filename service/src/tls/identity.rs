@@ -1,6 +1,7 @@
 //! Who is at the other end, as its certificate says.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;
@@ -26,4 +27,13 @@ pub fn certificate_names(certificate: &CertificateDer<'_>) -> Vec<String> {
         _ => None,
     };
     names.0.iter().filter_map(dns).collect()
+}
+
+/// When the first of the certificates that a client has shown ends (`notAfter`, RFC 5280 §4.1.2.5); `None` if none of them
+/// can be read.
+#[must_use]
+pub fn certificates_end(shown: &PeerCertificates) -> Option<SystemTime> {
+    let ends = shown.0.iter().filter_map(|certificate| Certificate::from_der(certificate).ok());
+    ends.map(|certificate| UNIX_EPOCH + certificate.tbs_certificate().validity().not_after.to_unix_duration())
+        .min()
 }

@@ -40,11 +40,19 @@ impl Authority {
 
     /// A certificate valid from the first of January of one year to that of another.
     pub fn issue_for(&self, name: &str, years: Range<i32>) -> Files {
+        self.issue_between(name, date_time_ymd(years.start, 1, 1), date_time_ymd(years.end, 1, 1))
+    }
+
+    /// A certificate valid until then.
+    pub fn issue_until(&self, name: &str, end: std::time::SystemTime) -> Files {
+        self.issue_between(name, date_time_ymd(2000, 1, 1), end.into())
+    }
+
+    fn issue_between(&self, name: &str, begin: time::OffsetDateTime, end: time::OffsetDateTime) -> Files {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        params.not_before = date_time_ymd(years.start, 1, 1);
-        params.not_after = date_time_ymd(years.end, 1, 1);
+        (params.not_before, params.not_after) = (begin, end);
         if name != "localhost" {
             // One name only: what a Diameter peer's certificate says.
             params.subject_alt_names.truncate(1);

@@ -1,13 +1,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use axum::serve::Listener;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
 use crate::tls::testing::{Authority, Files};
@@ -39,17 +38,21 @@ fn client(ca_file: PathBuf, own: Option<&Files>) -> ClientTls {
 }
 
 /// Accepts for ever; answers "hello" and the names the client has shown.
-async fn greet(tls: &ServerTls, limits: Handshakes) -> SocketAddr {
-    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut listener = TlsListener::new(tcp, server_config(tls, &[]).unwrap(), limits);
+async fn greet(tls: &ServerTls) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let acceptor = TlsAcceptor::from(server_config(tls, &[]).unwrap());
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
-            let (mut stream, _) = listener.accept().await;
-            let shown = stream.get_ref().1.peer_certificates().and_then(|shown| shown.first());
-            let names = shown.map(certificate_names).unwrap_or_default().join(",");
-            let _ = stream.write_all(format!("hello {names}\n").as_bytes()).await;
-            let _ = stream.shutdown().await;
+            let (tcp, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
+                let shown = stream.get_ref().1.peer_certificates().and_then(|shown| shown.first());
+                let names = shown.map(certificate_names).unwrap_or_default().join(",");
+                let _ = stream.write_all(format!("hello {names}\n").as_bytes()).await;
+                let _ = stream.shutdown().await;
+            });
         }
     });
     address
@@ -69,7 +72,7 @@ async fn both_sides_authenticate_where_certificates_are_required() {
     let authority = Authority::new();
     let (own, peer) = (authority.issue("localhost"), authority.issue("mme.example"));
     let tls = ServerTls { client_ca_file: Some(authority.file()), ..server(&own) };
-    let address = greet(&tls, Handshakes::default()).await;
+    let address = greet(&tls).await;
     let shown = greeting(address, &client(authority.file(), Some(&peer))).await.unwrap();
     assert_eq!(shown, "hello mme.example\n");
     assert!(greeting(address, &client(authority.file(), None)).await.is_err());
@@ -89,37 +92,11 @@ async fn an_optional_certificate_may_be_missing_but_not_wrong() {
         client_certificates: Some(ClientCertificates::Optional),
         ..server(&own)
     };
-    let address = greet(&tls, Handshakes::default()).await;
+    let address = greet(&tls).await;
     assert_eq!(greeting(address, &client(authority.file(), None)).await.unwrap(), "hello \n");
     let stranger = Authority::new();
     let impostor = stranger.issue("mme.example");
     assert!(greeting(address, &client(authority.file(), Some(&impostor))).await.is_err());
-}
-
-#[tokio::test]
-async fn clients_that_say_nothing_do_not_keep_others_waiting() {
-    let authority = Authority::new();
-    let own = authority.issue("localhost");
-    let limits = Handshakes { timeout: Duration::from_secs(1), pending: 4 };
-    let address = greet(&server(&own), limits).await;
-    let begin = Instant::now();
-    // Three leave room for one more: it is served at once.
-    let mut silent = Vec::new();
-    for _ in 0..3 {
-        silent.push(TcpStream::connect(address).await.unwrap());
-    }
-    assert!(greeting(address, &client(authority.file(), None)).await.is_ok());
-    assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
-    // With no room left it waits for their time-out, and no longer.
-    for _ in 0..6 {
-        silent.push(TcpStream::connect(address).await.unwrap());
-    }
-    let trusting = client(authority.file(), None);
-    let served = tokio::time::timeout(Duration::from_secs(10), greeting(address, &trusting));
-    assert!(served.await.unwrap().is_ok());
-    assert!(begin.elapsed() >= Duration::from_millis(1900), "{:?}", begin.elapsed());
-    let mut octet = [0];
-    assert_eq!(silent[0].read(&mut octet).await.unwrap_or(0), 0, "the silent one is cut");
 }
 
 /// A TLS implementation that is not ours, as a judge. Does its handshake, and says what it has agreed on.
@@ -144,7 +121,7 @@ async fn openssl_agrees_on_versions_and_trust() {
     let own = authority.issue("localhost");
     let ca = authority.file();
     let ca = ca.to_str().unwrap();
-    let both = greet(&server(&own), Handshakes::default()).await;
+    let both = greet(&server(&own)).await;
     for (version, name) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
         let (well, text) = openssl(both, &[version, "-CAfile", ca, "-verify_hostname", "localhost"]).await;
         assert!(well && text.contains(name) && text.contains("Verify return code: 0 (ok)"), "{text}");
@@ -153,11 +130,33 @@ async fn openssl_agrees_on_versions_and_trust() {
     assert!(!well, "{text}");
 
     let tls = ServerTls { min_version: MinVersion::Tls13, ..server(&own) };
-    let only_13 = greet(&tls, Handshakes::default()).await;
+    let only_13 = greet(&tls).await;
     let (well, text) = openssl(only_13, &["-tls1_2", "-CAfile", ca]).await;
     assert!(!well, "{text}");
     let (well, text) = openssl(only_13, &["-CAfile", ca]).await;
     assert!(well && text.contains("TLSv1.3"), "{text}");
+}
+
+#[tokio::test]
+async fn who_shows_a_certificate_gets_no_ticket_to_come_again_without() {
+    let authority = Authority::new();
+    let (own, peer) = (authority.issue("localhost"), authority.issue("device.example"));
+    let tls = ServerTls { client_ca_file: Some(authority.file()), ..server(&own) };
+    let asked = greet(&tls).await;
+    let not_asked = greet(&server(&own)).await;
+    let (cert, key, ca) = (peer.cert.to_str().unwrap(), peer.key.to_str().unwrap(), authority.file());
+    let ca = ca.to_str().unwrap();
+    let session = tempfile::NamedTempFile::new().unwrap();
+    let session = session.path().to_str().unwrap();
+    for version in ["-tls1_2", "-tls1_3"] {
+        for (address, resumed) in [(asked, false), (not_asked, true)] {
+            let common = [version, "-CAfile", ca, "-cert", cert, "-key", key, "-ign_eof"];
+            let first = openssl(address, &[&common[..], &["-sess_out", session]].concat()).await;
+            assert!(first.0 && first.1.contains("New, TLSv1"), "{}", first.1);
+            let again = openssl(address, &[&common[..], &["-sess_in", session]].concat()).await;
+            assert_eq!(again.1.contains("Reused, TLSv1"), resumed, "{version}: {}", again.1);
+        }
+    }
 }
 
 #[test]

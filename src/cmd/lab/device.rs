@@ -217,7 +217,7 @@ impl<'a> Lab<'a> {
 
     /// The subscriber's contract: with the operator, and known to the registry.
     async fn bind(&self, name: &str, pcid: Imsi) -> anyhow::Result<()> {
-        let contract = json!({ "terms": { "plan": "meters" } });
+        let contract = json!({ "supplier": SUPPLIER, "terms": { "plan": "meters" } });
         factory::put(&self.sho, &format!("/v1/contracts/{name}"), &contract).await.context("SHO")?;
         let device = json!({ "device_id": name, "supplier": SUPPLIER, "model": "meter" });
         factory::put(&self.drf, &format!("/v1/devices/{pcid}"), &device).await.context("DRF")?;

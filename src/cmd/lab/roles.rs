@@ -248,7 +248,7 @@ impl Roles {
             ],
         )? + &format!(
             "[device]\nlisten = \"{device}\"\ntls = {}\nplatform_ca = {platform_ca:?}\nocsp = {{ url = \"{ocsp}\" }}\n\
-             connections_per_source = 0\n\n\
+             limits = {{ connections_per_source = 0 }}\n\n\
              [coap]\nlisten = \"{device}\"\ndevice_port = {}\n\n\
              [drf]\noperator = \"registry\"\nsigning = {}\ndpf = \"https://{}\"\nrnct_lifetime = \"1h\"\n\
              after_success = \"revoke\"\nfull_profile = \"full\"\ntrigger_networks = [\"{home_pool}\"]\n\n\
@@ -272,7 +272,7 @@ impl Roles {
             &[("sho-a", "[\"updates:write\", \"operator:sho-a\"]", &sho_dpf)],
         )? + &format!(
             "[device]\nlisten = \"{}\"\ntls = {}\nplatform_ca = {platform_ca:?}\nocsp = {{ url = \"{ocsp}\" }}\n\
-             connections_per_source = 0\n\n\
+             limits = {{ connections_per_source = 0 }}\n\n\
              [dpf]\nsession_lifetime = \"1h\"\nanchors = {root:?}\n\n",
             ports.dpf_device(),
             pair_of(&pki.tls("dpf")),

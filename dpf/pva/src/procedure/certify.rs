@@ -81,7 +81,7 @@ impl Pva {
             }
         }
         let lifetime = self.limits.certificate_lifetime;
-        let new = self.authority.issue(tre, &platform.device_id, &key, now, lifetime)?;
+        let new = self.authority.issue(tre, &platform.device_id, &platform.supplier, &key, now, lifetime)?;
         self.store.add_credential(&platform.public_key, &new).await?;
         self.metrics.certificates.inc();
         Ok(new.der)

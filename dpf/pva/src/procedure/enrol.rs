@@ -120,8 +120,9 @@ impl Pva {
         platforms
             .into_iter()
             .map(|platform| {
-                let (tre, device) = (&platform.tre_id, &platform.device_id);
-                let credential = self.authority.issue(tre, device, &platform.public_key, now, lifetime)?;
+                let Platform { tre_id, device_id, supplier, public_key, .. } = &platform;
+                let credential =
+                    self.authority.issue(tre_id, device_id, supplier, public_key, now, lifetime)?;
                 Ok((platform, credential))
             })
             .collect()

@@ -5,7 +5,7 @@ use service::problem::Problem;
 
 use crate::{
     procedure::{CertifyError, EnrolError, NonceError, ValidateError},
-    store::{ChangeError, StoreError},
+    store::{ChangeError, StoreError, SupplierError},
 };
 use schemas::cose::CoseError;
 use serde_json::json;
@@ -30,6 +30,15 @@ pub(super) trait Failure {
 impl Failure for StoreError {
     fn problem(&self) -> Problem {
         service::database::problem(self)
+    }
+}
+
+impl Failure for SupplierError {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Overlaps { .. } => Problem::conflict(self.to_string()),
+            Self::Store(error) => error.problem(),
+        }
     }
 }
 

@@ -25,6 +25,9 @@ use super::{
 };
 use crate::model::Supplier;
 
+/// Beginnings of identities that a supplier may have.
+const MAX_PREFIXES: usize = 64;
+
 pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {
     OpenApiRouter::new()
         .routes(gates.read("suppliers:read", routes!(list)))
@@ -74,12 +77,16 @@ async fn show(
 
 /// Create or replace a supplier
 ///
-/// Its enrolments are signed with a certificate of the purpose *enrolment* whose common name is its identity.
+/// Its enrolments are signed with a certificate of the purpose *enrolment* whose common name is its identity. With
+/// `devices` it enrols identities that begin so, and nobody else does; where more than one supplier may enrol, each needs
+/// them.
 #[utoipa::path(put, path = "/v1/suppliers/{supplier}", tag = "suppliers", operation_id = "putSupplier",
     params(("supplier" = SupplierId, Path, description = "Its identity")),
     request_body = SupplierPut,
     responses((status = 200, description = "It is replaced", body = SupplierView),
-        (status = 201, description = "It is created", body = SupplierView)))]
+        (status = 201, description = "It is created", body = SupplierView),
+        (status = 409, description = "Identities of another supplier begin so", body = schemas::rest::Problem,
+            content_type = "application/problem+json")))]
 async fn put(
     State(state): State<RestState>,
     Path(supplier): Path<String>,
@@ -87,7 +94,11 @@ async fn put(
 ) -> Result<Response, Problem> {
     let id: SupplierId = parsed(&supplier)?;
     failure::text("/name", &asked.name)?;
-    let supplier = Supplier { id, name: asked.name, enrols: asked.enrols };
+    if asked.devices.len() > MAX_PREFIXES {
+        return Err(Problem::unprocessable(format!("at most {MAX_PREFIXES} beginnings of identities"))
+            .with("errors", serde_json::json!([{"pointer": "/devices", "detail": "too many"}])));
+    }
+    let supplier = Supplier { id, name: asked.name, enrols: asked.enrols, devices: asked.devices };
     let created = state.pva.store.put_supplier(&supplier).await.or_problem()?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(SupplierView::from(supplier))).into_response())

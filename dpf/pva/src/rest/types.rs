@@ -25,6 +25,11 @@ pub struct SupplierPut {
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub enrols: bool,
+    /// What the identities of its devices begin with; no other supplier may enrol such. Without, it may enrol only as long as
+    /// no other supplier may.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    pub devices: Vec<DeviceId>,
 }
 
 fn yes() -> bool {
@@ -40,11 +45,13 @@ pub struct SupplierView {
     pub name: String,
     /// Whether it may enrol platforms.
     pub enrols: bool,
+    /// What the identities of its devices begin with.
+    pub devices: Vec<DeviceId>,
 }
 
 impl From<Supplier> for SupplierView {
-    fn from(Supplier { id, name, enrols }: Supplier) -> Self {
-        Self { id, name, enrols }
+    fn from(Supplier { id, name, enrols, devices }: Supplier) -> Self {
+        Self { id, name, enrols, devices }
     }
 }
 

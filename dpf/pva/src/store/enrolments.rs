@@ -4,7 +4,7 @@ use schemas::identity::SupplierId;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Store, StoreError, rows};
+use super::{Store, StoreError, rows, suppliers};
 use crate::model::{Credential, Platform};
 
 /// A batch, ready to be stored.
@@ -72,10 +72,16 @@ impl Store {
             .bind(batch.at)
             .execute(&mut *tx)
             .await?;
+        let suppliers = suppliers::all(&mut tx).await?;
         let mut taken = Vec::new();
         let mut certificates = Vec::with_capacity(batch.platforms.len());
         for (position, (platform, credential)) in batch.platforms.iter().enumerate() {
-            let current = match there(&mut tx, platform).await? {
+            let fault = suppliers::enrolment_fault(&suppliers, batch.supplier, &platform.device_id);
+            let found = match fault {
+                Some(why) => There::Otherwise(why),
+                None => there(&mut tx, platform).await?,
+            };
+            let current = match found {
                 There::Not => {
                     insert_platform(&mut tx, platform).await?;
                     None

@@ -6,6 +6,8 @@ use sqlx::{FromRow, Row, sqlite::SqliteRow};
 use super::StoreError;
 use crate::model::{Credential, Label, Platform, ReferenceValue, Revocation, RevocationReason, Supplier};
 
+/// Columns of [`supplier`].
+pub(super) const SUPPLIER: &str = "id, name, enrols, devices";
 /// Columns of [`platform`].
 pub(super) const PLATFORM: &str = "tre_id, device_id, supplier, model, public_key, enrolment, enrolled_at, \
                                    revoked, revocation_reason";
@@ -38,6 +40,8 @@ pub(super) fn supplier(row: &SqliteRow) -> Result<Supplier, StoreError> {
         id: parsed::<SupplierId>(row, "id", "supplier")?,
         name: row.try_get("name")?,
         enrols: row.try_get("enrols")?,
+        devices: serde_json::from_str(row.try_get("devices")?)
+            .map_err(|_| StoreError::Damaged("supplier"))?,
     })
 }
 

@@ -1,32 +1,98 @@
 //! Suppliers.
 
-use schemas::identity::SupplierId;
+use schemas::identity::{DeviceId, SupplierId};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::{Store, StoreError, rows};
 use crate::model::Supplier;
+
+/// A supplier cannot be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplierError {
+    /// Its identities would be another's, too.
+    #[error(
+        "devices: {prefix} is of the identities {theirs}… that supplier {other} has; an identity is one supplier's own"
+    )]
+    Overlaps {
+        /// Of the new one.
+        prefix: DeviceId,
+        /// Of the other.
+        theirs: DeviceId,
+        /// Who has it.
+        other: SupplierId,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for SupplierError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// All suppliers, in the caller's transaction.
+pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Supplier>, StoreError> {
+    let sql = format!("SELECT {} FROM supplier ORDER BY id", rows::SUPPLIER);
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    rows.iter().map(rows::supplier).collect()
+}
+
+/// Why `supplier` may not enrol a device of this identity; `None`: it may. With one supplier alone all identities are its
+/// own.
+pub(super) fn enrolment_fault(all: &[Supplier], supplier: &SupplierId, device: &DeviceId) -> Option<String> {
+    let own = all.iter().find(|one| one.id == *supplier)?;
+    if own.owns(device) {
+        return None;
+    }
+    if !own.devices.is_empty() {
+        return Some(format!(
+            "device {device} is not one of the identities of supplier {supplier} (devices of /v1/suppliers/{supplier})"
+        ));
+    }
+    let other = all.iter().find(|one| one.id != *supplier && (one.enrols || !one.devices.is_empty()))?;
+    Some(format!(
+        "device {device}: supplier {supplier} has no identities of its own, and supplier {} enrols too; \
+         PUT /v1/suppliers/{supplier} with \"devices\": what its identities begin with",
+        other.id
+    ))
+}
 
 impl Store {
     /// Creates or replaces a supplier; whether it was created.
     ///
     /// # Errors
-    /// If the database fails.
-    pub async fn put_supplier(&self, supplier: &Supplier) -> Result<bool, StoreError> {
+    /// If identities of it are another's, or the database fails.
+    pub async fn put_supplier(&self, supplier: &Supplier) -> Result<bool, SupplierError> {
         let mut tx = self.db.write().await?;
-        let there = sqlx::query("SELECT 1 FROM supplier WHERE id = ?1")
-            .bind(supplier.id.as_str())
-            .fetch_optional(&mut *tx)
-            .await?;
+        let all = all(&mut tx).await?;
+        for other in all.iter().filter(|other| other.id != supplier.id) {
+            for prefix in &supplier.devices {
+                let overlaps = |theirs: &&DeviceId| {
+                    theirs.as_str().starts_with(prefix.as_str())
+                        || prefix.as_str().starts_with(theirs.as_str())
+                };
+                if let Some(theirs) = other.devices.iter().find(overlaps) {
+                    let (prefix, theirs, other) = (prefix.clone(), theirs.clone(), other.id.clone());
+                    return Err(SupplierError::Overlaps { prefix, theirs, other });
+                }
+            }
+        }
+        let devices =
+            serde_json::to_string(&supplier.devices).map_err(|_| StoreError::Damaged("supplier"))?;
         sqlx::query(
-            "INSERT INTO supplier (id, name, enrols) VALUES (?1, ?2, ?3)
-             ON CONFLICT (id) DO UPDATE SET name = excluded.name, enrols = excluded.enrols",
+            "INSERT INTO supplier (id, name, enrols, devices) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name, enrols = excluded.enrols, devices = excluded.devices",
         )
         .bind(supplier.id.as_str())
         .bind(&supplier.name)
         .bind(supplier.enrols)
+        .bind(devices)
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
-        Ok(there.is_none())
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(!all.iter().any(|one| one.id == supplier.id))
     }
 
     /// A supplier.
@@ -34,7 +100,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn supplier(&self, id: &SupplierId) -> Result<Option<Supplier>, StoreError> {
-        let row = sqlx::query("SELECT id, name, enrols FROM supplier WHERE id = ?1")
+        let row = sqlx::query("SELECT id, name, enrols, devices FROM supplier WHERE id = ?1")
             .bind(id.as_str())
             .fetch_optional(&self.db.readers)
             .await?;
@@ -46,11 +112,12 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn suppliers(&self, after: Option<&str>, limit: u32) -> Result<Vec<Supplier>, StoreError> {
-        let rows = sqlx::query("SELECT id, name, enrols FROM supplier WHERE id > ?1 ORDER BY id LIMIT ?2")
-            .bind(after.unwrap_or_default())
-            .bind(limit)
-            .fetch_all(&self.db.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT id, name, enrols, devices FROM supplier WHERE id > ?1 ORDER BY id LIMIT ?2")
+                .bind(after.unwrap_or_default())
+                .bind(limit)
+                .fetch_all(&self.db.readers)
+                .await?;
         rows.iter().map(rows::supplier).collect()
     }
 }

@@ -192,6 +192,50 @@ async fn only_the_supplier_itself_may_enrol_and_only_while_it_may() {
 }
 
 #[tokio::test]
+async fn a_supplier_enrols_its_own_identities_alone_and_a_conflict_is_refused_and_audited() {
+    let world = World::new().await;
+    let batch = |supplier: &str, device: &str| {
+        let batch = Enrolment {
+            version: 1,
+            id: Uuid::new_v4(),
+            supplier: supplier.parse().unwrap(),
+            issued: now(),
+            platforms: vec![Device::new(device).platform()],
+        };
+        let signer = world.root.signer(supplier, Purpose::Enrolment);
+        signer.sign(enrolment::CONTENT_TYPE, batch.encode().unwrap()).unwrap()
+    };
+    // One supplier alone: every identity is its own.
+    world.send_batch(batch("acme", "meter-1")).await.unwrap();
+    world.put("/v1/suppliers/rogue", json!({"name": "Rogue"})).await.unwrap();
+    for supplier in ["acme", "rogue"] {
+        let (status, text) = refused(world.send_batch(batch(supplier, "meter-2")).await);
+        assert_eq!(status, StatusCode::CONFLICT, "{text}");
+        assert!(text.contains("has no identities of its own"), "{text}");
+    }
+    world.put("/v1/suppliers/acme", json!({"name": "Acme", "devices": ["meter-"]})).await.unwrap();
+    for overlapping in ["meter-", "meter-2", "met"] {
+        let body = json!({"name": "Rogue", "devices": [overlapping]});
+        let (status, text) = refused(world.put("/v1/suppliers/rogue", body).await);
+        assert_eq!((status, text.contains("acme")), (StatusCode::CONFLICT, true), "{text}");
+    }
+    assert_eq!(refused(world.send_batch(batch("rogue", "meter-2")).await).0, StatusCode::CONFLICT);
+    world.put("/v1/suppliers/rogue", json!({"name": "Rogue", "devices": ["pump-"]})).await.unwrap();
+    let (status, text) = refused(world.send_batch(batch("rogue", "meter-2")).await);
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(text.contains("meter-2 is not one of the identities of supplier rogue"), "{text}");
+    let log = world.get("/v1/audit?limit=20").await.unwrap();
+    let entry = log["items"].as_array().unwrap().iter().find(|entry| entry["action"] == "enrolments.create");
+    assert!(entry.unwrap()["outcome"].as_str().unwrap().contains("meter-2"), "{log}");
+    let theirs = world.send_batch(batch("rogue", "pump-1")).await.unwrap();
+    let ours = world.send_batch(batch("acme", "meter-2")).await.unwrap();
+    for (certificates, supplier) in [(theirs, "rogue"), (ours, "acme")] {
+        let leaf = Leaf::parse(&certificates[0].0).unwrap();
+        assert_eq!(leaf.supplier.unwrap().as_str(), supplier);
+    }
+}
+
+#[tokio::test]
 async fn a_compressed_point_is_the_same_key() {
     let world = World::new().await;
     let device = Device::new("m1");

@@ -23,7 +23,8 @@ impl File {
     async fn prepared() -> (Self, Store) {
         let file = Self::new();
         let store = file.open().await;
-        let supplier = Supplier { id: "acme".parse().unwrap(), name: "Acme".into(), enrols: true };
+        let supplier =
+            Supplier { id: "acme".parse().unwrap(), name: "Acme".into(), enrols: true, devices: vec![] };
         assert!(store.put_supplier(&supplier).await.unwrap());
         assert!(!store.put_supplier(&supplier).await.unwrap());
         store.enrol(&batch(1, vec![(platform("m1", 1), credential("m1", 1, 1))])).await.unwrap();

@@ -19,12 +19,18 @@ use crate::{
     },
 };
 
+/// Numbers of a kind that one device may have at a time: the one in use, the next, and those of sessions whose withdrawal is
+/// under way. Whatever a device reports, it does not use up a range.
+const MAX_NUMBERS: u64 = 8;
+
 /// What stands between a session and its numbers.
 pub(super) enum Lack {
     /// There is nothing to update.
     Subscription,
     /// All numbers are handed out.
     Numbers(NumberKind),
+    /// The device has as many as one device may have.
+    Share(NumberKind),
     /// We failed.
     Ours(ShoError),
 }
@@ -83,8 +89,31 @@ impl Sho {
                 tracing::error!(kind, "all numbers are handed out: add a range (PUT /v1/number-ranges/…)");
                 refusal("no-numbers", format!("the operator has no {kind} left; it has to add a range"), true)
             }
+            Err(Lack::Share(kind)) => {
+                let kind = kind.as_str();
+                tracing::warn!(device = %session.device_id, kind, "a device uses up numbers: it gets no more for now");
+                let detail =
+                    format!("the device has {MAX_NUMBERS} {kind}s from sessions that are not withdrawn yet");
+                refusal("too-many-numbers", detail, true)
+            }
         };
         self.refuse(session, refusal).await
+    }
+
+    /// A number for the session: one that the device had before, as far as it has come back.
+    async fn number(
+        &self,
+        tx: &mut SqliteConnection,
+        kind: NumberKind,
+        session: &Session,
+    ) -> Result<String, Lack> {
+        let device = session.device_id.as_str();
+        let before = numbers::held(&mut *tx, kind, device).await?;
+        let number = numbers::allocate(&mut *tx, kind, device, session.id, self.clock.now()).await?;
+        let number = number.ok_or(Lack::Numbers(kind))?;
+        // One that it had already changes nothing.
+        let more = numbers::held(&mut *tx, kind, device).await? > before;
+        if more && before >= MAX_NUMBERS { Err(Lack::Share(kind)) } else { Ok(number) }
     }
 
     /// A device is provisioned by its latest session: those before it end.
@@ -124,16 +153,12 @@ impl Sho {
             sessions::set_allotted(tx, session.id, &allotted, &sealed, keys.amf).await?;
             return Ok(());
         }
-        let (device, now) = (session.device_id.as_str(), self.clock.now());
-        let imsi = numbers::allocate(&mut *tx, NumberKind::Imsi, device, session.id, now).await?;
-        let imsi = imsi.ok_or(Lack::Numbers(NumberKind::Imsi))?;
+        let now = self.clock.now();
+        let imsi = self.number(&mut *tx, NumberKind::Imsi, session).await?;
         let imsi = imsi.parse().map_err(|_| StoreError::Damaged(format!("IMSI {imsi:?}")))?;
         let mut msisdn = None;
         if terms.msisdn {
-            msisdn = numbers::allocate(&mut *tx, NumberKind::Msisdn, device, session.id, now).await?;
-            if msisdn.is_none() {
-                return Err(Lack::Numbers(NumberKind::Msisdn));
-            }
+            msisdn = Some(self.number(&mut *tx, NumberKind::Msisdn, session).await?);
         }
         subscriptions::prepare(&mut *tx, session, imsi, msisdn.as_deref(), terms, now).await?;
         let keys = SubscriberKeys::generate()?;

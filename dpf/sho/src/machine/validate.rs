@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use schemas::rest::provisioning::{ValidationCheck, ValidationRequest};
+use schemas::{
+    identity::SupplierId,
+    rest::provisioning::{ValidationCheck, ValidationRequest},
+};
 
 use super::{NoVerdict, Sho, ShoError, Step};
 use crate::{
@@ -70,6 +73,18 @@ impl Sho {
         if let Err(refusal) = self.policy.decide(&verdict) {
             return self.refuse(session, refusal).await;
         }
+        if let Some(supplier) = contract.supplier.as_ref().filter(|of| verdict.supplier.as_ref() != Some(*of))
+        {
+            let of = verdict.supplier.as_ref().map_or("nobody", SupplierId::as_str);
+            let (device, id) = (&session.device_id, session.id);
+            tracing::error!(%device, session = %id, %supplier, of, "a device of another supplier than the contract's");
+            let detail = format!(
+                "the contract is for a device of {supplier}, and this one was enrolled by {of}; \
+                 if that is right, the operator has to change the supplier in the contract"
+            );
+            return self.refuse(session, refusal("supplier-mismatch", detail, false)).await;
+        }
+        let supplier = verdict.supplier.clone();
         let certificate = verdict.platform_certificate.map(|der| der.0).unwrap_or_default();
         let expires = i64::try_from(verdict.expires.saturating_mul(1000)).unwrap_or(i64::MAX);
         let (received, signed, terms) = (session.clone(), signed.to_vec(), contract.terms);
@@ -79,6 +94,9 @@ impl Sho {
         let sho = Arc::clone(self);
         let done = self.store.db.transact(async move |tx| {
             if sho.advance(&mut *tx, &received, State::Validated).await? {
+                if let Some(supplier) = &supplier {
+                    contracts::pin_supplier(&mut *tx, &received.device_id, supplier).await?;
+                }
                 sessions::set_validated(&mut *tx, received.id, &signed, &certificate, expires, &terms)
                     .await?;
                 sho.allocate_in(tx, &validated).await?;

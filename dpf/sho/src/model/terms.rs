@@ -1,6 +1,6 @@
 //! What is agreed with a subscriber for a device.
 
-use schemas::identity::DeviceId;
+use schemas::identity::{DeviceId, SupplierId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -152,6 +152,8 @@ pub fn is_part_name(text: &str) -> bool {
 pub struct Contract {
     /// For which device.
     pub device_id: DeviceId,
+    /// Who made the device; `None` until the first good verdict has said it.
+    pub supplier: Option<SupplierId>,
     /// What is agreed.
     pub terms: Terms,
     /// Nothing is provisioned for now.

@@ -73,7 +73,8 @@ async fn show(State(sho): State<Arc<Sho>>, Path(device): Path<String>) -> Result
 
 /// Store a contract
 ///
-/// What it changes of one that is there holds for what is provisioned from then on.
+/// What it changes of one that is there holds for what is provisioned from then on. A supplier that is not named stays as it
+/// was; to have it forgotten, delete the contract first.
 #[utoipa::path(put, path = "/v1/contracts/{device_id}", tag = "contracts", operation_id = "putContract",
     params(("device_id" = DeviceId, Path, description = "The device")),
     request_body = NewContract,
@@ -96,7 +97,9 @@ async fn put(
         }
     }
     let is_new =
-        contracts::put(&mut tx, &device, &new.terms, new.suspended, sho.clock.now()).await.or_problem()?;
+        contracts::put(&mut tx, &device, new.supplier.as_ref(), &new.terms, new.suspended, sho.clock.now())
+            .await
+            .or_problem()?;
     let stored = contracts::find(&mut tx, &device).await.or_problem()?.ok_or_else(|| gone(&device))?;
     tx.commit().await.or_problem()?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(stored.into())))

@@ -69,6 +69,9 @@ impl From<model::NumberRange> for NumberRange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewContract {
+    /// Who made the device: the PVA's verdict has to say so. Without, whom the first good verdict names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supplier: Option<SupplierId>,
     /// What is agreed.
     pub terms: Terms,
     /// Nothing is provisioned for now.
@@ -81,6 +84,9 @@ pub struct NewContract {
 pub struct Contract {
     /// For which device.
     pub device_id: DeviceId,
+    /// Who made it, as soon as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supplier: Option<SupplierId>,
     /// What is agreed.
     pub terms: Terms,
     /// Nothing is provisioned for now.
@@ -95,8 +101,9 @@ pub struct Contract {
 
 impl From<model::Contract> for Contract {
     fn from(contract: model::Contract) -> Self {
-        let model::Contract { device_id, terms, suspended, created_at, updated_at } = contract;
-        Self { device_id, terms, suspended, created_at: shown(created_at), updated_at: shown(updated_at) }
+        let model::Contract { device_id, supplier, terms, suspended, created_at, updated_at } = contract;
+        let (created_at, updated_at) = (shown(created_at), shown(updated_at));
+        Self { device_id, supplier, terms, suspended, created_at, updated_at }
     }
 }
 

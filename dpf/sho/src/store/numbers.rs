@@ -142,7 +142,25 @@ pub async fn free(tx: &mut SqliteConnection, kind: NumberKind, now: i64) -> Resu
     Ok(u64::try_from(fresh.saturating_add(back)).unwrap_or(0))
 }
 
-/// Hands out a number: one whose quarantine is over, else the next of a range. `None`: all are handed out.
+/// How many numbers of this kind the device has, or had in sessions that came to nothing.
+///
+/// # Errors
+/// The database's.
+pub async fn held(tx: &mut SqliteConnection, kind: NumberKind, device: &str) -> Result<u64, StoreError> {
+    let (held,): (i64,) = sqlx::query_as(
+        "SELECT count(*) FROM number AS n WHERE device_id = ?1 AND kind = ?2
+         AND (state IN ('assigned', 'quarantine') OR (state = 'retired' AND EXISTS (
+             SELECT 1 FROM session AS s WHERE s.id = n.session AND s.spent AND s.state = 'withdrawn')))",
+    )
+    .bind(device)
+    .bind(kind.as_str())
+    .fetch_one(tx)
+    .await?;
+    Ok(u64::try_from(held).unwrap_or(0))
+}
+
+/// Hands out a number: one that the device had in a session that came to nothing, one whose quarantine is over, else the next
+/// of a range. `None`: all are handed out.
 ///
 /// # Errors
 /// The database's.
@@ -153,6 +171,26 @@ pub async fn allocate(
     session: Uuid,
     now: i64,
 ) -> Result<Option<String>, StoreError> {
+    // Withdrawn everywhere. The quarantine is for others, and so is that a device may have the credential of a session that
+    // nobody reported on: this device gets new keys for it.
+    let own: Option<(String,)> = sqlx::query_as(
+        "UPDATE number SET state = 'assigned', session = ?3, free_at = NULL
+         WHERE (kind, number) IN (
+            SELECT n.kind, n.number FROM number AS n JOIN number_range AS r ON r.id = n.range_id
+            WHERE n.device_id = ?2 AND n.kind = ?1 AND NOT r.closed AND NOT r.delegated
+            AND (n.state = 'quarantine' OR (n.state = 'retired' AND EXISTS (
+                SELECT 1 FROM session AS s WHERE s.id = n.session AND s.spent AND s.state = 'withdrawn')))
+            ORDER BY n.number LIMIT 1)
+         RETURNING number",
+    )
+    .bind(kind.as_str())
+    .bind(device)
+    .bind(session.to_string())
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some((number,)) = own {
+        return Ok(Some(number));
+    }
     let back: Option<(String,)> = sqlx::query_as(
         "UPDATE number SET state = 'assigned', device_id = ?3, session = ?4, free_at = NULL
          WHERE (kind, number) IN (
@@ -242,7 +280,8 @@ pub async fn take_delegated(
     }
 }
 
-/// What becomes of a session's numbers when it came to nothing: back to the pool at `free_at`, or, with `None`, never.
+/// What becomes of a session's numbers when it came to nothing: back to the pool at `free_at`, or, with `None`, never to any
+/// other device: this one may have them.
 ///
 /// # Errors
 /// The database's.

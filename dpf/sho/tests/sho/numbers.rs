@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use schemas::{rest::provisioning::ProvisioningResult, rncp::Kind};
+use schemas::{
+    rest::provisioning::{ProvisioningAnswer, ProvisioningResult},
+    rncp::Kind,
+};
 use sho::{
+    machine::Outcome,
     model::{NumberKind, NumberRange},
     policy::Policy,
     store::{StoreError, numbers},
@@ -11,6 +15,36 @@ use sho::{
 use uuid::Uuid;
 
 use crate::rig::Rig;
+
+#[tokio::test]
+async fn a_device_that_fails_again_and_again_has_its_number_again_and_uses_up_none() {
+    let rig = Rig::new().await;
+    let device = rig.device("meter-1").await;
+    let mut numbers = std::collections::HashSet::new();
+    for n in 0..40 {
+        let session = Uuid::now_v7();
+        let package = rig.package(&device, session, Kind::Initial).await;
+        numbers.insert(rig.open(&device, &package).imsi);
+        let result = if n % 2 == 0 { ProvisioningResult::Failed } else { ProvisioningResult::Expired };
+        rig.report(&device, session, package.rncp, result).await;
+        rig.sho.settle(session).await.unwrap();
+    }
+    assert_eq!(numbers.len(), 1, "{numbers:?}");
+    // Nor where nothing is taken back, as an HSS is away: sessions that are left behind one after the other.
+    let mut sessions = 0;
+    let refusal = loop {
+        let session = Uuid::now_v7();
+        let Outcome::Answer(answer) = rig.ask(session, &device.request(session, Kind::Initial)).await else {
+            panic!("the SHO says nothing");
+        };
+        match *answer {
+            ProvisioningAnswer::Refused { refusal } => break refusal,
+            _ => sessions += 1,
+        }
+        assert!(sessions < 20, "numbers are used up without end");
+    };
+    assert_eq!((refusal.code.as_str(), refusal.retry), ("too-many-numbers", true));
+}
 
 #[tokio::test]
 async fn sixty_devices_at_once_get_sixty_imsis() {

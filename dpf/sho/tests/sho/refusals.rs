@@ -42,7 +42,7 @@ async fn no_contract_or_a_suspended_one() {
     let device = rig.device("meter-1").await;
     let mut tx = rig.sho.store.db.write().await.unwrap();
     let terms = contracts::find(&mut tx, &device.device_id).await.unwrap().unwrap().terms;
-    contracts::put(&mut tx, &device.device_id, &terms, true, 0).await.unwrap();
+    contracts::put(&mut tx, &device.device_id, None, &terms, true, 0).await.unwrap();
     tx.commit().await.unwrap();
     is_refused(&rig, &device, "contract-suspended").await;
 }
@@ -64,6 +64,23 @@ async fn a_platform_that_the_pva_does_not_find_good() {
     }
     *rig.pva.away.lock().unwrap() = Some(NoVerdict::Refused("no".into()));
     is_refused(&rig, &device, "validation-failed").await;
+}
+
+#[tokio::test]
+async fn a_device_that_another_supplier_enrolled_than_the_contract_says() {
+    let rig = Rig::new().await;
+    let device = rig.device("meter-1").await;
+    let mut tx = rig.sho.store.db.write().await.unwrap();
+    let terms = contracts::find(&mut tx, &device.device_id).await.unwrap().unwrap().terms;
+    let rogue = "rogue".parse().unwrap();
+    contracts::put(&mut tx, &device.device_id, Some(&rogue), &terms, false, 0).await.unwrap();
+    tx.commit().await.unwrap();
+    is_refused(&rig, &device, "supplier-mismatch").await;
+    // Where the contract does not say, whoever the first good verdict names has to be named by all.
+    let other = rig.device("meter-2").await;
+    rig.provisioned(&other, Uuid::now_v7(), Kind::Initial).await;
+    *rig.pva.twist.lock().unwrap() = Some(Box::new(|verdict| verdict.supplier = "rogue".parse().ok()));
+    assert_eq!(rig.refused(&other, Uuid::now_v7()).await.code, "supplier-mismatch");
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ impl Rig {
     pub async fn contract(&self, device: &Device, terms: &str) {
         let terms: Terms = serde_json::from_str(terms).unwrap();
         let mut tx = self.sho.store.db.write().await.unwrap();
-        contracts::put(&mut tx, &device.device_id, &terms, false, 0).await.unwrap();
+        contracts::put(&mut tx, &device.device_id, None, &terms, false, 0).await.unwrap();
         tx.commit().await.unwrap();
     }
 
