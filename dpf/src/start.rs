@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, ensure};
 use schemas::{
     cose::{Signer, public_from_pem},
-    trust::{Anchors, Purpose, chain_from_pem},
+    trust::{Anchors, Purpose, ServerRole, chain_from_pem},
 };
 use service::{
     api::keep_short,
@@ -269,14 +269,16 @@ fn parts(config: &DpfConfig) -> anyhow::Result<Parts> {
         min_version: MinVersion::Tls13,
     };
     let device_tls = tls::server_config(&server, tls::HTTP_ALPN).context("device.tls")?;
-    let client = |section: &str, peer: &PeerRole| RoleClient::new(peer).with_context(|| section.to_owned());
+    let client = |role: ServerRole, section: &str, peer: &PeerRole| {
+        RoleClient::new(role, peer).with_context(|| section.to_owned())
+    };
     Ok(Parts {
         anchors,
         platform_anchors,
         operators,
-        pva: client("pva", &config.pva)?,
-        drf: client("drf", &config.drf)?,
-        icf: config.icf.as_ref().map(|icf| client("icf", icf)).transpose()?,
+        pva: client(ServerRole::Pva, "pva", &config.pva)?,
+        drf: client(ServerRole::Drf, "drf", &config.drf)?,
+        icf: config.icf.as_ref().map(|icf| client(ServerRole::Icf, "icf", icf)).transpose()?,
         limits: Limits {
             session_lifetime: dpf.session_lifetime.0,
             report_grace: dpf.report_grace.0,
@@ -299,7 +301,7 @@ fn anchors(key: &str, path: &Path) -> anyhow::Result<Anchors> {
 }
 
 fn operator(config: &config::Operator, anchors: &Anchors, parallel: usize) -> anyhow::Result<Operator> {
-    let client = RoleClient::new(&config.peer())?;
+    let client = RoleClient::new(ServerRole::Sho(config.id.clone()), &config.peer())?;
     let sealing = match &config.sealing_key {
         None => None,
         Some(path) => {

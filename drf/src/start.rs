@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
-use schemas::{cose::Signer, identity::OperatorId};
+use schemas::{cose::Signer, identity::OperatorId, trust::ServerRole};
 use service::{
     api::keep_short,
     auth::{Guard, Tokens},
@@ -122,7 +122,7 @@ pub async fn preflight(config: &DrfConfig) -> Preflight {
 }
 
 fn icf(config: &DrfConfig) -> anyhow::Result<Option<RoleClient>> {
-    config.icf.as_ref().map(RoleClient::new).transpose().context("icf")
+    config.icf.as_ref().map(|icf| RoleClient::new(ServerRole::Icf, icf)).transpose().context("icf")
 }
 
 fn policy(config: &DrfConfig) -> anyhow::Result<Policy> {

@@ -14,6 +14,7 @@ use s6a::{
     base::DisconnectCause,
     net::{ApplicationId, Endpoint, Node, NodeConfig, PeerConfig, RELAY, StartError, TlsConfigs},
 };
+use schemas::trust::ServerRole;
 use service::{
     api::{Retention, keep_short},
     auth::Guard,
@@ -98,7 +99,7 @@ pub fn check(config: &IcfConfig) -> anyhow::Result<()> {
         Chtif::new(chtif)?;
     }
     if let Some(drf) = &config.drf {
-        RoleClient::new(drf).context("drf")?;
+        RoleClient::new(ServerRole::Drf, drf).context("drf")?;
     }
     Ok(())
 }
@@ -299,7 +300,7 @@ fn notices(
     store: &dyn Store,
 ) -> anyhow::Result<Option<(service::outbox::Outbox, Notices)>> {
     let Some(drf) = &config.drf else { return Ok(None) };
-    let client = RoleClient::new(drf).context("drf")?;
+    let client = RoleClient::new(ServerRole::Drf, drf).context("drf")?;
     let database = store.outbox().context("drf: this store keeps no notices; use SQLite")?;
     let outbox = service::outbox::Outbox::new(database, service::outbox::Policy::default());
     Ok(Some((outbox, Notices(client))))

@@ -1,5 +1,7 @@
 //! Whom a signature is by: X.509 chains (RFC 5280) to configured anchors, each certificate for one purpose.
 
+mod server_role;
+
 use std::{fmt, str::FromStr, sync::LazyLock, time::Duration};
 
 use p256::ecdsa::VerifyingKey;
@@ -15,6 +17,8 @@ use x509_cert::{
     ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName, name::GeneralName},
     name::Name,
 };
+
+pub use server_role::{NamedRoles, ServerRole, named_roles};
 
 use crate::identity::{DeviceId, SupplierId, TreId};
 

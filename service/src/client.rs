@@ -8,6 +8,7 @@ use axum::http::{Method, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use reqwest::{Url, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore};
+use schemas::trust::ServerRole;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use error::{CallError, ClientError};
@@ -37,11 +38,12 @@ impl std::fmt::Debug for RoleClient {
 }
 
 impl RoleClient {
-    /// Sets up the client; nothing is sent yet. Redirects are not followed: the token is for this role alone.
+    /// Sets up the client; nothing is sent yet. Redirects are not followed: the token is for this role alone, and so a server
+    /// whose certificate names other roles than `role` is not spoken to.
     ///
     /// # Errors
     /// If the URL is neither https nor http to a loopback address, or token or certificate file cannot be read.
-    pub fn new(config: &PeerRole) -> Result<Self, ClientError> {
+    pub fn new(role: ServerRole, config: &PeerRole) -> Result<Self, ClientError> {
         let wrong = |problem: &str| ClientError::Url { url: config.url.clone(), problem: problem.to_owned() };
         let url = Url::parse(&config.url).map_err(|error| wrong(&error.to_string()))?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -78,7 +80,7 @@ impl RoleClient {
                     key_file: None,
                     min_version: MinVersion::Tls12,
                 };
-                let tls = tls::client_config(&files, tls::HTTP_ALPN)
+                let tls = tls::role_client_config(&files, tls::HTTP_ALPN, role)
                     .map_err(|error| ClientError::Ca { url: config.url.clone(), error })?;
                 ClientConfig::clone(&tls)
             }

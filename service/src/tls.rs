@@ -2,19 +2,23 @@
 
 mod identity;
 mod pem;
+mod role;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use schemas::trust::ServerRole;
 use serde::{Deserialize, Serialize};
 
 use crate::config::SecretError;
 
 pub use identity::{PeerCertificates, certificate_names, certificates_end};
+pub use role::{OtherRole, RoleVerifier};
 
 /// The application protocols of an HTTPS server or client, RFC 7301: HTTP/2, else HTTP/1.1.
 pub const HTTP_ALPN: &[&[u8]] = &[b"h2", b"http/1.1"];
@@ -196,10 +200,35 @@ pub fn client_config(tls: &ClientTls, alpn: &[&[u8]]) -> Result<Arc<ClientConfig
     let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
         .build()
         .map_err(|error| TlsError::content(&tls.ca_file, error.to_string()))?;
+    client_config_with(tls, alpn, verifier)
+}
+
+/// As [`client_config`], for a server that is one of Callhome's roles: a certificate that names others and not `role` is
+/// refused, see [`RoleVerifier`].
+///
+/// # Errors
+/// As [`server_config`].
+pub fn role_client_config(
+    tls: &ClientTls,
+    alpn: &[&[u8]],
+    role: ServerRole,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let roots = Arc::new(anchors(&tls.ca_file)?);
+    let verifier =
+        RoleVerifier::new(roots, role).map_err(|error| TlsError::content(&tls.ca_file, error.to_string()))?;
+    client_config_with(tls, alpn, Arc::new(verifier))
+}
+
+fn client_config_with(
+    tls: &ClientTls,
+    alpn: &[&[u8]],
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(tls.min_version.versions())
         .map_err(|error| TlsError::content(&tls.ca_file, error.to_string()))?
-        .with_webpki_verifier(verifier);
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
     let mut config = match (&tls.cert_file, &tls.key_file) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert_file), Some(key_file)) => {

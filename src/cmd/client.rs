@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use reqwest::{Method, RequestBuilder, Response, Url, header};
-use schemas::rest::Page;
+use schemas::{rest::Page, trust::ServerRole};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service::config::{Secret, SecretSource};
@@ -99,7 +99,7 @@ impl Server {
                     key_file: None,
                     min_version: Default::default(),
                 };
-                let tls = service::tls::client_config(&tls, service::tls::HTTP_ALPN)
+                let tls = service::tls::role_client_config(&tls, service::tls::HTTP_ALPN, ServerRole::Icf)
                     .map_err(|error| Failure::Usage(format!("--ca {}: {error}", ca.display())))?;
                 builder.tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
             }

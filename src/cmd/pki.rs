@@ -1,6 +1,7 @@
 //! `callhome pki`: the keys and certificates that the roles trust one another by (docs/PROVISIONING.md).
 
 mod authority;
+mod names;
 mod tree;
 
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use clap::Subcommand;
 use schemas::identity::{OperatorId, SupplierId};
 
 use super::client::{Shown, Table};
+pub use names::RoleHost;
+use names::{HostedRole, PermittedName};
 pub use tree::{Pair, Tree, Wanted};
 
 #[derive(Debug, clap::Args)]
@@ -31,9 +34,18 @@ enum What {
         /// A supplier that gets a certificate for enrolments; several times for several.
         #[arg(long = "supplier", default_value = "acme")]
         suppliers: Vec<SupplierId>,
-        /// DNS names or IP addresses of the TLS certificates.
-        #[arg(long = "host", default_values = ["localhost", "127.0.0.1", "::1"])]
-        hosts: Vec<String>,
+        /// Where a role is: its name or `sho:` and an operator, `=`, and a DNS name or IP address for its TLS certificate
+        /// (`--host drf=drf.example --host sho:sho-a=sho.example`); several times for several. Loopback names (localhost,
+        /// 127.0.0.1, ::1) may stand without a role and are for all. A role without any gets the loopback names.
+        #[arg(long = "host", value_name = "ROLE=NAME")]
+        hosts: Vec<RoleHost>,
+        /// An operator that hosts another role under its own certificate: `--serves sho-a=dpf`.
+        #[arg(long = "serves", value_name = "OPERATOR=ROLE")]
+        serves: Vec<HostedRole>,
+        /// What else a new root may certify later, besides the names of --host: a DNS domain with what is below it, or a
+        /// network of addresses (10.1.0.0/16).
+        #[arg(long = "permit", value_name = "DOMAIN")]
+        permit: Vec<PermittedName>,
         /// Days that certificates are good for; those of TLS at most 825.
         #[arg(long, default_value_t = 3650, value_parser = clap::value_parser!(i64).range(1..=36500))]
         days: i64,
@@ -51,8 +63,8 @@ enum What {
 /// Does it.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
-        What::Init { out, operators, suppliers, hosts, days } => {
-            let wanted = Wanted { operators, suppliers, hosts, days };
+        What::Init { out, operators, suppliers, hosts, serves, permit, days } => {
+            let wanted = Wanted { operators, suppliers, hosts, serves, permit, days };
             let made = Tree::at(&out).make(&wanted)?;
             println!("{}: {made} made, the rest was there", out.display());
             println!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::{
+    callhome,
     child::{Child, tail},
     gate::Held,
     roles::{self, Access, Role, Roles},
@@ -51,6 +52,13 @@ fn pva_and_dpf_are_hosted_by_the_selected_home_operator() -> Result<()> {
         let path = |extension: &str| roles.folder().join(format!("pki/{of}.tls.{extension}"));
         format!("{{ cert = {:?}, key = {:?} }}", path("crt"), path("key"))
     };
+    // The operator's certificate says that it serves these roles too; with one that does not, nobody would speak to them.
+    let pki = roles.folder().join("pki");
+    for file in ["sho-a.tls.crt", "sho-a.tls.key"] {
+        std::fs::remove_file(pki.join(file))?;
+    }
+    let pki = pki.to_str().context("a folder whose name is not UTF-8")?;
+    callhome::run(&["pki", "init", "--out", pki, "--serves", "sho-a=dpf", "--serves", "sho-a=pva"])?;
     for role in [Role::Dpf, Role::Pva] {
         roles.rewrite(role, &[(&tls(role.name()), &tls("sho-a"))])?;
     }
@@ -68,6 +76,21 @@ fn pva_and_dpf_are_hosted_by_the_selected_home_operator() -> Result<()> {
     gate.open();
     let (_, pcid, imsi) = through(device)?;
     ensure!(imsi.starts_with("99901") && pcid.starts_with("99971"), "{pcid} became {imsi}");
+    Ok(())
+}
+
+/// A role whose certificate is another's, as one would have it who has broken into that other, is not spoken to, though
+/// both are on one host.
+#[test]
+fn a_role_with_the_certificate_of_another_role_is_not_spoken_to() -> Result<()> {
+    let mut roles = Roles::new()?;
+    let file = |of: &str| format!("pki/{of}.tls.");
+    roles.rewrite(Role::Pva, &[(&file("pva"), &file("drf"))])?;
+    roles.start_all()?;
+    let mut device = roles.device(Access::Ip, "device.log")?;
+    ensure!(!device.wait(Duration::from_secs(60))?.success(), "{}", tail(&device.log()));
+    let said = device.log();
+    ensure!(said.contains("its certificate is that of DRF, and the PVA is asked"), "{}", tail(&said));
     Ok(())
 }
 

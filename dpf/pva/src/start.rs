@@ -8,11 +8,7 @@ use schemas::{
     trust::{Anchors, Purpose},
 };
 use service::{
-    api::keep_short,
-    auth::Guard,
-    config::read_private_file,
-    database::Alone,
-    preflight::Preflight,
+    api::keep_short, auth::Guard, config::read_private_file, database::Alone, preflight::Preflight,
     serve::HttpServer,
 };
 use time::OffsetDateTime;

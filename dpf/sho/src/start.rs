@@ -9,7 +9,7 @@ use schemas::{
     cose::{PrivateKey, Signer},
     identity::Imsi,
     rest::provisioning::{Validation, ValidationRequest},
-    trust::{Anchors, Purpose},
+    trust::{Anchors, Purpose, ServerRole},
 };
 use service::{
     api::keep_short,
@@ -66,9 +66,9 @@ impl Validator for Pva {
 pub fn check(config: &ShoConfig) -> anyhow::Result<()> {
     operator(config)?;
     config.keys.keyring()?;
-    RoleClient::new(&config.pva).context("pva")?;
+    RoleClient::new(ServerRole::Pva, &config.pva).context("pva")?;
     if let Some(dpf) = &config.dpf {
-        RoleClient::new(dpf).context("dpf")?;
+        RoleClient::new(ServerRole::Dpf, dpf).context("dpf")?;
     }
     connectors(config)?;
     if config.rest.listen.is_some() {
@@ -213,9 +213,10 @@ impl Started {
 /// What could not be started, and what to do.
 pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result<Started> {
     let operator = operator(&config)?;
-    let validator = Arc::new(Pva(RoleClient::new(&config.pva).context("pva")?));
+    let validator = Arc::new(Pva(RoleClient::new(ServerRole::Pva, &config.pva).context("pva")?));
     let connectors = connectors(&config)?;
-    let dpf = config.dpf.as_ref().map(RoleClient::new).transpose().context("dpf")?;
+    let dpf =
+        config.dpf.as_ref().map(|dpf| RoleClient::new(ServerRole::Dpf, dpf)).transpose().context("dpf")?;
     let url = &config.database.url;
     let alone = Alone::take(url, &crate::store::SCHEMA).with_context(|| format!("database.url {url:?}"))?;
     let store = Store::open(url, config.keys.keyring()?, &config.sho.operator).await?;

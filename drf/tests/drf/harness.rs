@@ -30,7 +30,7 @@ use rcgen::{
 use schemas::{
     cose::{self, PrivateKey},
     rnct::{self, Rnct},
-    trust::{Anchors, Purpose},
+    trust::{Anchors, Purpose, ServerRole},
 };
 use serde_json::{Value, json};
 use service::{
@@ -272,7 +272,7 @@ impl World {
                 ca: Some(self.folder.path().join("root.crt")),
                 timeout: Span::seconds(60),
             };
-            self.clients.insert(name.to_owned(), RoleClient::new(&peer).unwrap());
+            self.clients.insert(name.to_owned(), RoleClient::new(ServerRole::Drf, &peer).unwrap());
         }
         self.started = Some(started);
     }

@@ -12,7 +12,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{FutureExt, future::BoxFuture, future::Shared};
-use schemas::identity::Imsi;
+use schemas::{identity::Imsi, trust::ServerRole};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -131,8 +131,8 @@ impl Chtif {
             key_file: None,
             min_version: Default::default(),
         };
-        let tls =
-            service::tls::client_config(&tls, service::tls::HTTP_ALPN).map_err(|e| fail(e.to_string()))?;
+        let tls = service::tls::role_client_config(&tls, service::tls::HTTP_ALPN, ServerRole::Icf)
+            .map_err(|e| fail(e.to_string()))?;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
             .https_only(true)

@@ -1,3 +1,4 @@
+use schemas::trust::ServerRole;
 use std::{path::PathBuf, time::Duration};
 
 use axum::{
@@ -92,14 +93,15 @@ async fn serve(tls: &RestConfig) -> Server {
 async fn pair() -> (Server, RoleClient) {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(&RestConfig::default()).await;
-    let client = RoleClient::new(&config(&folder, &format!("{}/", server.url), None)).unwrap();
+    let client =
+        RoleClient::new(ServerRole::Pva, &config(&folder, &format!("{}/", server.url), None)).unwrap();
     (server, client)
 }
 
 #[test]
 fn plain_http_is_for_loopback_alone_and_https_needs_a_ca() {
     let folder = tempfile::tempdir().unwrap();
-    let set_up = |url: &str| RoleClient::new(&config(&folder, url, None));
+    let set_up = |url: &str| RoleClient::new(ServerRole::Pva, &config(&folder, url, None));
     for good in
         ["http://127.0.0.1:8080", "http://127.8.9.10", "http://[::1]:8080/base", "http://localhost:80/"]
     {
@@ -130,7 +132,7 @@ fn a_token_of_two_lines_is_refused_and_not_shown() {
     let config =
         PeerRole { token: token(&folder, "first\nsecond"), ..config(&folder, "http://127.0.0.1", None) };
     std::fs::write(folder.path().join("token"), "first\nsecond").unwrap();
-    let error = RoleClient::new(&config).unwrap_err();
+    let error = RoleClient::new(ServerRole::Pva, &config).unwrap_err();
     assert!(!format!("{error}{error:?}").contains("first"), "{error}");
 }
 
@@ -202,12 +204,12 @@ async fn no_answer_in_time_and_nobody_there_are_worth_another_try() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(&RestConfig::default()).await;
     let short = PeerRole { timeout: Span(Duration::from_millis(100)), ..config(&folder, &server.url, None) };
-    let client = RoleClient::new(&short).unwrap();
+    let client = RoleClient::new(ServerRole::Pva, &short).unwrap();
     let error = client.json::<(), ()>(Method::GET, "/v1/never", None).await.unwrap_err();
     assert!(matches!(error, CallError::Unavailable { .. }) && error.is_transient(), "{error}");
 
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let client = RoleClient::new(&config(&folder, &format!("http://{free}"), None)).unwrap();
+    let client = RoleClient::new(ServerRole::Pva, &config(&folder, &format!("http://{free}"), None)).unwrap();
     let error = client.json::<(), ()>(Method::GET, "/v1/nothing", None).await.unwrap_err();
     assert!(matches!(error, CallError::Unavailable { .. }) && error.is_transient(), "{error}");
     let text = format!("{error} {error:?}");
@@ -223,9 +225,9 @@ async fn over_https_only_whom_the_ca_has_signed_is_believed() {
     let tls = Some(RestTls { cert: files.cert.clone(), key: files.key.clone() });
     let server = serve(&RestConfig { tls, ..RestConfig::default() }).await;
     let url = server.url.replace("127.0.0.1", "localhost");
-    let client = RoleClient::new(&config(&folder, &url, Some(authority.file()))).unwrap();
+    let client = RoleClient::new(ServerRole::Pva, &config(&folder, &url, Some(authority.file()))).unwrap();
     client.json::<(), ()>(Method::GET, "/v1/nothing", None).await.unwrap();
-    let client = RoleClient::new(&config(&folder, &url, Some(stranger.file()))).unwrap();
+    let client = RoleClient::new(ServerRole::Pva, &config(&folder, &url, Some(stranger.file()))).unwrap();
     let error = client.json::<(), ()>(Method::GET, "/v1/nothing", None).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
 }

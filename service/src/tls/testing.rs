@@ -40,15 +40,26 @@ impl Authority {
 
     /// A certificate valid from the first of January of one year to that of another.
     pub fn issue_for(&self, name: &str, years: Range<i32>) -> Files {
-        self.issue_between(name, date_time_ymd(years.start, 1, 1), date_time_ymd(years.end, 1, 1))
+        self.issue_between(name, date_time_ymd(years.start, 1, 1), date_time_ymd(years.end, 1, 1), &[])
     }
 
     /// A certificate valid until then.
     pub fn issue_until(&self, name: &str, end: std::time::SystemTime) -> Files {
-        self.issue_between(name, date_time_ymd(2000, 1, 1), end.into())
+        self.issue_between(name, date_time_ymd(2000, 1, 1), end.into(), &[])
     }
 
-    fn issue_between(&self, name: &str, begin: time::OffsetDateTime, end: time::OffsetDateTime) -> Files {
+    /// A certificate of localhost that names these URIs as well.
+    pub fn issue_with_uris(&self, uris: &[String]) -> Files {
+        self.issue_between("localhost", date_time_ymd(2000, 1, 1), date_time_ymd(4000, 1, 1), uris)
+    }
+
+    fn issue_between(
+        &self,
+        name: &str,
+        begin: time::OffsetDateTime,
+        end: time::OffsetDateTime,
+        uris: &[String],
+    ) -> Files {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -56,6 +67,9 @@ impl Authority {
         if name != "localhost" {
             // One name only: what a Diameter peer's certificate says.
             params.subject_alt_names.truncate(1);
+        }
+        for uri in uris {
+            params.subject_alt_names.push(rcgen::SanType::URI(uri.as_str().try_into().unwrap()));
         }
         let count = std::fs::read_dir(self.folder.path()).unwrap().count();
         let path = |suffix: &str| self.folder.path().join(format!("{count}.{suffix}"));

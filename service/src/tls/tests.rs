@@ -213,3 +213,28 @@ fn a_private_key_that_others_can_read_is_refused() {
     let refusal = refusal(server_config(&server(&files), &[]));
     assert!(refusal.contains("chmod 640"), "{refusal}");
 }
+
+#[tokio::test]
+async fn a_client_of_a_role_speaks_to_that_role_and_to_a_server_that_names_none() {
+    let authority = Authority::new();
+    let ask = async |uris: &[String], role: ServerRole| {
+        let address = greet(&server(&authority.issue_with_uris(uris))).await;
+        let config = role_client_config(&client(authority.file(), None), &[], role).unwrap();
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(config).connect(name, tcp).await.map(drop).map_err(|error| error.to_string())
+    };
+    let sho = |operator: &str| ServerRole::Sho(operator.parse().unwrap());
+    ask(&[], ServerRole::Drf).await.unwrap();
+    ask(&["https://localhost/".to_owned()], ServerRole::Drf).await.unwrap();
+    ask(&[ServerRole::Drf.uri()], ServerRole::Drf).await.unwrap();
+    ask(&[sho("sho-a").uri(), ServerRole::Dpf.uri()], ServerRole::Dpf).await.unwrap();
+    for (named, asked, says) in [
+        (vec![ServerRole::Drf.uri()], ServerRole::Dpf, "that of DRF, and the DPF is asked"),
+        (vec![sho("sho-a").uri()], sho("sho-b"), "that of SHO sho-a, and the SHO sho-b is asked"),
+        (vec!["urn:callhome:role:amf".to_owned()], ServerRole::Icf, "that of a role unknown here"),
+    ] {
+        let error = ask(&named, asked).await.unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+}

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::Context;
 use ipnet::Ipv4Net;
 use reqwest::Method;
-use schemas::identity::Imsi;
+use schemas::{identity::Imsi, trust::ServerRole};
 use serde_json::{Value, json};
 use service::{
     client::RoleClient,
@@ -49,22 +49,24 @@ impl Clients {
     /// # Errors
     /// If token or trust anchor cannot be read.
     pub fn new(roles: &Roles, ports: Ports, timeout: Duration) -> anyhow::Result<Self> {
-        let at = |url: String| {
-            RoleClient::new(&PeerRole {
+        let at = |role: ServerRole, url: String| {
+            let config = PeerRole {
                 url,
                 token: SecretSource::File(roles.admin.file.clone()),
                 ca: Some(roles.pki.root().cert),
                 timeout: Span(timeout),
-            })
+            };
+            RoleClient::new(role, &config)
         };
-        let client = |address: SocketAddr| at(format!("https://{address}"));
+        let client = |role: ServerRole, address: SocketAddr| at(role, format!("https://{address}"));
+        let operator = ServerRole::Sho(OPERATOR.parse()?);
         Ok(Self {
-            icf: at(format!("http://{}", ports.rest))?,
-            pva: client(ports.pva())?,
-            sho: client(ports.sho())?,
-            drf: client(ports.drf())?,
-            dpf: client(ports.dpf())?,
-            hss: client(ports.hss())?,
+            icf: at(ServerRole::Icf, format!("http://{}", ports.rest))?,
+            pva: client(ServerRole::Pva, ports.pva())?,
+            sho: client(operator, ports.sho())?,
+            drf: client(ServerRole::Drf, ports.drf())?,
+            dpf: client(ServerRole::Dpf, ports.dpf())?,
+            hss: client(ServerRole::Icf, ports.hss())?,
             home_pool: ports.home_pool,
         })
     }

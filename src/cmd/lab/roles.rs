@@ -6,10 +6,10 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
-use schemas::identity::OperatorId;
+use schemas::{identity::OperatorId, trust::ServerRole};
 
 use super::setup::{Bearer, Folder};
-use crate::cmd::pki::{Pair, Tree, Wanted};
+use crate::cmd::pki::{Pair, RoleHost, Tree, Wanted};
 
 /// Origin-Host of the simulated MME of the visited network.
 pub const MME: &str = "mme.epc.mnc070.mcc999.3gppnetwork.org";
@@ -184,14 +184,18 @@ impl Roles {
     pub fn write(folder: &Folder, ports: Ports, open5gs_hss: Option<&str>) -> anyhow::Result<Self> {
         let pki = Tree::at(&folder.make("pki")?);
         let operator: OperatorId = OPERATOR.parse()?;
-        let mut hosts = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
+        let mut hosts = RoleHost::loopback();
         if ports.devices != IpAddr::V4(Ipv4Addr::LOCALHOST) {
-            hosts.push(ports.devices.to_string());
+            // What devices ask: the DRF and the DPF.
+            let device_port = |role| RoleHost { role: Some(role), name: ports.devices.to_string() };
+            hosts.extend([ServerRole::Drf, ServerRole::Dpf].map(device_port));
         }
         pki.make(&Wanted {
             operators: vec![operator.clone()],
             suppliers: vec![SUPPLIER.parse()?],
             hosts,
+            serves: Vec::new(),
+            permit: Vec::new(),
             days: 3650,
         })?;
         let admin = folder.token("token")?;

@@ -8,18 +8,27 @@ use std::{
 use anyhow::Context;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
-use schemas::{cose::PrivateKey, trust::Purpose};
+use schemas::{
+    cose::PrivateKey,
+    trust::{Purpose, ServerRole},
+};
 use time::{Duration, OffsetDateTime};
 
+use super::names;
 use crate::cmd::lab::setup::write_private;
 
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy)]
 pub enum For<'a> {
-    /// An HTTPS server under these names.
-    Tls(&'a [String]),
+    /// An HTTPS server of these roles under these names: DNS names or addresses of its host.
+    Tls {
+        /// Roles, at least one; several where one certificate serves roles that are hosted together.
+        roles: &'a [ServerRole],
+        /// Names.
+        hosts: &'a [String],
+    },
     /// Signatures of one purpose.
     Signing(Purpose),
     /// OCSP responses for the authority (RFC 6960 §4.2.2.2).
@@ -28,6 +37,7 @@ pub enum For<'a> {
 
 /// An authority whose key is at hand.
 pub struct Authority {
+    certificate: PathBuf,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -67,22 +77,30 @@ fn write_certificate(path: &Path, pem: &str) -> anyhow::Result<()> {
 }
 
 impl Authority {
-    /// The authority in this file, or a new one.
+    /// The authority in this file, or a new one whose certificates are limited to the names that `constraints` permit
+    /// (RFC 5280 §4.2.1.10); says whether it is new. One that exists keeps the constraints that it has.
     ///
     /// # Errors
     /// Which file cannot be read or written.
-    pub fn open(certificate: &Path, name: &str, days: i64) -> anyhow::Result<(Self, bool)> {
+    pub fn open(
+        certificate: &Path,
+        name: &str,
+        days: i64,
+        constraints: NameConstraints,
+    ) -> anyhow::Result<(Self, bool)> {
         let key = key_file(certificate);
         let mut params = params(name, days);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         if certificate.exists() {
             // What it signs names it by its name and its key, and both are the same again.
-            return Ok((Self { issuer: Issuer::new(params, read_key(&key)?) }, false));
+            let issuer = Issuer::new(params, read_key(&key)?);
+            return Ok((Self { certificate: certificate.to_owned(), issuer }, false));
         }
+        params.name_constraints = Some(constraints);
         let key = new_key(&key)?;
         write_certificate(certificate, &params.self_signed(&key)?.pem())?;
-        Ok((Self { issuer: Issuer::new(params, key) }, true))
+        Ok((Self { certificate: certificate.to_owned(), issuer: Issuer::new(params, key) }, true))
     }
 
     /// Issues a certificate, with its key beside it, unless it is there; says whether it was made.
@@ -104,8 +122,11 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         match good_for {
-            For::Tls(hosts) => {
+            For::Tls { roles, hosts } => {
                 params.subject_alt_names = CertificateParams::new(hosts.to_vec())?.subject_alt_names;
+                for role in roles {
+                    params.subject_alt_names.push(SanType::URI(role.uri().try_into()?));
+                }
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
             }
             For::Signing(purpose) => {
@@ -121,7 +142,14 @@ impl Authority {
                 params.custom_extensions = vec![no_check];
             }
         }
-        write_certificate(certificate, &params.signed_by(&key, &self.issuer)?.pem())?;
+        let signed = params.signed_by(&key, &self.issuer)?;
+        if let For::Tls { hosts, .. } = good_for {
+            names::check_permitted(&self.certificate, signed.der(), hosts).inspect_err(|_| {
+                // Without its certificate the key is good for nothing.
+                let _ = fs::remove_file(key_file(certificate));
+            })?;
+        }
+        write_certificate(certificate, &signed.pem())?;
         Ok(true)
     }
 }

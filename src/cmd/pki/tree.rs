@@ -10,10 +10,13 @@ use anyhow::Context;
 use schemas::{
     cose::PrivateKey,
     identity::{OperatorId, SupplierId},
-    trust::Purpose,
+    trust::{Purpose, ServerRole},
 };
 
-use super::authority::{Authority, For, key_file};
+use super::{
+    authority::{Authority, For, key_file},
+    names::{HostedRole, PermittedName, RoleHost, hosts_of, permitted_to_root, prohibited_to_platform_ca},
+};
 use crate::cmd::lab::setup::write_private;
 
 /// Days that TLS certificates are good for at most, whatever the rest.
@@ -26,8 +29,12 @@ pub struct Wanted {
     pub operators: Vec<OperatorId>,
     /// Suppliers.
     pub suppliers: Vec<SupplierId>,
-    /// Names of the TLS certificates.
-    pub hosts: Vec<String>,
+    /// Names of the roles' TLS certificates.
+    pub hosts: Vec<RoleHost>,
+    /// Roles that operators host under their own certificates.
+    pub serves: Vec<HostedRole>,
+    /// What a new root may certify besides `hosts`.
+    pub permit: Vec<PermittedName>,
     /// How long certificates are good for.
     pub days: i64,
 }
@@ -95,21 +102,39 @@ impl Tree {
             format!("{}: the folder cannot be made; choose another with --out", self.0.display())
         })?;
         let days = wanted.days;
-        let (root, new_root) = Authority::open(&self.root().cert, "Callhome services", days)?;
-        let (platform, new_platform) = Authority::open(&self.platform_ca().cert, "Callhome platforms", days)?;
+        let permitted = permitted_to_root(&wanted.hosts, &wanted.permit);
+        let (root, new_root) = Authority::open(&self.root().cert, "Callhome services", days, permitted)?;
+        let (platform, new_platform) = Authority::open(
+            &self.platform_ca().cert,
+            "Callhome platforms",
+            days,
+            prohibited_to_platform_ca(),
+        )?;
         let mut made = usize::from(new_root) + usize::from(new_platform);
         made += usize::from(platform.issue(&self.ocsp().cert, "Callhome OCSP responder", For::Ocsp, days)?);
         let mut issue = |pair: Pair, name: &str, good_for: For<'_>, days: i64| {
             root.issue(&pair.cert, name, good_for, days).map(|new| made += usize::from(new))
         };
         let tls_days = days.min(TLS_DAYS);
-        for role in ["icf", "drf", "dpf", "pva"] {
-            issue(self.tls(role), role, For::Tls(&wanted.hosts), tls_days)?;
+        for (name, role) in [
+            ("icf", ServerRole::Icf),
+            ("drf", ServerRole::Drf),
+            ("dpf", ServerRole::Dpf),
+            ("pva", ServerRole::Pva),
+        ] {
+            let hosts = hosts_of(&role, &wanted.hosts);
+            issue(self.tls(name), name, For::Tls { roles: &[role], hosts: &hosts }, tls_days)?;
         }
         issue(self.signing("drf"), "drf", For::Signing(Purpose::Trigger), days)?;
         issue(self.signing("pva"), "pva", For::Signing(Purpose::Verdict), days)?;
         for operator in &wanted.operators {
-            issue(self.tls(operator.as_str()), operator.as_str(), For::Tls(&wanted.hosts), tls_days)?;
+            let own = ServerRole::Sho(operator.clone());
+            let hosts = hosts_of(&own, &wanted.hosts);
+            let hosted = wanted.serves.iter().filter(|hosted| hosted.operator == *operator);
+            let roles: Vec<ServerRole> =
+                [own].into_iter().chain(hosted.map(|hosted| hosted.role.clone())).collect();
+            let good_for = For::Tls { roles: &roles, hosts: &hosts };
+            issue(self.tls(operator.as_str()), operator.as_str(), good_for, tls_days)?;
             issue(self.signing(operator.as_str()), operator.as_str(), For::Signing(Purpose::Payload), days)?;
         }
         for supplier in &wanted.suppliers {

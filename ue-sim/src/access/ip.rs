@@ -7,6 +7,7 @@ use reqwest::{Method, StatusCode};
 use schemas::{
     identity::Pcid,
     rest::provisioning::{Hello, RnctAnswer},
+    trust::ServerRole,
 };
 
 use crate::{
@@ -58,7 +59,7 @@ impl Drf {
     /// # Errors
     /// If the device has neither a platform certificate nor a triple.
     pub async fn new(tre: &Tre, url: &str, events: Events) -> Result<Self, DrfError> {
-        let client = DeviceClient::new(tre, url).await?;
+        let client = DeviceClient::new(tre, ServerRole::Drf, url).await?;
         Ok(Self { tre: tre.clone(), client, url: url.to_owned(), events })
     }
 

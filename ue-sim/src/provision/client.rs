@@ -16,9 +16,10 @@ use rustls::{
 };
 use schemas::{
     rest::{Problem, provisioning::Refusal},
-    trust::chain_from_pem,
+    trust::{ServerRole, chain_from_pem},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use service::tls::RoleVerifier;
 
 use super::{Exchange, on_disk};
 use crate::tre::{Tre, Triple};
@@ -38,6 +39,9 @@ pub enum ClientError {
     /// TLS does not take the platform key, certificate or anchors.
     #[error("the platform key, its certificate or the anchors cannot be used for TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// The anchors cannot be trusted for TLS.
+    #[error("the anchors cannot be used for TLS: {0}")]
+    Anchors(#[from] rustls::client::VerifierBuilderError),
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made: {0}")]
     Http(#[from] reqwest::Error),
@@ -132,12 +136,12 @@ pub(crate) struct DeviceClient {
 }
 
 impl DeviceClient {
-    /// Of the server at `base`, `https://…`.
+    /// Of the server at `base`, `https://…`, which has to be `role` if its certificate names roles.
     ///
     /// # Errors
     /// If the device has nothing to show.
-    pub(crate) async fn new(tre: &Tre, base: &str) -> Result<Self, ClientError> {
-        Self::through(tre, base, None).await
+    pub(crate) async fn new(tre: &Tre, role: ServerRole, base: &str) -> Result<Self, ClientError> {
+        Self::through(tre, role, base, None).await
     }
 
     /// As [`new`](Self::new), through an HTTP CONNECT proxy if there is one: TLS goes through to the server.
@@ -146,10 +150,11 @@ impl DeviceClient {
     /// As [`new`](Self::new).
     pub(crate) async fn through(
         tre: &Tre,
+        role: ServerRole,
         base: &str,
         proxy: Option<SocketAddr>,
     ) -> Result<Self, ClientError> {
-        let (config, certified) = tls(tre)?;
+        let (config, certified) = tls(tre, role)?;
         let triple = if certified { None } else { Some(tre.triple().cloned().ok_or(ClientError::Nobody)?) };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(config)
@@ -269,14 +274,17 @@ fn wire(request: String, sent: u64, response: &Response) -> Exchange {
 }
 
 /// TLS of the device; whether it shows a certificate.
-fn tls(tre: &Tre) -> Result<(ClientConfig, bool), ClientError> {
+fn tls(tre: &Tre, role: ServerRole) -> Result<(ClientConfig, bool), ClientError> {
     let mut roots = RootCertStore::empty();
     for anchor in chain_from_pem(tre.anchors_pem().as_bytes()).map_err(crate::tre::TreError::from)? {
         roots.add(anchor)?;
     }
+    // The DRF is not the DPF, though both lead to the same anchor.
+    let verifier = RoleVerifier::new(Arc::new(roots), role)?;
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])?
-        .with_root_certificates(roots);
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let chain: Vec<CertificateDer<'static>> =
         tre.platform_chain().into_iter().map(CertificateDer::from).collect();
     let certified = !chain.is_empty();

@@ -14,6 +14,7 @@ use schemas::{
     rest::provisioning::{OpenSession, Refusal, Session, SessionState},
     rncp::Manifest,
     rnct::Rnct,
+    trust::ServerRole,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -118,7 +119,7 @@ impl Provisioner {
         if ended.is_none() && session.is_none() && rnct.expires <= now() {
             return Err(Stop::Failed(Reason::Expired, "the RNCT has expired".to_owned()));
         }
-        let client = DeviceClient::through(&self.tre, &rnct.dpf, self.options.through).await;
+        let client = DeviceClient::through(&self.tre, ServerRole::Dpf, &rnct.dpf, self.options.through).await;
         let mut client = client.map_err(|error| Stop::Failed(Reason::StorageFailed, error.to_string()))?;
         if let (Some(ended), Some(session)) = (ended, session) {
             return self.report(&client, session, ended).await;
@@ -132,7 +133,7 @@ impl Provisioner {
             self.tell(Step::Certified, self.tre.tre_id().as_str(), since, Some(wire));
             patience.progress();
             // From here on with the certificate.
-            client = DeviceClient::through(&self.tre, &rnct.dpf, self.options.through)
+            client = DeviceClient::through(&self.tre, ServerRole::Dpf, &rnct.dpf, self.options.through)
                 .await
                 .map_err(|error| Stop::Failed(Reason::StorageFailed, error.to_string()))?;
         }

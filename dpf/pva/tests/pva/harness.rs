@@ -21,7 +21,7 @@ use schemas::{
         AuditEntry, Page,
         provisioning::{Nonce, Requirements, Validation, ValidationCheck, ValidationRequest},
     },
-    trust::{Anchors, Purpose},
+    trust::{Anchors, Purpose, ServerRole},
     verdict::{self, Verdict},
 };
 use serde_json::{Value, json};
@@ -270,7 +270,7 @@ impl World {
                 ca: Some(self.folder.path().join("root.crt")),
                 timeout: Span::seconds(60),
             };
-            self.clients.insert(scope.to_owned(), RoleClient::new(&peer).unwrap());
+            self.clients.insert(scope.to_owned(), RoleClient::new(ServerRole::Pva, &peer).unwrap());
         }
         self.started = Some(started);
     }

@@ -6,6 +6,7 @@ use axum::http::{Method, StatusCode};
 use schemas::{
     identity::Imsi,
     rest::{Credential, CredentialPatch, CredentialState, IssuingMode, NewCredential, SecretHex},
+    trust::ServerRole,
 };
 use service::client::{CallError, RoleClient};
 
@@ -29,7 +30,7 @@ impl Callhome {
     /// # Errors
     /// If URL, token or CA cannot be used.
     pub fn new(config: &CallhomeConfig) -> anyhow::Result<Self> {
-        let client = RoleClient::new(&config.peer())?;
+        let client = RoleClient::new(ServerRole::Icf, &config.peer())?;
         Ok(Self { name: config.name.clone(), profile: config.profile.clone(), client })
     }
 
