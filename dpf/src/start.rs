@@ -136,9 +136,12 @@ pub async fn preflight(config: &DpfConfig) -> Preflight {
     preflight.tcp("device.listen", config.device.listen).await;
     preflight.certificate("device.tls.cert", &config.device.tls.cert);
     preflight.rest(&config.rest).await;
-    for (key, role) in [("drf", Some(&config.drf)), ("pva", Some(&config.pva)), ("icf", config.icf.as_ref())]
-    {
-        if let Some(Ok(client)) = role.map(RoleClient::new) {
+    for (key, role, peer) in [
+        ("drf", ServerRole::Drf, Some(&config.drf)),
+        ("pva", ServerRole::Pva, Some(&config.pva)),
+        ("icf", ServerRole::Icf, config.icf.as_ref()),
+    ] {
+        if let Some(Ok(client)) = peer.map(|peer| RoleClient::new(role, peer)) {
             preflight.role(key, &client).await;
         }
     }

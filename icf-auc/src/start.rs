@@ -127,7 +127,7 @@ pub async fn preflight(config: &IcfConfig) -> Preflight {
         preflight.certificate("diameter.tls.cert", &tls.cert);
     }
     preflight.rest(&config.rest).await;
-    if let Some(Ok(client)) = config.drf.as_ref().map(RoleClient::new) {
+    if let Some(Ok(client)) = config.drf.as_ref().map(|drf| RoleClient::new(ServerRole::Drf, drf)) {
         preflight.role("drf", &client).await;
     }
     preflight

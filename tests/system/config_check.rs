@@ -82,7 +82,7 @@ fn what_keeps_a_role_from_starting_is_found_by_the_check() -> Result<()> {
             ("url", "\"postgres://localhost/callhome\"", "only SQLite is known"),
             ("url", &missing, "does not exist; create it for callhome's user"),
             ("filter", "\"warn,=debug=\"", "is no log filter"),
-            ("listen", &taken, &taken.trim_matches('"')),
+            ("listen", &taken, taken.trim_matches('"')),
             ("at_rest", "{ file = \"/nonexistent/key\" }", "/nonexistent/key"),
         ] {
             std::fs::write(&config, with(&text, key, value)?)?;

@@ -97,7 +97,7 @@ async fn flood(port: u16, first: &[u8], drips: bool, stop: &AtomicBool) -> usize
 /// One request in the clear, on a connection of its own: its answer's first line.
 fn plain(port: u16, request: &[u8]) -> Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    exchange(&mut stream.try_clone()?, &mut stream, request)
+    exchange(&stream.try_clone()?, &mut stream, request)
 }
 
 /// As [`plain`], over TLS.

@@ -99,8 +99,10 @@ pub async fn preflight(config: &ShoConfig) -> Preflight {
                 .warning(format!("connectors: {name}: no answer within {HSS_WITHIN:?}; is the HSS there?")),
         }
     }
-    for (key, role) in [("pva", Some(&config.pva)), ("dpf", config.dpf.as_ref())] {
-        if let Some(Ok(client)) = role.map(RoleClient::new) {
+    for (key, role, peer) in
+        [("pva", ServerRole::Pva, Some(&config.pva)), ("dpf", ServerRole::Dpf, config.dpf.as_ref())]
+    {
+        if let Some(Ok(client)) = peer.map(|peer| RoleClient::new(role, peer)) {
             preflight.role(key, &client).await;
         }
     }

@@ -117,7 +117,7 @@ impl SharedLock {
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut lock = options.open(beside(&file)).ok()?;
+        let mut lock = options.open(beside(&file, ".lock")).ok()?;
         lock.try_lock_shared().ok()?;
         let noted = lock
             .set_len(0)
@@ -132,7 +132,7 @@ impl SharedLock {
 
 /// The process that works with a database file now, if one does; 0 where it does not say which.
 pub(super) fn holder_of(file: &Path) -> Option<u32> {
-    let mut lock = File::open(beside(file)).ok()?;
+    let mut lock = File::open(beside(file, ".lock")).ok()?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => Some(holder(&mut lock).unwrap_or(0)),
         _ => None,

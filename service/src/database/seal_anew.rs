@@ -179,15 +179,18 @@ mod tests {
                 .unwrap();
         };
         let row = |n: u32| format!("row {n}");
-        let place = |row| Place { column: COLUMN.place, row };
+        fn place(row: &String) -> Place<'_> {
+            Place { column: COLUMN.place, row }
+        }
         for n in 0..AT_ONCE * 2 + 3 {
-            put("sealed", &row(n), &old.seal(place(&row(n)), b"secret").unwrap()).await;
+            let row = row(n);
+            put("sealed", &row, &old.seal(place(&row), b"secret").unwrap()).await;
         }
         put("open", "plain", b"not sealed").await;
         let both = Keyring::parse(&format!("{}{}", *one, *two)).unwrap();
         db.seal_what_is_left(&both, &[COLUMN], false).await.unwrap();
         // An older one that was under way.
-        put("sealed", "late", &old.seal(place(&"late"), b"secret").unwrap()).await;
+        put("sealed", "late", &old.seal(place(&"late".to_owned()), b"secret").unwrap()).await;
         let ids = async || -> Vec<(u32,)> {
             sqlx::query_as("SELECT id FROM at_rest_key ORDER BY id").fetch_all(&db.readers).await.unwrap()
         };

@@ -115,7 +115,7 @@ async fn a_role_that_is_away_is_a_warning() {
     #[cfg(unix)]
     std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let config = PeerRole { url, token: SecretSource::File(token), ca: None, timeout: Span::seconds(10) };
-    let client = RoleClient::new(&config).unwrap();
+    let client = RoleClient::new(schemas::trust::ServerRole::Pva, &config).unwrap();
     let mut preflight = Preflight::default();
     preflight.role("pva", &client).await;
     let said = preflight.finish().unwrap();

@@ -85,7 +85,7 @@ impl MarkFile {
 fn parse(text: &str) -> Option<Mark> {
     let mut lines = text.lines();
     let mut field = |name: &str| lines.next()?.strip_prefix(name).map(str::to_owned);
-    if field(HEADER)? != "" {
+    if !field(HEADER)?.is_empty() {
         return None;
     }
     Some(Mark {
