@@ -180,7 +180,7 @@ impl Where {
 /// freeDiameter's configuration as a daemon's file names it.
 fn named(file: &str, told: &FreeDiameterTold, core: &mut Core) -> Option<File<FreeDiameter>> {
     match told {
-        FreeDiameterTold::Here(section) => Some(File { name: file.to_owned(), content: section.clone() }),
+        FreeDiameterTold::Here(section) => Some(File { name: file.to_owned(), content: (**section).clone() }),
         // Named as the daemon's machine sees it, which may be another one.
         FreeDiameterTold::In(path) if Path::new(path).is_file() => {
             core.keep(theirs::read(Path::new(path), free_diameter::read))

@@ -39,8 +39,6 @@ pub struct Unusable {
     pub name: String,
     /// Why.
     pub fault: Fault,
-    /// Whether it is not there at all.
-    pub absent: bool,
 }
 
 /// Reads a file and makes something of it.
@@ -53,14 +51,13 @@ pub fn read<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, Fault>) -> Result
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) => {
-            let absent = error.kind() == std::io::ErrorKind::NotFound;
             let fault = Fault::whole(format!("{} cannot be read: {error}", path.display()), "");
-            return Err(Unusable { name, fault, absent });
+            return Err(Unusable { name, fault });
         }
     };
     match parse(&text) {
         Ok(content) => Ok(File { name, content }),
-        Err(fault) => Err(Unusable { name, fault, absent: false }),
+        Err(fault) => Err(Unusable { name, fault }),
     }
 }
 

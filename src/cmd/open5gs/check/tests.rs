@@ -81,7 +81,7 @@ fn named<T>(name: &str, content: Result<T, Fault>) -> Result<File<T>, Unusable> 
     let name = name.to_owned();
     match content {
         Ok(content) => Ok(File { name, content }),
-        Err(fault) => Err(Unusable { name, fault, absent: false }),
+        Err(fault) => Err(Unusable { name, fault }),
     }
 }
 

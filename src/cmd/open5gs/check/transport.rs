@@ -89,7 +89,7 @@ impl Peer<'_> {
         let how = if self.connect.no_tls { "without TLS" } else { "TLS" };
         findings.good(CHECK, &self.place, format!("{how}, port {port}"));
         self.address(&ours_at, findings);
-        let first = !self.without.sctp && !(self.connect.prefer_tcp || told.prefer_tcp);
+        let first = !(self.without.sctp || self.connect.prefer_tcp || told.prefer_tcp);
         if first && !ours.listen.iter().any(|one| matches!(one, Endpoint::Sctp(_))) {
             let found = "SCTP is tried first, and the ICF does not listen for it";
             let remedy = match told.section {

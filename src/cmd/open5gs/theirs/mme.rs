@@ -39,7 +39,7 @@ pub enum FreeDiameterTold {
     #[default]
     Nothing,
     /// In this section of the same file.
-    Here(FreeDiameter),
+    Here(Box<FreeDiameter>),
     /// In a file of this name.
     In(String),
 }
@@ -48,9 +48,10 @@ impl FreeDiameterTold {
     fn of<'a>(sections: impl Iterator<Item = &'a Node>) -> Self {
         match sections.filter_map(|section| section.get("freeDiameter")).last() {
             None => Self::Nothing,
-            Some(node) => node
-                .text()
-                .map_or_else(|| Self::Here(free_diameter::section(node)), |path| Self::In(path.to_owned())),
+            Some(node) => node.text().map_or_else(
+                || Self::Here(Box::new(free_diameter::section(node))),
+                |path| Self::In(path.to_owned()),
+            ),
         }
     }
 }
