@@ -429,7 +429,8 @@ def stand_in(case):
     Nonsense.how = case["how"]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", case["port"]), Nonsense)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pki / "sho-a.tls.crt", pki / "sho-a.tls.key")
+    # With the PVA's own certificate: another role's is refused in the handshake.
+    context.load_cert_chain(pki / "pva.tls.crt", pki / "pva.tls.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     standing = server

@@ -77,17 +77,6 @@ impl<'a> Flow<'a> {
         Ok(self.story().iter().any(|line| line["step"] == step))
     }
 
-    /// Whether the MME has a connection to the ICF, which a stopped one accepts too: all that the lab prepares at the
-    /// other roles is done then.
-    fn connected(&self) -> Result<bool> {
-        let port = format!(":{:04X}", self.roles.diameter);
-        // proc_pid_net(5): number, local and remote address, state; 01 is ESTABLISHED.
-        Ok(std::fs::read_to_string("/proc/net/tcp")?.lines().any(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            matches!(fields[..], [_, _, remote, "01", ..] if remote.ends_with(&port))
-        }))
-    }
-
     fn attached_with_pcid(&self) -> Result<bool> {
         let pcid = self.identity()?.1;
         Ok(self.story().iter().any(|line| line["attached"] == pcid.as_str()))

@@ -33,6 +33,8 @@ pub(super) struct Step {
     pub(super) reached: fn(&Flow) -> Result<bool>,
 }
 
+/// Capabilities-Exchange (RFC 6733 §5.3.1).
+const CER: u32 = 257;
 /// Authentication-Information (TS 29.272 §7.2.5).
 const AIR: u32 = 318;
 /// Update-Location (TS 29.272 §7.2.3).
@@ -48,9 +50,9 @@ const DEVICE: Hold = Hold::Stopped(Who::Device);
 const EPS: [Step; 8] = [
     Step {
         before: "1, the device attaches",
-        // The MME has no CEA, so it takes no device.
-        hold: stopped(Role::Icf),
-        reached: |flow| flow.connected(),
+        // The MME has no CEA, so it takes no device. The ICF itself is ready: the lab waits for that.
+        hold: Hold::Gate(Way::Icf, Held::Request(CER)),
+        reached: |_| Ok(true),
     },
     Step {
         before: "2, the MME asks the ICF",
