@@ -134,7 +134,7 @@ fn a_synchronisation_failure_is_repaired_by_the_icf() -> Result<()> {
         let mut rig = Rig::new(json!({})).await?;
         let subscriber = rig.mme.core.subscriber()?;
         let mut ahead = SqnArray::default().with_delta(1 << 30);
-        ahead.accept(Sqn::new(1 << 20, 0)).map_err(|why| anyhow::anyhow!("{why:?}"))?;
+        ahead.accept(Sqn::new(1 << 27, 0)).map_err(|why| anyhow::anyhow!("{why:?}"))?;
         let device = device(&subscriber)?.with_sqn(ahead);
         let phone = Phone::switch_on(S1Ue::new(&rig.enb, device, UeOptions::default()));
         let report = phone.attached().await?;
