@@ -9,7 +9,7 @@ def run(lab):
     imsi = "999710000900001"
     file = lab.roles.device(imsi)
     state = lab.out / "usim-ahead"
-    state.write_text(json.dumps({"imsi": imsi, "seq_ms": {str(ind): 100_000 for ind in range(32)}}) + "\n")
+    state.write_text(json.dumps({"imsi": imsi, "seq_ms": {str(ind): 1 << 27 for ind in range(32)}}) + "\n")
     code, lines, err = lab.ue(file, "attach", "detach", options=["--usim-state", state])
     report = lab.attach_report(lines)
     row("a USIM that is ahead is synchronised through the MME and attaches", code == 0 and report.get("resynchronised"), report or err)
