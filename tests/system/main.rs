@@ -23,6 +23,7 @@ mod relay;
 mod resync;
 mod rigs;
 mod sequence_numbers;
+mod subscription_data;
 mod user_mode_linux;
 mod wireshark;
 

@@ -1,6 +1,7 @@
 //! Open5GS's subscriber documents, as `mongoexport --collection=subscribers` writes them.
 
 use schemas::identity::Imsi;
+use schemas::subscription::Overrides;
 use serde_json::{Map, Value};
 
 use super::{
@@ -67,6 +68,7 @@ fn with_imsi(imsi: Imsi, document: &Map<String, Value>, options: &Options) -> Re
         attaches: 0,
         address: None,
         msisdn: msisdn(first_msisdn)?,
+        overrides: Overrides::default(),
         mode: options.mode,
         batch: options.batch.clone(),
         // The store sets these.

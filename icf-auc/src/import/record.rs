@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use schemas::subscription::Overrides;
 use schemas::{identity::Imsi, secret::Key128};
 
 use super::{
@@ -141,6 +142,7 @@ fn with_imsi(imsi: Imsi, fields: &Fields<'_>, options: &Options) -> Result<NewCr
         attaches: 0,
         address: parsed(fields, "ip", "an IPv4 or IPv6 address")?,
         msisdn: msisdn(text(fields, "msisdn")?)?,
+        overrides: Overrides::default(),
         mode: match text(fields, "mode")? {
             None => options.mode,
             Some("generated") => IssuingMode::Generated,

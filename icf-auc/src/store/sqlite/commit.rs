@@ -86,7 +86,7 @@ impl Work {
                 other => Ok(Done::Vectors(other?)),
             },
             Op::Sent(id) => Ok(Done::Changed(queue::sent(conn, *id).await?)),
-            Op::SendLater { id, at } => Ok(Done::Changed(queue::later(conn, *id, *at).await?)),
+            Op::SendLater { id, at, why } => Ok(Done::Changed(queue::later(conn, *id, *at, why).await?)),
             Op::Tell(event) => {
                 self.events.push(event.clone());
                 Ok(Done::Changed(true))

@@ -17,6 +17,8 @@ const SCHEMA: Schema = Schema {
             include_str!("../../../../schemas/migrations/sqlite/0004_network_access_mode.sql"),
         ),
         ("node report", include_str!("../../../../schemas/migrations/sqlite/0005_node_report.sql")),
+        ("overrides", include_str!("../../../../schemas/migrations/sqlite/0006_overrides.sql")),
+        ("outgoing why", include_str!("../../../../schemas/migrations/sqlite/0007_outgoing_why.sql")),
     ],
     example: "sqlite:///var/lib/callhome/icf.db",
 };
