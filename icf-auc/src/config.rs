@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use ipnet::IpNet;
+use schemas::identity::Plmn;
 use serde::{Deserialize, Serialize};
 use service::{
     config::{SecretSource, Span},
@@ -177,6 +178,8 @@ pub struct Icf {
     pub max_vectors: u8,
     /// Pool of the profile `default` that a new database starts with.
     pub address_pool: Option<IpNet>,
+    /// Networks whose credentials may be stored, as `999-71`; without, the network of `diameter.origin_realm`.
+    pub networks: Vec<Plmn>,
     /// Where to fetch a credential that is not here (R4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chtif: Option<ChtifClient>,
@@ -191,6 +194,7 @@ impl Default for Icf {
             lease_max: 1024,
             max_vectors: 1,
             address_pool: None,
+            networks: Vec::new(),
             chtif: None,
         }
     }

@@ -1,33 +1,46 @@
-//! Credentials in bulk: NDJSON, CSV, and Open5GS's subscriber documents.
+//! Credentials in bulk: NDJSON, CSV, and what other HSSs export (docs/ICF.md has the table).
 //!
-//! A file is taken in chunks, each stored whole or not at all. What is wrong is said with its line; a key is
-//! never repeated. An import that was cut short is run again with [`OnExisting::Skip`].
+//! Each record is stored or refused by itself; what is wrong is said with its line, and a key is never repeated. An
+//! import that was cut short, or of which records were put right, is run again with [`OnExisting::Skip`].
 
+mod detect;
+mod documents;
 mod fields;
-mod open5gs;
+mod names;
+mod numbers;
 mod reader;
 mod record;
+mod report;
+mod source;
+mod table;
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    net::IpAddr,
+};
 
 use schemas::identity::Imsi;
 use serde::Serialize;
 use tokio::io::AsyncBufRead;
 
 use crate::{
-    model::{AuthMaterial, Credential, IssuingMode},
-    store::{NewCredential, Store, StoreError},
+    model::{AuthMaterial, Credential, IssuingMode, Profile},
+    networks::ServedNetworks,
+    store::{NewCredential, Store, StoreError, pool},
 };
-use reader::Records;
+use numbers::SqnNotation;
+use reader::{Read, Record, Records};
+use report::Notes;
+pub use report::{Problem, Report};
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Seen from its beginning.
+    /// Seen from its first line; of JSON from each object.
     #[default]
     Auto,
-    /// One JSON object a line: `{"imsi":"999710000000001","k":"…","opc":"…","amf":"8000"}`.
+    /// JSON objects, one a line or in an array: `{"imsi":"999710000000001","k":"…","opc":"…","amf":"8000"}`.
     Ndjson,
     /// A header with the same names, then one record a line.
     Csv,
@@ -54,11 +67,17 @@ pub struct Options {
     pub mode: IssuingMode,
     /// Batch that they are to belong to.
     pub batch: Option<String>,
-    /// Records stored together, all or none; at least 1.
+    /// Records stored in one transaction; at least 1.
     pub chunk: usize,
     /// What to do with those that are there.
     pub on_existing: OnExisting,
-    /// Problems and refused chunks that the report lists; the rest is counted only.
+    /// Networks that credentials may be of.
+    pub networks: ServedNetworks,
+    /// Take addresses outside the profile's pool.
+    pub allow_other_addresses: bool,
+    /// Check everything and store nothing.
+    pub dry_run: bool,
+    /// Problems that the report lists; the rest is counted only.
     pub list: usize,
 }
 
@@ -70,6 +89,9 @@ impl Default for Options {
             batch: None,
             chunk: 1000,
             on_existing: OnExisting::Refuse,
+            networks: ServedNetworks::any(),
+            allow_other_addresses: false,
+            dry_run: false,
             list: 100,
         }
     }
@@ -86,65 +108,6 @@ pub struct Progress {
     pub stored: u64,
 }
 
-/// What is wrong with a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// Where it begins, from 1.
-    pub line: u64,
-    /// Whose, if it could be read.
-    pub imsi: Option<Imsi>,
-    /// What is wrong; holds no key.
-    pub reason: String,
-}
-
-/// Records that were not stored since one of them has a problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RefusedChunk {
-    /// Line of its first record.
-    pub first_line: u64,
-    /// Line of its last record.
-    pub last_line: u64,
-    /// How many records.
-    pub records: u64,
-}
-
-/// What became of an import.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Format that was read.
-    pub format: Format,
-    /// Records in the file.
-    pub records: u64,
-    /// Credentials stored.
-    pub stored: u64,
-    /// Passed over, since they are there already.
-    pub skipped: u64,
-    /// Not stored, since they or others of their chunk have a problem.
-    pub refused: u64,
-    /// Chunks stored.
-    pub chunks_stored: u64,
-    /// Chunks not stored.
-    pub chunks_refused: u64,
-    /// Problems in all.
-    pub problem_count: u64,
-    /// The first problems.
-    pub problems: Vec<Problem>,
-    /// The first chunks not stored.
-    pub refused_chunks: Vec<RefusedChunk>,
-    /// What was read and has no effect here.
-    pub notes: Vec<String>,
-    /// Why it stopped before the end of the file.
-    pub failed: Option<String>,
-}
-
-impl Report {
-    /// Whether all of the file is stored now.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.problem_count == 0 && self.failed.is_none()
-    }
-}
-
 /// Imports what `reader` gives. Whatever happens, the report says what is stored.
 pub async fn run<R>(
     reader: R,
@@ -159,24 +122,21 @@ where
     let mut import = Import {
         options,
         store,
-        profiles: HashSet::new(),
+        profiles: HashMap::new(),
         seen: HashMap::new(),
-        ignored: 0,
-        report: Report::default(),
+        addresses: HashMap::new(),
+        notation: SqnNotation::default(),
+        notes: Notes::default(),
+        report: Report { dry_run: options.dry_run, ..Report::default() },
     };
     if let Err(error) = import.all(reader, format, &mut progress).await {
         import.report.failed = Some(error);
-    }
-    if import.ignored > 0 {
-        import.report.notes.push(format!(
-            "slice, ambr, APN and roaming state of {} documents are not taken over: the profile decides",
-            import.ignored
-        ));
     }
     import.report
 }
 
 /// A record that is right by itself.
+#[derive(Clone)]
 struct Parsed {
     line: u64,
     new: NewCredential,
@@ -185,20 +145,23 @@ struct Parsed {
 /// Records that are to be stored together.
 #[derive(Default)]
 struct Chunk {
-    records: u64,
+    records: usize,
     first_line: u64,
     last_line: u64,
     good: Vec<Parsed>,
     problems: Vec<Problem>,
+    refused: u64,
 }
 
 struct Import<'a> {
     options: &'a Options,
     store: &'a dyn Store,
-    profiles: HashSet<String>,
-    /// Every IMSI of the file with its line.
+    profiles: HashMap<String, Profile>,
+    /// Every credential of the file with its line.
     seen: HashMap<Imsi, u64>,
-    ignored: u64,
+    addresses: HashMap<IpAddr, u64>,
+    notation: SqnNotation,
+    notes: Notes,
     report: Report,
 }
 
@@ -211,141 +174,216 @@ impl Import<'_> {
         progress: &mut (impl FnMut(Progress) + Send),
     ) -> Result<(), String> {
         let profiles = self.store.profiles().await.map_err(|e| e.to_string())?;
-        self.profiles = profiles.into_iter().map(|p| p.name).collect();
+        self.profiles = profiles.into_iter().map(|p| (p.name.clone(), p)).collect();
         let mut records = Records::new(reader, format).await?;
         self.report.format = records.format();
-        let size = u64::try_from(self.options.chunk.max(1)).unwrap_or(u64::MAX);
+        let ended = self.records(&mut records, progress).await;
+        self.report.notes = self.notes.sentences(records.messages, records.comments);
+        ended
+    }
+
+    async fn records<R: AsyncBufRead + Unpin + Send>(
+        &mut self,
+        records: &mut Records<R>,
+        progress: &mut (impl FnMut(Progress) + Send),
+    ) -> Result<(), String> {
         let mut chunk = Chunk::default();
         loop {
-            let more = records.next().await?;
-            if let Some(record) = &more {
-                self.take(&mut chunk, record.line, record.parse(self.options));
+            let more = records.next().await;
+            if let Ok(Some(record)) = &more {
+                self.take(&mut chunk, record);
             }
-            if chunk.records >= size || (more.is_none() && chunk.records > 0) {
+            let end = !matches!(more, Ok(Some(_)));
+            if chunk.records >= self.options.chunk.max(1) || (end && chunk.records > 0) {
                 self.store(std::mem::take(&mut chunk)).await?;
                 let Report { records: read, stored, .. } = self.report;
                 progress(Progress { octets: records.octets(), records: read, stored });
             }
-            if more.is_none() {
-                return Ok(());
+            if end {
+                return more.map(|_| ());
             }
         }
     }
 
-    fn take(&mut self, chunk: &mut Chunk, line: u64, parsed: Result<record::Read, record::Wrong>) {
+    fn take(&mut self, chunk: &mut Chunk, record: &Record) {
+        let line = record.line;
         self.report.records += 1;
         chunk.records += 1;
         if chunk.first_line == 0 {
             chunk.first_line = line;
         }
         chunk.last_line = line;
-        let imsi = match &parsed {
-            Ok(read) => Some(read.new.credential.imsi),
-            Err(wrong) => wrong.imsi,
+        let read = match record.parse(self.options, &mut self.notation) {
+            Ok(Read::Credential(read)) => read,
+            Ok(Read::Fragment) => {
+                self.report.passed_over += 1;
+                self.notes.fragment(line);
+                return;
+            }
+            Err(wrong) => {
+                chunk.refused += 1;
+                chunk.problems.push(Problem {
+                    line,
+                    column: wrong.field.and_then(|field| record.column(field)),
+                    field: wrong.field.map(names::Field::name),
+                    imsi: wrong.imsi,
+                    reason: wrong.reason,
+                });
+                return;
+            }
         };
-        let mut wrong = |reason: String| chunk.problems.push(Problem { line, imsi, reason });
-        if let Some(imsi) = imsi {
-            match self.seen.entry(imsi) {
-                Entry::Occupied(first) => wrong(format!("imsi: is on line {} already", first.get())),
+        if self.report.records == 1 && read.of_open5gs && self.report.format == Format::Ndjson {
+            self.report.format = Format::Open5gs;
+        }
+        let before = chunk.problems.len();
+        for (field, reason) in self.conflicts(&read.new.credential, line) {
+            chunk.problems.push(Problem {
+                line,
+                column: record.column(field),
+                field: Some(field.name()),
+                imsi: Some(read.new.credential.imsi),
+                reason,
+            });
+        }
+        if chunk.problems.len() > before {
+            chunk.refused += 1;
+            return;
+        }
+        self.notes.credential(&read);
+        chunk.good.push(Parsed { line, new: read.new });
+    }
+
+    /// What does not go with other records, the profiles, or the networks that are served here.
+    fn conflicts(&mut self, new: &Credential, line: u64) -> Vec<(names::Field, String)> {
+        use names::Field;
+        let mut wrong = Vec::new();
+        if let Some(reason) = self.options.networks.refusal(new.imsi) {
+            wrong.push((Field::Imsi, format!("imsi: {reason}")));
+        }
+        match self.profiles.get(&new.profile) {
+            None => {
+                let reason =
+                    format!("profile: {} does not exist; create it first", record::shown(&new.profile));
+                wrong.push((Field::Profile, reason));
+            }
+            Some(profile) if !self.options.allow_other_addresses => {
+                if let Some(reason) = new.address.and_then(|address| pool::refusal(profile, address)) {
+                    wrong.push((Field::Ip, format!("ip: {reason}")));
+                }
+            }
+            Some(_) => {}
+        }
+        match self.seen.entry(new.imsi) {
+            Entry::Occupied(first) => {
+                wrong.push((Field::Imsi, format!("imsi: is on line {} already", first.get())));
+            }
+            Entry::Vacant(place) => {
+                place.insert(line);
+            }
+        }
+        if let Some(address) = new.address {
+            match self.addresses.entry(address) {
+                Entry::Occupied(first) => {
+                    wrong.push((Field::Ip, format!("ip: {address} is on line {} already", first.get())));
+                }
                 Entry::Vacant(place) => {
                     place.insert(line);
                 }
             }
         }
-        match parsed {
-            Err(error) => wrong(error.reason),
-            Ok(read) => {
-                let profile = &read.new.credential.profile;
-                if !self.profiles.contains(profile) {
-                    wrong(format!("profile: {} does not exist; create it first", record::shown(profile)));
-                }
-                self.ignored += u64::from(read.ignored);
-                chunk.good.push(Parsed { line, new: read.new });
-            }
-        }
+        wrong
     }
 
     /// The error ends the import.
     async fn store(&mut self, mut chunk: Chunk) -> Result<(), String> {
-        let skip = self.check_existing(&mut chunk).await.map_err(|e| e.to_string())?;
-        if chunk.problems.is_empty() {
-            chunk.good.retain(|one| !skip.contains(&one.new.credential.imsi));
-            let stored = chunk.good.len() as u64;
-            let new = chunk.good.drain(..).map(|one| one.new).collect();
-            match self.store.insert(new).await {
-                Ok(()) => {
-                    self.report.stored += stored;
-                    self.report.skipped += skip.len() as u64;
-                    self.report.chunks_stored += 1;
-                    return Ok(());
-                }
-                // An address that somebody has, or an IMSI that somebody else has just stored.
-                Err(error @ (StoreError::Conflict(_) | StoreError::NotFound(_))) => {
-                    chunk.problems.push(Problem {
-                        line: chunk.first_line,
-                        imsi: None,
-                        reason: error.to_string(),
-                    });
-                }
-                Err(error) => {
-                    self.refuse(&chunk);
-                    return Err(format!("lines {} to {}: {error}", chunk.first_line, chunk.last_line));
-                }
-            }
-        }
-        self.refuse(&chunk);
+        let ended = self.store_good(&mut chunk).await;
+        self.report.refused += chunk.refused;
+        chunk.problems.sort_by_key(|problem| problem.line);
         let room = self.options.list.saturating_sub(self.report.problems.len());
         self.report.problem_count += chunk.problems.len() as u64;
         self.report.problems.extend(chunk.problems.into_iter().take(room));
-        Ok(())
+        ended.map_err(|error| format!("lines {} to {}: {error}", chunk.first_line, chunk.last_line))
     }
 
-    fn refuse(&mut self, chunk: &Chunk) {
-        self.report.refused += chunk.records;
-        self.report.chunks_refused += 1;
-        if self.report.refused_chunks.len() < self.options.list {
-            self.report.refused_chunks.push(RefusedChunk {
-                first_line: chunk.first_line,
-                last_line: chunk.last_line,
-                records: chunk.records,
-            });
+    async fn store_good(&mut self, chunk: &mut Chunk) -> Result<(), StoreError> {
+        let mut good = std::mem::take(&mut chunk.good);
+        let there = match self.check_existing(&good).await {
+            Ok(there) => there,
+            Err(error) => {
+                chunk.refused += good.len() as u64;
+                return Err(error);
+            }
+        };
+        good.retain(|one| match there.get(&one.new.credential.imsi) {
+            None => true,
+            Some(None) => {
+                self.report.skipped += 1;
+                false
+            }
+            Some(Some(reason)) => {
+                chunk.refuse(one, "imsi", format!("imsi: {reason}"));
+                false
+            }
+        });
+        if self.options.dry_run {
+            self.report.stored += good.len() as u64;
+            return Ok(());
         }
-    }
-
-    /// Which of them are to be passed over; those that are there and must not be become problems.
-    async fn check_existing(&self, chunk: &mut Chunk) -> Result<HashSet<Imsi>, StoreError> {
-        let imsis: Vec<Imsi> = chunk.good.iter().map(|one| one.new.credential.imsi).collect();
-        let there: HashSet<Imsi> = self.store.existing(&imsis).await?.into_iter().collect();
-        if there.is_empty() {
-            return Ok(there);
-        }
-        let mut same = HashSet::new();
-        if self.options.on_existing == OnExisting::Skip {
-            let there: Vec<Imsi> = there.iter().copied().collect();
-            let stored = self.store.each_snapshot(&there).await?;
-            // One that cannot be read is not the same.
-            let stored: HashMap<Imsi, _> =
-                stored.iter().flatten().map(|s| (s.credential.imsi, &s.credential)).collect();
-            for one in &chunk.good {
-                let new = &one.new.credential;
-                if stored.get(&new.imsi).is_some_and(|old| is_same(old, new)) {
-                    same.insert(new.imsi);
+        // All of them at once; if the store refuses, halves of them, until those are found that it refuses.
+        let mut parts = vec![good];
+        while let Some(mut part) = parts.pop() {
+            match self.store.insert(part.iter().map(|one| one.new.clone()).collect()).await {
+                Ok(()) => self.report.stored += part.len() as u64,
+                // An address that somebody has, or an IMSI that somebody else has just stored.
+                Err(error @ (StoreError::Conflict(_) | StoreError::NotFound(_))) => match &*part {
+                    [one] => chunk.refuse(one, "imsi", error.to_string()),
+                    _ => {
+                        let rest = part.split_off(part.len() / 2);
+                        parts.extend([rest, part]);
+                    }
+                },
+                Err(error) => {
+                    parts.push(part);
+                    chunk.refused += parts.iter().map(Vec::len).sum::<usize>() as u64;
+                    return Err(error);
                 }
             }
         }
-        for one in &chunk.good {
-            let imsi = one.new.credential.imsi;
-            if there.contains(&imsi) && !same.contains(&imsi) {
-                let reason = match self.options.on_existing {
-                    OnExisting::Refuse => "imsi: is stored already; delete it first, or skip what is stored",
-                    OnExisting::Skip => {
-                        "imsi: is stored already, with other keys or another AMF, profile or ind_bitlen"
-                    }
-                };
-                chunk.problems.push(Problem { line: one.line, imsi: Some(imsi), reason: reason.to_owned() });
-            }
+        Ok(())
+    }
+
+    /// Those that are there: `None` for one that is to be passed over, else why it is refused.
+    async fn check_existing(
+        &self,
+        good: &[Parsed],
+    ) -> Result<HashMap<Imsi, Option<&'static str>>, StoreError> {
+        let imsis: Vec<Imsi> = good.iter().map(|one| one.new.credential.imsi).collect();
+        let there: HashSet<Imsi> = self.store.existing(&imsis).await?.into_iter().collect();
+        if there.is_empty() || self.options.on_existing == OnExisting::Refuse {
+            let reason = Some("is stored already; delete it first, or skip what is stored");
+            return Ok(there.into_iter().map(|imsi| (imsi, reason)).collect());
         }
-        Ok(same)
+        let imsis: Vec<Imsi> = there.iter().copied().collect();
+        let stored = self.store.each_snapshot(&imsis).await?;
+        // One that cannot be read is not the same.
+        let stored: HashMap<Imsi, _> =
+            stored.iter().flatten().map(|s| (s.credential.imsi, &s.credential)).collect();
+        let differs = |new: &Credential| match stored.get(&new.imsi) {
+            Some(old) if is_same(old, new) => None,
+            _ => Some(
+                "is stored already, with other keys, or another AMF, profile, ind_bitlen or call-home triple",
+            ),
+        };
+        let there = good.iter().map(|one| &one.new.credential).filter(|new| there.contains(&new.imsi));
+        Ok(there.map(|new| (new.imsi, differs(new))).collect())
+    }
+}
+
+impl Chunk {
+    fn refuse(&mut self, one: &Parsed, field: &'static str, reason: String) {
+        self.refused += 1;
+        let imsi = Some(one.new.credential.imsi);
+        self.problems.push(Problem { line: one.line, column: None, field: Some(field), imsi, reason });
     }
 }
 
@@ -356,4 +394,5 @@ fn is_same(old: &Credential, new: &Credential) -> bool {
         && old.amf == new.amf
         && old.ind_bitlen == new.ind_bitlen
         && old.profile == new.profile
+        && (new.triple.is_none() || old.triple == new.triple)
 }

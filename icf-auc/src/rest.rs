@@ -7,6 +7,7 @@
 
 #![allow(clippy::result_large_err, reason = "a problem ends its request: it is made once and sent")]
 
+mod allowances;
 mod audit;
 mod av_pools;
 mod batches;
@@ -39,6 +40,7 @@ use service::auth::Guard;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::networks::ServedNetworks;
 use crate::store::{PooledVector, Store, StoreError};
 
 pub use gate::SCOPES;
@@ -138,14 +140,24 @@ pub struct RestState {
     pub control: Arc<dyn Control>,
     /// Who issues batches; without, there is no such route.
     pub issuer: Option<Arc<dyn Issuer>>,
+    /// Networks whose credentials are stored.
+    pub networks: ServedNetworks,
     flights: idempotency::Flights,
 }
 
 impl RestState {
-    /// Works on these, issuing no batches.
+    /// Works on these, issuing no batches; takes credentials of every network.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, control: Arc<dyn Control>) -> Self {
-        Self { store, control, issuer: None, flights: idempotency::Flights::default() }
+        let flights = idempotency::Flights::default();
+        Self { store, control, issuer: None, networks: ServedNetworks::any(), flights }
+    }
+
+    /// Takes credentials of these networks only.
+    #[must_use]
+    pub fn with_networks(mut self, networks: ServedNetworks) -> Self {
+        self.networks = networks;
+        self
     }
 
     /// Issues batches too.

@@ -33,6 +33,7 @@ use crate::{
         sweeper::Sweeper,
         wake::Wake,
     },
+    networks::ServedNetworks,
     procedure::refusal::Causes,
     rest::{RestState, SCOPES, router},
     store::{
@@ -192,7 +193,8 @@ pub async fn start_with(
             let guard = Guard::new(config.rest.tokens(SCOPES)?);
             let server = HttpServer::bind(listen, config.rest.tls()?, HttpLimits::default()).await?;
             let issuer = Arc::new(StoreIssuer::new(store.clone()));
-            let state = RestState::new(store.clone(), running).with_issuer(issuer);
+            let networks = ServedNetworks::configured(&config).map_err(anyhow::Error::msg)?;
+            let state = RestState::new(store.clone(), running).with_issuer(issuer).with_networks(networks);
             // The counters name peers: they need a token, too.
             let counters =
                 service::health::metrics_router(exposition).layer(guard.require(service::role::METRICS));

@@ -358,3 +358,32 @@ async fn a_reader_that_goes_away_stops_the_batch_and_gets_it_whole_when_it_asks_
     assert_eq!(lines.len() as u64, COUNT);
     assert_eq!(lines[0], line(&IssuedCredential::of(&before).unwrap()).as_bytes());
 }
+
+#[tokio::test]
+async fn a_batch_with_triples_is_imported_elsewhere_and_is_the_same_there() {
+    let (folder, store) = sqlite().await;
+    let issuer = StoreIssuer::new(Arc::new(store));
+    let key = folder.path().join("supplier");
+    let sealed = sealed(&issuer, asked_over_rest(5, &age_keygen(&key))).await;
+    let plain = age("age", &["-d", "-i", &key.to_string_lossy()], &sealed).stdout;
+    // As CSV too, with a column for each member.
+    let csv = opened(&key, &sealed).iter().fold(
+        "imsi,k,opc,amf,triple.url,triple.user,triple.password\n".to_owned(),
+        |text, one| {
+            let triple = one.triple.as_ref().unwrap();
+            let [k, opc, password] = [&one.k, &one.opc, &triple.password].map(|secret| secret.as_str());
+            text + &format!("{},{k},{opc},{},{},{},{password}\n", one.imsi, one.amf, triple.url, triple.user)
+        },
+    );
+    for text in [plain, csv.into_bytes()] {
+        let (_elsewhere, second) = sqlite().await;
+        let options = icf_auc::import::Options::default();
+        let format = icf_auc::import::Format::Auto;
+        let report = icf_auc::import::run(text.as_slice(), format, &options, &second, |_| {}).await;
+        assert!(report.is_complete() && report.stored == 5, "{report:?}");
+        for issued in opened(&key, &sealed) {
+            let there = second.credential(issued.imsi).await.unwrap().unwrap();
+            assert_eq!(line(&IssuedCredential::of(&there).unwrap()), line(&issued));
+        }
+    }
+}

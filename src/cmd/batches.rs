@@ -11,7 +11,7 @@ use reqwest::Method;
 use schemas::identity::Imsi;
 use schemas::rest::{Batch, IssueRequest, IssuingMode};
 
-use super::client::{Client, Range, Server, Shown, day, or_dash, with_json};
+use super::client::{Client, Failure, Range, Server, Shown, day, or_dash, with_json};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -56,7 +56,10 @@ struct Issue {
     /// age public key of the recipient (age1…); `age-keygen` makes one, `age --decrypt` opens the file.
     #[arg(long)]
     recipient: String,
-    /// File to write; it appears when it is whole.
+    /// Issue IMSIs of networks that the ICF does not serve ([icf] networks), or of more than one.
+    #[arg(long)]
+    allow_other_networks: bool,
+    /// New file to write; it appears when it is whole.
     #[arg(long)]
     out: PathBuf,
 }
@@ -74,36 +77,55 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
+/// What to do about a batch that is issued, but not written.
+const ADVICE: &str =
+    "what was issued is stored: the same command, with an --out that can be written, gives the batch whole";
+
 async fn issue(client: &Client, what: Issue) -> anyhow::Result<()> {
-    let Issue { id, first, count, profile, party, triple_url, recipient, out } = what;
+    let Issue { id, first, count, profile, party, triple_url, recipient, allow_other_networks, out } = what;
     let request = IssueRequest { id: id.clone(), first, count, profile, party, triple_url, recipient };
-    let request = with_json(client.request(Method::POST, &["batches"])?, &request)?;
-    let mut answer = client.send(request).await?;
-    let part = out.with_extension("part");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&part)
-        .with_context(|| format!("{} cannot be written", part.display()))?;
+    // First the file: IMSIs are not to be used up for a batch that cannot be written down.
+    let (mut file, part) = begin(&out)?;
+    let allow: &[_] = if allow_other_networks { &[("allow_other_networks", "true")] } else { &[] };
+    let request = with_json(client.request_with(Method::POST, &["batches"], allow)?, &request)?;
+    let mut answer = match client.send(request).await {
+        Ok(answer) => answer,
+        Err(refused) => {
+            // Nothing is in it yet.
+            let _ = std::fs::remove_file(&part);
+            return Err(refused.into());
+        }
+    };
     let bar = ProgressBar::new_spinner();
-    let advice = "what was issued is stored: the same command completes the batch";
-    while let Some(piece) = answer.chunk().await.context(advice)? {
-        file.write_all(&piece).with_context(|| part.display().to_string())?;
+    while let Some(piece) = answer.chunk().await.context(ADVICE)? {
+        let written = file.write_all(&piece);
+        written.with_context(|| format!("{} cannot be written; {ADVICE}", part.display()))?;
         bar.set_position(bar.position() + piece.len() as u64);
         bar.set_message(format!("{} octets", bar.position()));
     }
     bar.finish_and_clear();
-    finish(&file, &part, &out)?;
+    file.sync_all()
+        .and_then(|()| std::fs::rename(&part, &out))
+        .with_context(|| format!("{} cannot be written; {ADVICE}", out.display()))?;
     eprintln!("batch {id}: {count} credentials, encrypted, in {}", out.display());
     Ok(())
 }
 
-fn finish(file: &std::fs::File, part: &Path, out: &Path) -> anyhow::Result<()> {
-    file.sync_all()
-        .and_then(|()| std::fs::rename(part, out))
-        .with_context(|| format!("{} cannot be written", out.display()))
+/// The file that the batch is written to until it is whole, and its name.
+fn begin(out: &Path) -> anyhow::Result<(std::fs::File, PathBuf)> {
+    let refused = |why: &str| Failure::Usage(format!("--out {}: {why}; nothing was issued", out.display()));
+    let Some(name) = out.file_name() else { return Err(refused("is no name of a file").into()) };
+    if out.symlink_metadata().is_ok() {
+        return Err(refused("is there already; remove it, or choose another name").into());
+    }
+    let part = out.with_file_name({
+        let mut part = name.to_owned();
+        part.push(".part");
+        part
+    });
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
+    let file = file.map_err(|error| refused(&format!("{} cannot be written: {error}", part.display())))?;
+    Ok((file, part))
 }
 
 impl Shown for Batch {

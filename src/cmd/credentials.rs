@@ -51,8 +51,14 @@ enum What {
         /// Sent twice with the same key, it is stored once.
         #[arg(long)]
         idempotency_key: Option<String>,
+        /// Take an IMSI of a network that the ICF does not serve ([icf] networks).
+        #[arg(long)]
+        allow_other_networks: bool,
+        /// Take an address outside the profile's pool.
+        #[arg(long)]
+        allow_other_addresses: bool,
     },
-    /// Store many, from NDJSON, CSV or mongoexport's Open5GS subscribers.
+    /// Store many: NDJSON, CSV, what mongoexport, PyHSS, free5GC, srsEPC and card vendors write.
     Import(import::Args),
     /// Set some aside: they get no vectors, and their serving node is told to drop them.
     Block(Chosen),
@@ -94,7 +100,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             let credential: Credential = client.get(&["credentials", &imsi.to_string()]).await?;
             client.show(&credential)
         }
-        What::Create { file, idempotency_key } => create(&server.client()?, &file, idempotency_key).await,
+        What::Create { file, idempotency_key, allow_other_networks, allow_other_addresses } => {
+            let allow = allowed(allow_other_networks, allow_other_addresses);
+            create(&server.client()?, &file, idempotency_key, &allow).await
+        }
         What::Import(args) => import::run(args, &server).await,
         What::Block(some) => change(&server.client()?, &some, &state(CredentialState::Blocked)).await,
         What::Unblock(some) => change(&server.client()?, &some, &state(CredentialState::Active)).await,
@@ -104,11 +113,22 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-async fn create(client: &Client, file: &std::path::Path, key: Option<String>) -> anyhow::Result<()> {
+/// As a query has it.
+fn allowed(other_networks: bool, other_addresses: bool) -> Vec<(&'static str, &'static str)> {
+    let all = [("allow_other_networks", other_networks), ("allow_other_addresses", other_addresses)];
+    all.into_iter().filter(|(_, allowed)| *allowed).map(|(name, _)| (name, "true")).collect()
+}
+
+async fn create(
+    client: &Client,
+    file: &std::path::Path,
+    key: Option<String>,
+    allow: &[(&str, &str)],
+) -> anyhow::Result<()> {
     let text = zeroize::Zeroizing::new(client::read(file)?);
     let new: NewCredential = serde_json::from_slice(&text)
         .map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
-    let mut request = with_json(client.request(Method::POST, &["credentials"])?, &new)?;
+    let mut request = with_json(client.request_with(Method::POST, &["credentials"], allow)?, &new)?;
     if let Some(key) = key {
         request = request.header("Idempotency-Key", key);
     }
@@ -119,7 +139,7 @@ async fn create(client: &Client, file: &std::path::Path, key: Option<String>) ->
 async fn change(client: &Client, some: &Chosen, patch: &CredentialPatch) -> anyhow::Result<()> {
     some.check()?;
     for imsi in &some.imsis {
-        let changed = patched(client, *imsi, some.if_version, patch).await;
+        let changed = patched(client, *imsi, some.if_version, patch, false).await;
         let changed = changed.map_err(|error| anyhow::Error::new(error).context(imsi.to_string()))?;
         if client.json {
             client.show(&changed)?;
@@ -136,8 +156,10 @@ async fn patched(
     imsi: Imsi,
     version: Option<i64>,
     patch: &CredentialPatch,
+    allow_other_addresses: bool,
 ) -> Result<Credential, Failure> {
-    let request = client.request(Method::PATCH, &["credentials", &imsi.to_string()])?;
+    let allow = allowed(false, allow_other_addresses);
+    let request = client.request_with(Method::PATCH, &["credentials", &imsi.to_string()], &allow)?;
     client.json(with_json(if_version(request, version), patch)?).await
 }
 

@@ -124,7 +124,7 @@ fn read(octets: &[u8], number: u64) -> Option<Line> {
 fn problem(report: &mut ImportReport, line: u64, imsi: Option<Pcid>, reason: String) {
     report.problem_count += 1;
     if report.problems.len() < NAMED {
-        report.problems.push(ImportProblem { line, imsi, reason });
+        report.problems.push(ImportProblem { line, column: None, field: None, imsi, reason });
     }
 }
 

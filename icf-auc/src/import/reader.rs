@@ -1,245 +1,234 @@
-//! Cuts a file into records.
+//! The records of a file, whatever it is.
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+use std::sync::Arc;
+
+use tokio::io::AsyncBufRead;
 use zeroize::Zeroizing;
 
 use super::{
-    Format, Options,
-    fields::{Fields, Header},
-    open5gs,
-    record::{self, Read, Wrong},
+    Format, Options, detect,
+    documents::{self, Found},
+    fields::Fields,
+    names::{Field, normalise},
+    numbers::SqnNotation,
+    record::{self, Wrong},
+    source::{MAX_RECORD, Source},
+    table::Header,
 };
+use crate::store::NewCredential;
 
-/// No record is longer, octets.
-const MAX_RECORD: usize = 1 << 20;
+/// A credential that is right by itself.
+pub(super) struct ReadCredential {
+    pub(super) new: NewCredential,
+    /// What the record has that has no effect here.
+    pub(super) not_taken: Vec<String>,
+    /// Names that were taken for ours.
+    pub(super) renamed: Vec<(String, &'static str)>,
+    /// Its names are Open5GS's.
+    pub(super) of_open5gs: bool,
+}
+
+/// What a record turned out to be.
+pub(super) enum Read {
+    /// A credential.
+    Credential(Box<ReadCredential>),
+    /// What Open5GS's HSS made for an IMSI by itself: nobody's credential.
+    Fragment,
+}
 
 /// One record, not read yet. Wiped when dropped: there are keys in it.
 pub(super) struct Record {
     /// Where it begins, from 1.
     pub(super) line: u64,
-    text: Zeroizing<Vec<u8>>,
-    kind: Kind,
+    content: Content,
 }
 
-#[derive(Clone)]
-enum Kind {
-    Json,
-    Csv(std::sync::Arc<Header>),
-    Open5gs,
-    TooLong,
+enum Content {
+    Object(Zeroizing<Vec<u8>>),
+    Row(Zeroizing<Vec<u8>>, Arc<Header>),
+    /// It is none; and why not.
+    Wrong(String),
 }
 
 impl Record {
     /// Reads it.
-    pub(super) fn parse(&self, options: &Options) -> Result<Read, Wrong> {
-        match &self.kind {
-            Kind::Json => record::read(&Fields::from_json(&self.text)?, options),
-            Kind::Csv(header) => {
-                let record = header.split(&self.text)?;
-                record::read(&header.fields(&record)?, options)
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn parse(&self, options: &Options, notation: &mut SqnNotation) -> Result<Read, Wrong> {
+        match &self.content {
+            Content::Object(text) => self.read(&Fields::from_json(text)?, options, notation),
+            Content::Row(text, header) => {
+                let row = header.split(text)?;
+                self.read(&header.fields(&row)?, options, notation)
             }
-            Kind::Open5gs => open5gs::read(&self.text, options),
-            Kind::TooLong => {
-                Err(Wrong::new(format!("is longer than {MAX_RECORD} octets; is this the right file?")))
-            }
+            Content::Wrong(reason) => Err(Wrong::new(reason.clone())),
+        }
+    }
+
+    fn read(
+        &self,
+        fields: &Fields<'_>,
+        options: &Options,
+        notation: &mut SqnNotation,
+    ) -> Result<Read, Wrong> {
+        if fields.is_fragment() {
+            return Ok(Read::Fragment);
+        }
+        let new = record::read(fields, options, notation, self.line)?;
+        let of_open5gs = normalise(fields.label(Field::K)).starts_with("security.");
+        let renamed = fields.renamed().filter(|(name, _)| !name.contains('.'));
+        Ok(Read::Credential(Box::new(ReadCredential {
+            new,
+            not_taken: fields.not_taken.clone(),
+            renamed: renamed.map(|(name, field)| (name.to_owned(), field)).collect(),
+            of_open5gs,
+        })))
+    }
+
+    /// The number of a field's column in CSV, from 1.
+    pub(super) fn column(&self, field: Field) -> Option<u64> {
+        match &self.content {
+            Content::Row(_, header) => header.column(field),
+            _ => None,
         }
     }
 }
 
 /// The records of a file.
 pub(super) struct Records<R> {
-    reader: R,
+    source: Source<R>,
     format: Format,
-    header: Option<std::sync::Arc<Header>>,
-    line: u64,
-    octets: u64,
-    /// Inside the array that `--jsonArray` writes.
-    in_array: bool,
+    header: Option<Arc<Header>>,
+    /// Lines that `mongoexport` said something on.
+    pub(super) messages: u64,
+    /// Lines that begin with `#`.
+    pub(super) comments: u64,
 }
 
 impl<R: AsyncBufRead + Unpin> Records<R> {
     /// Looks at the beginning of the file, and reads its header if it has one.
-    pub(super) async fn new(mut reader: R, format: Format) -> Result<Self, String> {
-        let start = reader.fill_buf().await.map_err(unreadable)?;
-        let bom = start.starts_with(b"\xef\xbb\xbf");
-        let format = if format == Format::Auto { guess(start) } else { format };
-        let mut records = Self { reader, format, header: None, line: 0, octets: 0, in_array: false };
-        if bom {
-            records.reader.consume(3);
-            records.octets = 3;
+    ///
+    /// # Errors
+    /// What the file is instead of something to import, and what to do.
+    pub(super) async fn new(reader: R, format: Format) -> Result<Self, String> {
+        let mut source = Source::new(reader);
+        let start = source.peek(32).await?;
+        if let Some(instead) = detect::not_text(start) {
+            return Err(instead.to_owned());
         }
-        if format == Format::Csv {
-            let Some((_, text, _)) = records.line().await? else {
-                return Err("line 1: a CSV file begins with a header, as in imsi,k,opc,amf".into());
-            };
-            let header = Header::parse(&text).map_err(|e| format!("line 1: {e}"))?;
-            records.header = Some(std::sync::Arc::new(header));
+        if start.starts_with(b"\xef\xbb\xbf") {
+            source.consume(3);
         }
+        let mut records = Self { source, format, header: None, messages: 0, comments: 0 };
+        records.begin().await?;
         Ok(records)
     }
 
-    /// What the file is.
+    /// Leaves out what stands before the first record, and reads the header.
+    async fn begin(&mut self) -> Result<(), String> {
+        loop {
+            let at = self.source.line;
+            let Some(line) = self.source.peek_line().await? else { return Ok(()) };
+            let text = line.trim_ascii();
+            let json = text.first() == Some(&b'{')
+                || text.strip_prefix(b"[").is_some_and(|rest| {
+                    rest.trim_ascii_start().first().is_none_or(|c| matches!(c, b'{' | b']' | b'[' | b','))
+                });
+            if detect::is_message_of_mongoexport(text) {
+                self.messages += 1;
+            } else if text.first() == Some(&b'#') && self.format != Format::Ndjson {
+                self.comments += 1;
+            } else if !text.is_empty() && !is_separator_of_excel(text) {
+                match self.format {
+                    Format::Ndjson | Format::Open5gs => return Ok(()),
+                    Format::Auto if json => {
+                        self.format = Format::Ndjson;
+                        return Ok(());
+                    }
+                    Format::Auto | Format::Csv => {}
+                }
+                if let Some(instead) = detect::not_records(text).filter(|_| self.format == Format::Auto) {
+                    return Err(format!("line {at}: {instead}"));
+                }
+                self.format = Format::Csv;
+                let header = Header::parse(line).map_err(|e| format!("line {at}: {e}"))?;
+                let implied = header.is_implied();
+                self.header = Some(Arc::new(header));
+                if !implied {
+                    self.source.next_line().await?;
+                }
+                return Ok(());
+            }
+            let line = line.len();
+            self.source.consume(line);
+            if self.source.peek(1).await?.first() == Some(&b'\n') {
+                self.source.consume(1);
+                self.source.line += 1;
+            }
+        }
+    }
+
+    /// What the file is; of JSON, whose is seen from each object.
     pub(super) fn format(&self) -> Format {
         self.format
     }
 
-    /// Read so far.
+    /// Octets read so far.
     pub(super) fn octets(&self) -> u64 {
-        self.octets
+        self.source.octets()
     }
 
     /// The next record.
+    ///
+    /// # Errors
+    /// The file cannot be read any further.
     pub(super) async fn next(&mut self) -> Result<Option<Record>, String> {
-        let kind = match (self.format, &self.header) {
-            (Format::Csv, Some(header)) => Kind::Csv(header.clone()),
-            (Format::Open5gs, _) => return self.document().await,
-            _ => Kind::Json,
-        };
-        let Some((line, text, whole)) = self.line().await? else { return Ok(None) };
-        Ok(Some(Record { line, text, kind: if whole { kind } else { Kind::TooLong } }))
+        match &self.header {
+            Some(header) => {
+                let header = header.clone();
+                self.row(header).await
+            }
+            None => self.object().await,
+        }
     }
 
-    /// The next line that is not empty, without its end; and whether that is all of it.
-    async fn line(&mut self) -> Result<Option<(u64, Zeroizing<Vec<u8>>, bool)>, String> {
+    async fn row(&mut self, header: Arc<Header>) -> Result<Option<Record>, String> {
         loop {
-            let mut text = Zeroizing::new(Vec::with_capacity(256));
-            let mut whole = true;
-            self.line += 1;
-            loop {
-                let buffer = self.reader.fill_buf().await.map_err(unreadable)?;
-                let end = buffer.iter().position(|c| *c == b'\n');
-                let part = end.map_or(buffer, |end| &buffer[..end]);
-                let used = end.map_or(buffer.len(), |end| end + 1);
-                let at_end = buffer.is_empty();
-                if text.len() + part.len() > MAX_RECORD {
-                    whole = false;
-                } else {
-                    text.extend_from_slice(part);
-                }
-                self.reader.consume(used);
-                self.octets += used as u64;
-                if at_end && text.is_empty() && whole {
-                    return Ok(None);
-                }
-                if at_end || end.is_some() {
-                    break;
-                }
-            }
-            if !whole || !text.trim_ascii().is_empty() {
-                return Ok(Some((self.line, text, whole)));
-            }
-        }
-    }
-
-    /// The next `{…}`, wherever its lines end.
-    async fn document(&mut self) -> Result<Option<Record>, String> {
-        let mut scan = Scan::default();
-        let mut text = Zeroizing::new(Vec::with_capacity(2048));
-        let mut begun = self.line.max(1);
-        self.line = begun;
-        loop {
-            let buffer = self.reader.fill_buf().await.map_err(unreadable)?;
-            if buffer.is_empty() {
-                return if text.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(format!("line {begun}: the file ends within a document that begins here"))
-                };
-            }
-            let mut used = 0;
-            let mut done = false;
-            for c in buffer {
-                used += 1;
-                if text.is_empty() {
-                    match c {
-                        b'{' => begun = self.line,
-                        b'\n' => self.line += 1,
-                        b'[' if !self.in_array => self.in_array = true,
-                        b']' | b',' if self.in_array => {}
-                        c if c.is_ascii_whitespace() => {}
-                        _ => {
-                            return Err(format!(
-                                "line {}: expected a JSON document that begins with {{",
-                                self.line
-                            ));
-                        }
-                    }
-                    if *c != b'{' {
-                        continue;
-                    }
-                } else if *c == b'\n' {
-                    self.line += 1;
-                }
-                if text.len() < MAX_RECORD {
-                    text.push(*c);
-                } else {
-                    return Err(format!("line {begun}: a document is longer than {MAX_RECORD} octets"));
-                }
-                if scan.ends(*c) {
-                    done = true;
-                    break;
-                }
-            }
-            self.reader.consume(used);
-            self.octets += used as u64;
-            if done {
-                return Ok(Some(Record { line: begun, text, kind: Kind::Open5gs }));
-            }
-        }
-    }
-}
-
-/// Finds the end of a JSON object.
-#[derive(Default)]
-struct Scan {
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
-}
-
-impl Scan {
-    /// Whether the object ends with this octet.
-    fn ends(&mut self, c: u8) -> bool {
-        if self.escaped {
-            self.escaped = false;
-        } else if self.in_string {
-            match c {
-                b'\\' => self.escaped = true,
-                b'"' => self.in_string = false,
-                _ => {}
-            }
-        } else {
-            match c {
-                b'"' => self.in_string = true,
-                b'{' => self.depth += 1,
-                b'}' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    return self.depth == 0;
-                }
-                _ => {}
-            }
-        }
-        false
-    }
-}
-
-fn guess(start: &[u8]) -> Format {
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
-    match start.first() {
-        Some(b'[') => Format::Open5gs,
-        Some(b'{') => {
-            let security = b"\"security\"";
-            if start.windows(security.len()).any(|w| w == security) {
-                Format::Open5gs
+            let Some(line) = self.source.next_line().await? else { return Ok(None) };
+            let content = if !line.whole {
+                Content::Wrong(format!("is longer than {MAX_RECORD} octets; is this the right file?"))
+            } else if line.text.trim_ascii_start().first() == Some(&b'#') {
+                self.comments += 1;
+                continue;
+            } else if detect::is_message_of_mongoexport(&line.text) {
+                self.messages += 1;
+                continue;
             } else {
-                Format::Ndjson
-            }
+                Content::Row(line.text, header)
+            };
+            return Ok(Some(Record { line: line.number, content }));
         }
-        _ => Format::Csv,
+    }
+
+    async fn object(&mut self) -> Result<Option<Record>, String> {
+        loop {
+            let found = documents::next(&mut self.source).await?;
+            let (line, content) = match found {
+                None => return Ok(None),
+                Some(Found::Message) => {
+                    self.messages += 1;
+                    continue;
+                }
+                Some(Found::Object { line, text }) => (line, Content::Object(text)),
+                Some(Found::Wrong { line, reason }) => (line, Content::Wrong(reason)),
+            };
+            return Ok(Some(Record { line, content }));
+        }
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unreadable(error: std::io::Error) -> String {
-    format!("the file cannot be read: {error}")
+/// `sep=;`, which a spreadsheet reads.
+fn is_separator_of_excel(line: &[u8]) -> bool {
+    line.len() <= 5 && line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"sep=")
 }

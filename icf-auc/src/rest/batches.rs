@@ -12,6 +12,7 @@ use service::problem::{Json, Path, Problem, Query};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::allowances::{self, NetworkAllowance};
 use super::extract::Body;
 use super::failure::{self, Fields, OrProblem};
 use super::gate::{Gates, Target, Write};
@@ -76,7 +77,7 @@ async fn show(State(state): State<RestState>, Path(id): Path<String>) -> Result<
 /// Makes `count` credentials from `first` upwards and streams them, encrypted to the recipient with age
 /// (`age --decrypt` opens it): inside are lines of NDJSON. A credential is sent after it is stored. Cut short, the
 /// batch is completed by the same request: it gives again what was stored, and goes on.
-#[utoipa::path(post, path = PATH, tag = "batches", operation_id = "issueBatch",
+#[utoipa::path(post, path = PATH, tag = "batches", operation_id = "issueBatch", params(NetworkAllowance),
     request_body = IssueRequest,
     responses((status = 200, description = "The batch, encrypted", content_type = "application/octet-stream",
             body = Vec<u8>),
@@ -86,10 +87,12 @@ async fn issue(
     State(state): State<RestState>,
     principal: Principal,
     Extension(target): Extension<Target>,
+    Query(allow): Query<NetworkAllowance>,
     Body(request): Body<IssueRequest>,
 ) -> Result<Response, Problem> {
     target.is(&request.id);
     check(&request)?;
+    check_networks(&state, &request, allow).await?;
     // There is this route because there is an issuer.
     let issuer = state.issuer.as_ref().ok_or_else(|| Problem::not_found("no batches are issued here"))?;
     let issued = issuer.issue(&principal.name, request).await.map_err(|error| match error {
@@ -99,6 +102,22 @@ async fn issue(
     })?;
     let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((headers, body::Body::from_stream(issued.lines)).into_response())
+}
+
+/// A batch is of one network that is served here; one that is being resumed was looked at when it was begun.
+async fn check_networks(
+    state: &RestState,
+    request: &IssueRequest,
+    allow: NetworkAllowance,
+) -> Result<(), Problem> {
+    let Some(last) = request.first.checked_add(request.count - 1) else { return Ok(()) };
+    let networks = allowances::networks(&state.networks, allow.allow_other_networks);
+    match networks.refusal_of(request.first, last) {
+        Some(reason) if state.store.batch(&request.id).await.or_problem()?.is_none() => {
+            Err(failure::field("/first", reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check(request: &IssueRequest) -> Result<(), Problem> {

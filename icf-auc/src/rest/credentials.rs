@@ -14,6 +14,7 @@ use service::problem::{Json, Problem, Query};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::allowances::{AddressAllowance, Allowances};
 use super::etag::{Preconditions, changed, etag, tagged};
 use super::extract::{Body, ImsiOf};
 use super::failure::OrProblem;
@@ -99,18 +100,19 @@ async fn list(State(state): State<RestState>, Query(which): Query<Which>) -> Res
 /// Store a credential
 ///
 /// K and OPc (or OP, from which OPc is computed) are taken here and told nowhere.
-#[utoipa::path(post, path = PATH, tag = "credentials", operation_id = "createCredential",
+#[utoipa::path(post, path = PATH, tag = "credentials", operation_id = "createCredential", params(Allowances),
     request_body = NewCredential,
     responses((status = 201, description = "It is stored", body = Credential, headers(
         ("Location" = String, description = "Where it is"), ("ETag" = String, description = "Its version")))))]
 async fn create(
     State(state): State<RestState>,
     Extension(target): Extension<Target>,
+    Query(allow): Query<Allowances>,
     Body(new): Body<NewCredential>,
 ) -> Result<Response, Problem> {
     let imsi = new.imsi;
     target.is(imsi);
-    let credential = create::checked(&state, new).await?;
+    let credential = create::checked(&state, new, allow).await?;
     state.store.insert(vec![credential]).await.or_problem()?;
     state.control.changed(Some(imsi));
     let stored = state.store.credential(imsi).await.or_problem()?.ok_or_else(|| gone(imsi))?;
@@ -144,7 +146,7 @@ async fn show(
 /// blocked, disabled or expired, with Insert-Subscriber-Data when its profile, address or MSISDN changes.
 /// `disabled` cannot be taken back.
 #[utoipa::path(patch, path = "/v1/credentials/{imsi}", tag = "credentials", operation_id = "updateCredential",
-    params(("imsi" = Imsi, Path, description = "The PCID"),
+    params(("imsi" = Imsi, Path, description = "The PCID"), AddressAllowance,
         ("If-Match" = Option<String>, Header, nullable = false,
             description = "ETag of the version to change; without, whichever there is is changed")),
     request_body(content((CredentialPatch = "application/merge-patch+json"), (CredentialPatch = "application/json"))),
@@ -160,9 +162,10 @@ async fn update(
     State(state): State<RestState>,
     ImsiOf(imsi): ImsiOf,
     preconditions: Preconditions,
+    Query(allow): Query<AddressAllowance>,
     Body(patch): Body<CredentialPatch>,
 ) -> Result<Response, Problem> {
-    let credential = patch::apply(&state, imsi, &preconditions, &patch).await?;
+    let credential = patch::apply(&state, imsi, &preconditions, &patch, allow).await?;
     Ok(tagged(credential.version, Credential::from(credential), &Preconditions::default()))
 }
 

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::TryStreamExt;
-use schemas::rest::{ImportProblem, ImportReport, IssuingMode};
+use schemas::rest::{ImportReport, IssuingMode};
 use serde::Deserialize;
 use service::problem::{Json, Problem, Query};
 use tokio_util::io::StreamReader;
@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::RestState;
+use super::allowances;
 use super::failure::OrProblem;
 use super::gate::{Gates, Target, Write};
 use crate::import::{self, Format, OnExisting, Options, Report};
@@ -60,14 +61,27 @@ struct How {
     #[serde(default)]
     #[param(required = false)]
     skip_existing: bool,
+    /// Check everything and store nothing; `stored` is what would be.
+    #[serde(default)]
+    #[param(required = false)]
+    dry_run: bool,
+    /// Take IMSIs of networks that are not served here (`icf.networks`).
+    #[serde(default)]
+    #[param(required = false)]
+    allow_other_networks: bool,
+    /// Take addresses outside the pool of the line's profile.
+    #[serde(default)]
+    #[param(required = false)]
+    allow_other_addresses: bool,
 }
 
 /// Import credentials
 ///
 /// Reads `application/x-ndjson`, one object a line as `{"imsi":"999710000000001","k":"…","opc":"…","amf":"8000",
-/// "profile":"default"}`, or `text/csv` with a header of the same names, or with `format=open5gs` what `mongoexport`
-/// writes of Open5GS's subscribers. Chunks of 1000 lines are stored whole or not at all. If anything was not stored
-/// the answer is 422, and its member `report` names line and reason.
+/// "profile":"default"}`, or `text/csv` with a header of the same names, or as `application/json` whichever it is: also
+/// what `mongoexport`, PyHSS, free5GC, srsEPC and card vendors write (docs/ICF.md). Each line is stored or refused by
+/// itself. If anything was refused the answer is 422, and its member `report` names line, field and reason; what has no
+/// effect here is counted in its `notes`.
 #[utoipa::path(post, path = "/v1/credentials/import", tag = "credentials", operation_id = "importCredentials",
     params(How),
     request_body(content((String = "application/x-ndjson"), (String = "text/csv"), (String = "application/json"))),
@@ -81,8 +95,8 @@ async fn take(
 ) -> Result<Json<ImportReport>, Problem> {
     let format = format(&how, &headers)?;
     let batch = match &how.batch {
-        Some(id) => Some(opened(&state, id, &how).await?),
-        None => None,
+        Some(id) if !how.dry_run => Some(opened(&state, id, &how).await?),
+        _ => None,
     };
     target.is(how.batch.as_deref().unwrap_or("-"));
     let defaults = Options::default();
@@ -91,6 +105,9 @@ async fn take(
         mode: how.mode.map_or(defaults.mode, Into::into),
         batch: how.batch,
         on_existing: if how.skip_existing { OnExisting::Skip } else { OnExisting::Refuse },
+        networks: allowances::networks(&state.networks, how.allow_other_networks),
+        allow_other_addresses: how.allow_other_addresses,
+        dry_run: how.dry_run,
         ..Options::default()
     };
     let mut octets = 0_u64;
@@ -104,10 +121,10 @@ async fn take(
     });
     let reader = StreamReader::new(Box::pin(pieces));
     let report = import::run(reader, format, &options, &*state.store, |_| {}).await;
-    if report.stored > 0 {
+    if report.stored > 0 && !report.dry_run {
         state.control.changed(None);
     }
-    if let Some(mut batch) = batch {
+    if let Some(mut batch) = batch.filter(|_| !report.dry_run) {
         batch.count += report.stored;
         batch.done += report.stored;
         state.store.put_batch(batch).await.or_problem()?;
@@ -120,28 +137,19 @@ fn answer(report: Report) -> Result<Json<ImportReport>, Problem> {
     if complete && report.records == 0 {
         return Err(Problem::unprocessable("the body holds no credential"));
     }
-    let report = ImportReport {
-        records: report.records,
-        stored: report.stored,
-        skipped: report.skipped,
-        refused: report.refused,
-        problem_count: report.problem_count,
-        problems: report
-            .problems
-            .into_iter()
-            .map(|p| ImportProblem { line: p.line, imsi: p.imsi, reason: p.reason })
-            .collect(),
-        notes: report.notes,
-        failed: report.failed,
-    };
+    let report = ImportReport::from(report);
     if complete {
         return Ok(Json(report));
     }
     let detail = match (&report.failed, report.problems.first()) {
         (Some(failed), _) => format!("{} stored, then it stopped: {failed}", report.stored),
         (None, Some(first)) => format!(
-            "{} stored, {} not: line {}: {}; `report` lists more",
-            report.stored, report.refused, first.line, first.reason
+            "{} {}, {} not: line {}: {}; `report` lists more",
+            report.stored,
+            if report.dry_run { "would be stored" } else { "stored" },
+            report.refused,
+            first.line,
+            first.reason
         ),
         (None, None) => format!("{} stored, {} not", report.stored, report.refused),
     };

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use crate::model::Profile;
+
 /// First and last address to assign. Not the network's and broadcast address of IPv4 (RFC 1812 §4.2.2.11,
 /// §5.3.5.2) nor the subnet-router anycast address of IPv6 (RFC 4291 §2.6.1), unless there is nothing else
 /// (RFC 3021, RFC 6164).
@@ -18,6 +20,21 @@ pub fn usable(net: IpNet) -> (IpAddr, IpAddr) {
         IpAddr::V6(_) => last,
     };
     (plus(first, 1).unwrap_or(first), last)
+}
+
+/// Why a person may not give a credential of this profile the address: it lies outside the profile's pool. `None` if it
+/// may be given, also where the profile has no pool.
+#[must_use]
+pub fn refusal(profile: &Profile, address: IpAddr) -> Option<String> {
+    let net = profile.address_pool?;
+    let (first, last) = usable(net);
+    (!(first..=last).contains(&address)).then(|| {
+        format!(
+            "{address} is not an address of the pool {net} of profile {}; choose one of it, or allow it \
+             (--allow-other-addresses, allow_other_addresses=true)",
+            profile.name
+        )
+    })
 }
 
 /// The address so many further, if there is one.

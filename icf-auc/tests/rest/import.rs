@@ -38,18 +38,20 @@ async fn csv_is_imported() {
 }
 
 #[tokio::test]
-async fn a_chunk_with_a_wrong_line_gets_422_and_a_report_that_names_it() {
+async fn a_wrong_line_gets_422_and_a_report_that_names_it_and_the_others_are_stored() {
     let api = Api::memory();
     let text = format!("{}{}{}", line(1), line(2).replace(K, "465b5ce8"), line(3));
     let answer = api.post_as(PATH, "application/x-ndjson", text).await;
     assert!(answer.problem(422).contains("line 2"), "{}", answer.text());
     let report = &answer.json()["report"];
-    assert_eq!((&report["stored"], &report["refused"]), (&json!(0), &json!(3)));
-    assert_eq!(report["problems"][0]["line"], 2);
+    assert_eq!((&report["stored"], &report["refused"]), (&json!(2), &json!(1)));
+    let problem = &report["problems"][0];
+    assert_eq!((&problem["line"], &problem["field"]), (&json!(2), &json!("k")));
     assert!(!answer.text().contains("465b5ce8"), "{}", answer.text());
     // Put right and sent again, it is stored; sent once more, it is there.
     let text: String = (1..4).map(line).collect();
-    api.post_as(PATH, "application/x-ndjson", text.clone()).await.ok(200);
+    let again = &format!("{PATH}?skip_existing=true");
+    assert_eq!(api.post_as(again, "application/x-ndjson", text.clone()).await.ok(200)["stored"], 1);
     api.post_as(PATH, "application/x-ndjson", text.clone()).await.problem(422);
     let report =
         api.post_as(&format!("{PATH}?skip_existing=true"), "application/x-ndjson", text).await.ok(200);
@@ -74,4 +76,16 @@ async fn another_media_type_gets_415_and_nothing_to_import_422() {
     api.post_as(PATH, "text/csv", "imsi,k,opc\n").await.problem(422);
     api.post_as(&format!("{PATH}?format=xml"), "text/csv", "x").await.problem(400);
     api.post_as(&format!("{PATH}?batch=a%20b"), "text/csv", "x").await.problem(400);
+}
+
+#[tokio::test]
+async fn a_dry_run_stores_nothing_and_begins_no_batch() {
+    let api = Api::memory();
+    let text: String = (0..3).map(line).collect();
+    let path = format!("{PATH}?dry_run=true&batch=lot");
+    let report = api.post_as(&path, "application/json", text).await.ok(200);
+    assert_eq!((&report["dry_run"], &report["stored"]), (&json!(true), &json!(3)));
+    assert_eq!(api.get("/v1/credentials?total=true&limit=1").await.ok(200)["total"], 0);
+    api.get("/v1/batches/lot").await.problem(404);
+    assert!(api.control.changed.lock().unwrap().is_empty());
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use futures_util::TryStreamExt;
-use icf_auc::import::{Format, OnExisting, Options, Report};
+use icf_auc::import::{Format, OnExisting, Options};
+use icf_auc::networks::ServedNetworks;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Method;
-use schemas::rest::{ImportProblem, ImportReport, Problem};
+use schemas::rest::{ImportReport, Problem};
 use tokio::io::{AsyncRead, BufReader};
 
 use crate::cmd::client::{Client, Failure, Server};
@@ -21,7 +22,7 @@ pub struct Args {
     /// Open the database of this ICF's configuration instead of asking a server; the ICF may be running.
     #[arg(long, short)]
     config: Option<PathBuf>,
-    /// How the file is written; by default seen from its beginning.
+    /// How the file is written; by default seen from its first line, and of JSON from each object.
     #[arg(long, value_enum)]
     format: Option<Written>,
     /// Profile of lines that name none.
@@ -33,6 +34,15 @@ pub struct Args {
     /// Pass over credentials that are stored already and the same, to go on with an import that was cut short.
     #[arg(long)]
     skip_existing: bool,
+    /// Check everything and store nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Take IMSIs of networks that the ICF does not serve ([icf] networks).
+    #[arg(long)]
+    allow_other_networks: bool,
+    /// Take addresses outside the pool of the line's profile.
+    #[arg(long)]
+    allow_other_addresses: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -87,11 +97,19 @@ async fn into_database(
     reader: Reader,
     bar: &ProgressBar,
 ) -> anyhow::Result<ImportReport> {
-    let store = icf_auc::start::open_store(&crate::cmd::config::load(config)?).await?;
+    let config = crate::cmd::config::load(config)?;
+    let networks = match args.allow_other_networks {
+        true => ServedNetworks::any(),
+        false => ServedNetworks::configured(&config).map_err(anyhow::Error::msg)?,
+    };
+    let store = icf_auc::start::open_store(&config).await?;
     let options = Options {
         profile: args.profile.clone(),
         batch: args.batch.clone(),
         on_existing: if args.skip_existing { OnExisting::Skip } else { OnExisting::Refuse },
+        networks,
+        allow_other_addresses: args.allow_other_addresses,
+        dry_run: args.dry_run,
         ..Options::default()
     };
     let format = match args.format {
@@ -109,24 +127,11 @@ async fn into_database(
     let outcome =
         if report.is_complete() { "done".to_owned() } else { format!("{} refused", report.refused) };
     let target = format!("{} ({} stored)", args.batch.as_deref().unwrap_or("-"), report.stored);
-    store.audit(&who, "credentials.import", &target, &outcome).await?;
-    store.close().await;
-    Ok(shown(report))
-}
-
-fn shown(report: Report) -> ImportReport {
-    let problem =
-        |p: icf_auc::import::Problem| ImportProblem { line: p.line, imsi: p.imsi, reason: p.reason };
-    ImportReport {
-        records: report.records,
-        stored: report.stored,
-        skipped: report.skipped,
-        refused: report.refused,
-        problem_count: report.problem_count,
-        problems: report.problems.into_iter().map(problem).collect(),
-        notes: report.notes,
-        failed: report.failed,
+    if !args.dry_run {
+        store.audit(&who, "credentials.import", &target, &outcome).await?;
     }
+    store.close().await;
+    Ok(report.into())
 }
 
 async fn over_rest(
@@ -152,6 +157,10 @@ async fn over_rest(
     if args.skip_existing {
         query.push(("skip_existing", "true"));
     }
+    if args.dry_run {
+        query.push(("dry_run", "true"));
+    }
+    query.extend(super::allowed(args.allow_other_networks, args.allow_other_addresses));
     let moving = bar.clone();
     let pieces = tokio_util::io::ReaderStream::with_capacity(reader, 64 << 10)
         .inspect_ok(move |piece| moving.inc(piece.len() as u64));
@@ -179,7 +188,10 @@ fn show(report: &ImportReport, json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string(report)?);
     } else {
         for problem in report.problems.iter().take(LISTED) {
-            eprintln!("line {}: {}", problem.line, problem.reason);
+            match problem.column {
+                Some(column) => eprintln!("line {}, column {column}: {}", problem.line, problem.reason),
+                None => eprintln!("line {}: {}", problem.line, problem.reason),
+            }
         }
         let more = report.problem_count.saturating_sub(LISTED as u64);
         if more > 0 {
@@ -189,8 +201,13 @@ fn show(report: &ImportReport, json: bool) -> anyhow::Result<()> {
             eprintln!("note: {note}");
         }
         println!(
-            "{} read, {} stored, {} there already, {} refused",
-            report.records, report.stored, report.skipped, report.refused
+            "{} read, {} {}, {} unchanged, {} passed over, {} refused",
+            report.records,
+            report.stored,
+            if report.dry_run { "would be stored" } else { "stored" },
+            report.skipped,
+            report.passed_over,
+            report.refused
         );
     }
     if let Some(failed) = &report.failed {
@@ -198,11 +215,11 @@ fn show(report: &ImportReport, json: bool) -> anyhow::Result<()> {
     }
     if report.refused > 0 || report.problem_count > 0 {
         anyhow::bail!(
-            "{} of {} were not stored, of which {} have the problems above; put them right and run it again with \
-             --skip-existing",
+            "{} of {} are refused for the {} above; the others {}. Put them right and run it again with --skip-existing",
             report.refused,
             report.records,
-            report.problem_count
+            if report.problem_count == 1 { "reason" } else { "reasons" },
+            if report.dry_run { "would be stored" } else { "are stored" },
         );
     }
     Ok(())

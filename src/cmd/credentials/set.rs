@@ -26,6 +26,9 @@ pub struct Args {
     /// Another address, or `pool` to have one assigned.
     #[arg(long, value_parser = or_none::<IpAddr>("pool"))]
     address: Option<OrNone<IpAddr>>,
+    /// Take an address outside the profile's pool.
+    #[arg(long)]
+    allow_other_addresses: bool,
     /// Another MSISDN, or `none`.
     #[arg(long, value_parser = or_none::<String>("none"))]
     msisdn: Option<OrNone<String>>,
@@ -76,5 +79,6 @@ pub async fn run(args: Args, client: &Client) -> anyhow::Result<()> {
             "nothing to change: --profile, --expires, --attach-budget, --address or --msisdn".to_owned();
         return Err(Failure::Usage(text).into());
     }
-    client.show(&super::patched(client, args.imsi, args.if_version, &patch).await?)
+    client
+        .show(&super::patched(client, args.imsi, args.if_version, &patch, args.allow_other_addresses).await?)
 }

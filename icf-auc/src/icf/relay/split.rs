@@ -41,6 +41,20 @@ impl Split {
         self.networks.iter().any(|prefix| imsi.has_prefix(prefix))
     }
 
+    /// Whether any IMSI from `first` to `last`, of one length, is the other HSS's.
+    #[must_use]
+    pub fn reaches_theirs(&self, first: Imsi, last: Imsi) -> bool {
+        self.networks.iter().any(|prefix| {
+            let fill = |digit: &str| {
+                let missing = first.digits().checked_sub(prefix.len())?;
+                format!("{prefix}{}", digit.repeat(missing)).parse::<Imsi>().ok()
+            };
+            let (Some(from), Some(to)) = (fill("0"), fill("9")) else { return false };
+            let (from, to) = (from.max(first), to.min(last));
+            from <= to && !self.ours.iter().any(|(one, other)| *one <= from && to <= *other)
+        })
+    }
+
     /// Whether an IMSI is the other HSS's: of a shared network, and in no range of ours.
     #[must_use]
     pub fn is_theirs(&self, imsi: Imsi) -> bool {

@@ -6,12 +6,17 @@ use service::problem::Problem;
 use crate::auc::keys::SubscriberKeys;
 use crate::auc::sqn::{Layout, Sqn};
 use crate::model::{AuthMaterial, Credential, CredentialState, Timestamp};
+use crate::rest::allowances::{self, Allowances};
 use crate::rest::failure::{Fields, OrProblem};
 use crate::rest::{RestState, convert};
-use crate::store::NewCredential;
+use crate::store::{NewCredential, pool};
 
 /// Checks all fields; tells all that are wrong.
-pub(super) async fn checked(state: &RestState, asked: Asked) -> Result<NewCredential, Problem> {
+pub(super) async fn checked(
+    state: &RestState,
+    asked: Asked,
+    allow: Allowances,
+) -> Result<NewCredential, Problem> {
     let mut wrong = Fields::default();
     let auth = auth(&asked, &mut wrong);
     let amf = convert::amf(&asked.amf);
@@ -25,6 +30,16 @@ pub(super) async fn checked(state: &RestState, asked: Asked) -> Result<NewCreden
     let profile = state.store.profile(&asked.profile).await.or_problem()?;
     if profile.is_none() {
         wrong.wrong("/profile", no_profile(&asked.profile));
+    }
+    if let Some(reason) =
+        allowances::networks(&state.networks, allow.allow_other_networks).refusal(asked.imsi)
+    {
+        wrong.wrong("/imsi", reason);
+    }
+    if let (Some(profile), Some(address), false) = (&profile, asked.address, allow.allow_other_addresses)
+        && let Some(reason) = pool::refusal(profile, address)
+    {
+        wrong.wrong("/address", reason);
     }
     wrong.check()?;
     let (Some(auth), Some(amf), Some(next_seq), Some(profile)) = (auth, amf, next_seq, profile) else {

@@ -6,10 +6,11 @@ use service::problem::Problem;
 use super::create::{MSISDN, is_msisdn, no_profile};
 use super::{ATTEMPTS, busy, gone, lost_race};
 use crate::model::{Credential, CredentialState, Timestamp};
+use crate::rest::allowances::AddressAllowance;
 use crate::rest::etag::Preconditions;
-use crate::rest::failure::{Fields, OrProblem};
+use crate::rest::failure::{self, Fields, OrProblem};
 use crate::rest::{RestState, convert, effects};
-use crate::store::CredentialPatch;
+use crate::store::{CredentialPatch, pool};
 
 /// Changes it; what follows for its serving node depends on what is there, so that it is read first and the change
 /// holds for that version alone.
@@ -18,6 +19,7 @@ pub(super) async fn apply(
     imsi: Imsi,
     preconditions: &Preconditions,
     asked: &rest::CredentialPatch,
+    allow: AddressAllowance,
 ) -> Result<Credential, Problem> {
     check(state, asked).await?;
     let patch = CredentialPatch {
@@ -38,6 +40,7 @@ pub(super) async fn apply(
         if back && before.state == CredentialState::Disabled {
             return Err(Problem::conflict("it is disabled, and that is for good; store a new credential"));
         }
+        check_address(state, &before, &patch, allow).await?;
         let registrations = state.store.registration(imsi).await.or_problem()?;
         let send = effects::of_patch(&before, &patch, &registrations, Timestamp::now());
         match state.store.update(imsi, Some(before.version), patch.clone(), send).await {
@@ -64,4 +67,23 @@ async fn check(state: &RestState, asked: &rest::CredentialPatch) -> Result<(), P
         wrong.wrong("/msisdn", MSISDN);
     }
     wrong.check()
+}
+
+/// Another address is of the pool of the profile that the credential then has.
+async fn check_address(
+    state: &RestState,
+    before: &Credential,
+    patch: &CredentialPatch,
+    allow: AddressAllowance,
+) -> Result<(), Problem> {
+    let Some(Some(address)) = patch.address else { return Ok(()) };
+    if allow.allow_other_addresses || before.address == Some(address) {
+        return Ok(());
+    }
+    let profile = patch.profile.as_ref().unwrap_or(&before.profile);
+    let profile = state.store.profile(profile).await.or_problem()?;
+    match profile.and_then(|profile| pool::refusal(&profile, address)) {
+        Some(reason) => Err(failure::field("/address", reason)),
+        None => Ok(()),
+    }
 }
