@@ -429,8 +429,8 @@ def stand_in(case):
     Nonsense.how = case["how"]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", case["port"]), Nonsense)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # With the PVA's own certificate: another role's is refused in the handshake.
-    context.load_cert_chain(pki / "pva.tls.crt", pki / "pva.tls.key")
+    # With that role's own certificate: another role's is refused in the handshake.
+    context.load_cert_chain(pki / f"{case['role']}.tls.crt", pki / f"{case['role']}.tls.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     standing = server

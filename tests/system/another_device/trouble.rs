@@ -66,7 +66,7 @@ fn answered(how: &str, code: &str, why: &str) -> Result<()> {
     let mut rig = Rig::start()?;
     let device = rig.device()?;
     rig.roles.kill(Role::Sho)?;
-    let placed = rig.ask(&json!({ "do": "stand_in", "port": rig.base + 4, "how": how }))?;
+    let placed = rig.ask(&json!({ "do": "stand_in", "role": "sho-a", "port": rig.base + 4, "how": how }))?;
     ensure!(placed["error"].is_null(), "{placed}");
     let session = rig.begins(&device, json!({}))?;
     let decided = rig.decided(&device)?;
@@ -171,7 +171,7 @@ fn somebody_is_the_pva(rig: &mut Rig, device: &Device, how: &str) -> Result<Stri
     rig.does(device, "hello", json!({}))?;
     let session = session_of(&rig.does(device, "start", json!({}))?)?;
     rig.roles.kill(Role::Pva)?;
-    let placed = rig.ask(&json!({ "do": "stand_in", "port": rig.base + 5, "how": how }))?;
+    let placed = rig.ask(&json!({ "do": "stand_in", "role": "pva", "port": rig.base + 5, "how": how }))?;
     ensure!(placed["error"].is_null(), "{placed}");
     ensure!(status(&rig.does(device, "evidence", json!({}))?) == 200);
     Ok(session)
