@@ -3,6 +3,7 @@
 pub mod application;
 pub mod batch;
 pub mod control;
+pub mod delivery_log;
 pub mod instance;
 pub mod memory;
 pub mod metrics;

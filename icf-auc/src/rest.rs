@@ -23,6 +23,7 @@ mod gate;
 mod idempotency;
 mod import;
 mod openapi;
+mod outgoing;
 mod page;
 mod peers;
 mod profiles;
@@ -188,6 +189,7 @@ fn routes(state: &RestState, guard: &Guard) -> OpenApiRouter<RestState> {
         .merge(batches::routes(&gates, state.issuer.is_some()))
         .merge(chtif::routes(&gates))
         .merge(registrations::routes(&gates))
+        .merge(outgoing::routes(&gates))
         .merge(peers::routes(&gates))
         .merge(av_pools::routes(&gates))
         .merge(events::routes(&gates))

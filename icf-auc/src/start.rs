@@ -34,6 +34,7 @@ use crate::{
     icf::{
         application::{Icf, PLACES, S6a},
         control::Running,
+        delivery_log::DeliveryLog,
         instance::Instance,
         memory::Memory,
         metrics::Metrics,
@@ -245,6 +246,7 @@ pub async fn start_with(
         origin_realm: config.diameter.origin_realm.clone(),
         metrics,
         wake: wake.clone(),
+        log: DeliveryLog::default(),
     };
     tasks.spawn(outbox.run(stop.clone()));
     if let Some(database) = store.outbox() {

@@ -12,7 +12,7 @@ use std::{net::IpAddr, ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use schemas::identity::Imsi;
+use schemas::{identity::Imsi, subscription::Overrides};
 use serde::{Deserialize, Serialize};
 
 use service::database::Database;
@@ -148,6 +148,8 @@ pub enum Op {
         id: i64,
         /// Not before.
         at: Timestamp,
+        /// Why it failed.
+        why: String,
     },
     /// Tell those who listen (server-sent events, other instances).
     Tell(Event),
@@ -208,6 +210,18 @@ pub struct Outgoing {
     pub message: OutgoingMessage,
 }
 
+impl OutgoingMessage {
+    /// The command's usual name: `CLR`, `IDR` or `DSR`.
+    #[must_use]
+    pub fn command(&self) -> &'static str {
+        match self {
+            Self::Cancel { .. } => "CLR",
+            Self::Insert => "IDR",
+            Self::Delete { .. } => "DSR",
+        }
+    }
+}
+
 /// The requests that an HSS sends by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "command")]
@@ -243,6 +257,17 @@ pub struct Queued {
     pub attempts: u32,
     /// What is to be sent.
     pub outgoing: Outgoing,
+}
+
+/// An outgoing message that is not answered yet, as a person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What is to be sent, and how often it was tried.
+    pub queued: Queued,
+    /// When it is tried next.
+    pub due_at: Timestamp,
+    /// Why the last try failed.
+    pub why: Option<String>,
 }
 
 /// A ready E-UTRAN vector of R3. Its KASME is bound to one visited network already.
@@ -312,6 +337,8 @@ pub struct CredentialPatch {
     pub address: Option<Option<IpAddr>>,
     /// Another MSISDN.
     pub msisdn: Option<Option<String>>,
+    /// Other overrides.
+    pub overrides: Option<Overrides>,
 }
 
 impl CredentialPatch {
@@ -328,6 +355,7 @@ impl CredentialPatch {
         set(&mut credential.attach_budget, self.attach_budget);
         set(&mut credential.address, self.address);
         set(&mut credential.msisdn, self.msisdn);
+        set(&mut credential.overrides, self.overrides);
     }
 }
 
@@ -499,6 +527,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Outgoing messages that are due for one node, oldest first.
     async fn due_for(&self, host: &str, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError>;
+
+    /// Outgoing messages that are not answered yet, by id.
+    async fn waiting(&self, page: &Page) -> Result<Vec<Waiting>, StoreError>;
+
+    /// How many outgoing messages are not answered yet, and how many of them were tried in vain.
+    async fn waiting_level(&self) -> Result<(u64, u64), StoreError>;
 
     /// Registrations that have lapsed, to be cancelled.
     async fn lapsed(&self, now: Timestamp, limit: u32) -> Result<Vec<Registration>, StoreError>;

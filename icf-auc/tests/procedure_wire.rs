@@ -49,6 +49,7 @@ fn subscriber() -> Snapshot {
         address: Some([10, 45, 0, 2].into()),
         triple: None,
         msisdn: None,
+        overrides: Default::default(),
         mode: IssuingMode::Generated,
         batch: None,
         created_at: NOW,

@@ -11,6 +11,7 @@ pub mod event;
 pub mod identity;
 pub mod import;
 pub mod object;
+pub mod outgoing;
 pub mod page;
 pub mod peer;
 pub mod pool;
@@ -27,6 +28,7 @@ pub use credential::{Credential, CredentialPatch, CredentialState, NewCredential
 pub use event::Event;
 pub use import::{ImportProblem, ImportReport};
 pub use object::Object;
+pub use outgoing::Outgoing;
 pub use page::Page;
 pub use peer::{Peer, PeerState, ResetRequest, ResetResult};
 pub use pool::{AvPool, GenerateVectors, NewVectors, Vector, Vectors, VectorsAdded};

@@ -7,6 +7,7 @@ mod apn;
 mod check;
 mod gateway;
 mod options;
+mod overrides;
 mod profile;
 
 pub use address::StaticAddress;
@@ -19,6 +20,7 @@ pub use options::{
     AccessRestriction, Barring, CoreNetworkRestriction, Edrx, HplmnBarring, MpsPriority, NetworkAccessMode,
     Sms, V2x, V2xRole,
 };
+pub use overrides::Overrides;
 pub use profile::Profile;
 
 /// APNs that a profile may have: Context-Identifiers of 1 to 50 can be told to MAP (TS 29.272 §7.3.35).

@@ -73,6 +73,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             profile.name.clone_from(&name);
             let stored: Profile =
                 client.json(with_json(client.request(Method::PUT, &["profiles", &name])?, &profile)?).await?;
+            for limit in stored.limits_of_open5gs() {
+                eprintln!("note: {limit}");
+            }
             client.show(&stored)
         }
         What::Delete { name, if_version: version } => {

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use reqwest::Method;
 use schemas::identity::Imsi;
-use schemas::rest::{NodeKind, Page, Registration};
+use schemas::rest::{NodeKind, Outgoing, Page, Registration};
 
 use super::client::{Range, Server, Shown, Table, day, or_dash};
 
@@ -24,6 +24,8 @@ enum What {
         /// Its IMSI.
         imsi: Imsi,
     },
+    /// List what serving nodes were to be told and have not answered: CLR, IDR, DSR, with why and when they are tried next.
+    Undelivered(Range),
     /// Cancel a subscriber's: its serving node gets a Cancel-Location.
     Cancel {
         /// Its IMSI.
@@ -42,6 +44,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let client = args.server.client()?;
     match args.what {
         What::List(range) => client.list::<Registration>(&["registrations"], &[], &range).await,
+        What::Undelivered(range) => client.list::<Outgoing>(&["outgoing"], &[], &range).await,
         What::Show { imsi } => {
             let page: Page<Registration> = client.get(&["registrations", &imsi.to_string()]).await?;
             let mut table = Table::new(Registration::HEADERS, client.json);
@@ -75,6 +78,22 @@ impl Shown for Registration {
             day(self.registered_at),
             day(self.expires_at),
             if self.purged { "yes" } else { "no" }.to_owned(),
+        ]
+    }
+}
+
+impl Shown for Outgoing {
+    const HEADERS: &'static [&'static str] = &["id", "imsi", "command", "host", "tries", "next try", "why"];
+
+    fn row(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.imsi.to_string(),
+            self.command.clone(),
+            self.host.clone(),
+            self.attempts.to_string(),
+            day(self.next_try),
+            or_dash(self.why.as_ref()),
         ]
     }
 }

@@ -31,6 +31,7 @@ mod resync;
 mod rigs;
 mod rollback;
 mod sequence_numbers;
+mod subscription_data;
 mod user_mode_linux;
 mod wireshark;
 

@@ -310,6 +310,7 @@ fn accept(issued: IssuedCredential, next_seq: u64) -> Result<NewCredential, &'st
             password: Zeroizing::new(t.password.to_string()),
         }),
         msisdn: None,
+        overrides: Default::default(),
         mode: IssuingMode::Generated,
         batch: None,
         created_at: now,

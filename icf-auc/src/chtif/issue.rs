@@ -293,6 +293,7 @@ fn generate(request: &BatchRequest, imsi: Imsi) -> Result<Credential, IssueError
         address: None,
         triple,
         msisdn: None,
+        overrides: Default::default(),
         mode: IssuingMode::Generated,
         batch: Some(request.id.clone()),
         created_at: now,

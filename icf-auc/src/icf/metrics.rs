@@ -8,7 +8,7 @@ use std::{
 };
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use s6a::net::Retransmission;
@@ -74,6 +74,8 @@ pub struct Metrics {
     pub peers_open: IntGauge,
     /// Requests of ours by command and outcome.
     pub sent: IntCounterVec,
+    /// Requests of ours that are not answered yet, new or tried in vain.
+    pub outgoing: IntGaugeVec,
     /// Answers that nobody waited for any more.
     pub late: IntCounter,
     /// Requests with the T bit, by what they turned out to be.
@@ -158,6 +160,14 @@ impl Metrics {
                 "Requests of ours by command and outcome.",
                 &["command", "outcome"],
             )?,
+            outgoing: {
+                let gauges = IntGaugeVec::new(
+                    Opts::new("callhome_s6a_outgoing", "Requests of ours that are not answered yet."),
+                    &["state"],
+                )?;
+                registry.register(Box::new(gauges.clone()))?;
+                gauges
+            },
             late: counter(
                 "callhome_s6a_late_answers_total",
                 "Answers dropped because nobody waited for them any more.",

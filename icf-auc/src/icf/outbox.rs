@@ -21,11 +21,15 @@ use s6a::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{memory::Memory, metrics::Metrics, wake::Wake};
+use super::{delivery_log::DeliveryLog, memory::Memory, metrics::Metrics, wake::Wake};
 use crate::{
     model::Timestamp,
-    procedure::{clr, dsr, idr},
-    store::{Op, Outgoing, OutgoingMessage, Queued, StoreError},
+    procedure::{
+        clr,
+        dsr::{self, Withdrawal},
+        idr,
+    },
+    store::{Event, Op, Outgoing, OutgoingMessage, Queued, StoreError},
 };
 
 /// Between two looks at the queue without being woken.
@@ -39,6 +43,8 @@ const NODES: u32 = 1000;
 const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
 /// Between two looks at what is left to others.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Between two counts of what waits.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest wait between two tries, seconds.
 const LONGEST_WAIT: i64 = 300;
 /// After so many tries without the node ever taking it, it is given up: the registration has lapsed by then.
@@ -58,6 +64,8 @@ pub struct Outbox {
     pub metrics: Arc<Metrics>,
     /// Wakes it when something was queued.
     pub wake: Arc<Wake>,
+    /// Which nodes the log has told of.
+    pub log: DeliveryLog,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -73,6 +81,7 @@ impl Outbox {
         let served = Arc::new(Served::default());
         let mut workers = JoinSet::new();
         let mut up = HashSet::new();
+        let mut measured: Option<Instant> = None;
         while !stop.is_cancelled() {
             let now = Timestamp::now();
             up.extend(outbox.wake.take_up());
@@ -82,6 +91,10 @@ impl Outbox {
             });
             // A peer that has just come gets what waits for its next try, too.
             let later = now.plus(LONGEST_WAIT);
+            if measured.is_none_or(|at| at.elapsed() > MEASURE_INTERVAL) {
+                measured = Some(Instant::now());
+                outbox.measure().await;
+            }
             let come = up.iter().map(|host| (host.clone(), later));
             let due = due.into_iter().map(|host| (host.to_ascii_lowercase(), now));
             for (host, until) in come.chain(due).collect::<Vec<_>>() {
@@ -101,6 +114,14 @@ impl Outbox {
         while workers.join_next().await.is_some() {}
     }
 
+    /// Shows how much waits.
+    async fn measure(&self) {
+        if let Ok((waiting, failed)) = self.memory.store().waiting_level().await {
+            self.metrics.outgoing.with_label_values(&["new"]).set((waiting - failed).cast_signed());
+            self.metrics.outgoing.with_label_values(&["tried in vain"]).set(failed.cast_signed());
+        }
+    }
+
     /// Sends one node what is due for it until nothing is, or until it does not answer.
     async fn serve(&self, place: Place, until: Timestamp, stop: &CancellationToken) {
         let begun = Instant::now();
@@ -115,7 +136,6 @@ impl Outbox {
             if due.is_empty() {
                 return;
             }
-            let tried = due.len();
             let leave = begun.elapsed() < LEFT_TO_OTHERS;
             let sent = join_all(due.into_iter().map(|queued| self.deliver(queued, leave))).await;
             if sent.contains(&Delivery::Left) {
@@ -124,9 +144,7 @@ impl Outbox {
                     () = tokio::time::sleep(LOOK_AGAIN) => continue,
                 }
             }
-            let failed = sent.iter().filter(|sent| **sent != Delivery::Done).count();
-            if failed > 0 {
-                tracing::warn!(node = place.host, failed, tried, "not delivered, will be tried again");
+            if sent.iter().any(|sent| *sent != Delivery::Done) {
                 return;
             }
         }
@@ -135,42 +153,78 @@ impl Outbox {
     /// Sends one; with `leave` it stays due if the node cannot be reached from here.
     async fn deliver(&self, queued: Queued, leave: bool) -> Delivery {
         let Queued { id, attempts, outgoing } = queued;
-        let (command, imsi) = (label(&outgoing.message), outgoing.imsi);
+        let (command, imsi) = (outgoing.message.command(), outgoing.imsi);
         let node = outgoing.node.host.clone();
-        let op = match self.send(&outgoing, id).await {
+        let counted = |outcome: &str| self.metrics.sent.with_label_values(&[command, outcome]).inc();
+        let failure = match self.send(&outgoing, id).await {
             // RFC 6733 §6.1.4: a peer of the node's realm was asked to forward it, and does not reach it either.
             Ok(outcome) if leave && outcome == ResultCode::UNABLE_TO_DELIVER.into() => {
                 return Delivery::Left;
             }
             Ok(outcome) => {
-                self.metrics.sent.with_label_values(&[command, class(outcome)]).inc();
+                counted(class(outcome));
                 tracing::info!(command, %imsi, node, %outcome, "answered");
-                if retryable(outcome) && attempts < MOST_TRIES { later(id, attempts) } else { Op::Sent(id) }
+                match outcome.is_success() {
+                    true => None,
+                    false => Some((format!("the node answered {outcome}"), retryable(outcome))),
+                }
             }
             Err(SendError::Obsolete) => {
-                tracing::info!(command, %imsi, node, "not sent: the UE is registered there again");
-                Op::Sent(id)
+                tracing::info!(command, %imsi, node, "not sent: it is no longer so");
+                None
             }
             Err(SendError::Request(RequestError::NoPeer)) if leave => return Delivery::Left,
-            Err(error) if attempts >= MOST_TRIES => {
-                self.metrics.sent.with_label_values(&[command, "given up"]).inc();
-                tracing::error!(command, %imsi, node, %error, "given up");
-                Op::Sent(id)
-            }
             Err(error) => {
-                self.metrics.sent.with_label_values(&[command, "not delivered"]).inc();
-                tracing::debug!(command, %imsi, node, %error, attempts, "not delivered");
-                later(id, attempts)
+                counted(if attempts >= MOST_TRIES { "given up" } else { "not delivered" });
+                Some((error.to_string(), true))
             }
         };
-        let done = if matches!(op, Op::Sent(_)) { Delivery::Done } else { Delivery::Failed };
+        let Some((why, again)) = failure else { return self.settle(Op::Sent(id), Delivery::Done).await };
+        let again = again && attempts < MOST_TRIES;
+        let next = again.then(|| Timestamp::now().plus(wait(attempts)));
+        self.tell(&outgoing, &why, attempts, next).await;
+        match next {
+            Some(at) => self.settle(Op::SendLater { id, at, why }, Delivery::Failed).await,
+            None => self.settle(Op::Sent(id), Delivery::Done).await,
+        }
+    }
+
+    /// Writes down what became of one.
+    async fn settle(&self, op: Op, delivery: Delivery) -> Delivery {
         match self.memory.commit(op).await {
-            Ok(_) => done,
+            Ok(_) => delivery,
             Err(error) => {
-                // It is due still, and will be sent once more: both commands are idempotent.
+                // It is due still, and will be sent once more: all commands are idempotent.
                 tracing::error!(%error, "the queue of outgoing requests cannot be written");
                 Delivery::Failed
             }
+        }
+    }
+
+    /// Says that one was not delivered, why, and what comes next: in the log once a node and minute, and as an event the
+    /// first time and when it is given up (`next` is `None`).
+    async fn tell(&self, outgoing: &Outgoing, why: &str, attempts: u32, next: Option<Timestamp>) {
+        let (command, imsi, node) = (outgoing.message.command(), outgoing.imsi, outgoing.node.host.as_str());
+        if let Some(left_out) = self.log.due(node, Instant::now()) {
+            match next {
+                Some(next) => tracing::warn!(command, %imsi, node, why, attempts, %next, left_out,
+                    "not delivered, will be tried again; callhome registrations undelivered shows what waits"),
+                None => tracing::warn!(command, %imsi, node, why, attempts, left_out,
+                    "not delivered, and given up: the node may go on serving the UE with what it has"),
+            }
+        }
+        let kind = match next {
+            Some(_) if attempts > 0 => return,
+            Some(_) => "not-delivered",
+            None => "given-up",
+        };
+        let detail = serde_json::json!({
+            "command": command, "node": node, "why": why, "attempts": attempts + 1,
+            "next_try": next.map(|at| at.to_string()),
+        });
+        let event = Event { kind: kind.to_owned(), imsi: Some(imsi), detail };
+        if let Err(error) = self.memory.commit(Op::Tell(event)).await {
+            tracing::error!(%error, "an event cannot be written");
         }
     }
 
@@ -196,6 +250,20 @@ impl Outbox {
                 self.node.request(to, |out, hbh, ete| request.encode(out, hbh, ete)).await?
             }
             OutgoingMessage::Delete { dsr_flags, edrx_rats, external_identifiers } => {
+                // From the store: what the subscriber has by now stays with it.
+                let found = self.memory.store().snapshots(&[outgoing.imsi]).await?;
+                let Some(snapshot) = found.first() else { return Err(SendError::Obsolete) };
+                let withdrawal = Withdrawal {
+                    flags: DsrFlags(*dsr_flags),
+                    edrx_rats: edrx_rats.clone(),
+                    external_identifiers: external_identifiers.clone(),
+                };
+                let msisdn = snapshot.credential.msisdn.as_deref();
+                let Some(Withdrawal { flags, edrx_rats, external_identifiers }) =
+                    withdrawal.without(msisdn, &snapshot.profile)
+                else {
+                    return Err(SendError::Obsolete);
+                };
                 let rats: Vec<_> = edrx_rats.iter().copied().map(RatType).collect();
                 let identifiers: Vec<&str> = external_identifiers.iter().map(String::as_str).collect();
                 let request = DeleteSubscriberDataRequest {
@@ -208,7 +276,7 @@ impl Outbox {
                     edrx_related_rat: Some(EdrxRelatedRat { rat_type: (&rats[..]).into() })
                         .filter(|_| !rats.is_empty()),
                     external_identifier: (&identifiers[..]).into(),
-                    ..dsr::request(DsrFlags(*dsr_flags))
+                    ..dsr::request(flags)
                 };
                 self.node.request(to, |out, hbh, ete| request.encode(out, hbh, ete)).await?
             }
@@ -292,7 +360,7 @@ enum SendError {
     Request(#[from] RequestError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the UE is registered there again")]
+    #[error("nothing is left to be told")]
     Obsolete,
 }
 
@@ -313,16 +381,7 @@ fn retryable(outcome: Outcome) -> bool {
     }
 }
 
-/// The next try: after 1, 2, 4 … seconds, at most [`LONGEST_WAIT`].
-fn later(id: i64, attempts: u32) -> Op {
-    let wait = 1i64.checked_shl(attempts.min(20)).map_or(LONGEST_WAIT, |s| s.min(LONGEST_WAIT));
-    Op::SendLater { id, at: Timestamp::now().plus(wait) }
-}
-
-fn label(message: &OutgoingMessage) -> &'static str {
-    match message {
-        OutgoingMessage::Cancel { .. } => "CLR",
-        OutgoingMessage::Insert => "IDR",
-        OutgoingMessage::Delete { .. } => "DSR",
-    }
+/// Seconds until the next try: 1, 2, 4 …, at most [`LONGEST_WAIT`].
+fn wait(attempts: u32) -> i64 {
+    1i64.checked_shl(attempts.min(20)).map_or(LONGEST_WAIT, |s| s.min(LONGEST_WAIT))
 }

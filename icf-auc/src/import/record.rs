@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use schemas::{identity::Imsi, secret::Key128};
+use schemas::{identity::Imsi, secret::Key128, subscription::Overrides};
 use zeroize::Zeroizing;
 
 use super::{
@@ -170,6 +170,7 @@ impl Reader<'_, '_> {
                 _ => self.parsed(Field::Ip, "an IPv4 or IPv6 address")?,
             },
             msisdn: self.msisdn()?,
+            overrides: Overrides::default(),
             mode: match self.text(Field::Mode)? {
                 None => self.options.mode,
                 Some("generated") => IssuingMode::Generated,

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use schemas::{identity::Imsi, secret::Key128};
+use schemas::{identity::Imsi, secret::Key128, subscription::Overrides};
 use serde::{Deserialize, Serialize};
 
 use super::{NodeKind, Profile, Registration, Timestamp};
@@ -90,6 +90,8 @@ pub struct Credential {
     pub triple: Option<CallHomeTriple>,
     /// MSISDN, digits; many provisional credentials have none.
     pub msisdn: Option<String>,
+    /// What it has otherwise than its profile.
+    pub overrides: Overrides,
     /// How it came to be.
     pub mode: IssuingMode,
     /// Batch that it was issued or imported in.
@@ -107,12 +109,33 @@ pub struct Credential {
 pub struct Snapshot {
     /// The credential.
     pub credential: Arc<Credential>,
-    /// Its profile.
+    /// Its profile, with its overrides.
     pub profile: Arc<Profile>,
     /// Its registration with an MME, if there is one that has not expired or been purged.
     pub registration: Option<Arc<Registration>>,
     /// The same with an SGSN: the two are kept apart (TS 29.272 §5.2.1.1.3).
     pub sgsn: Option<Arc<Registration>>,
+}
+
+impl Credential {
+    /// Its profile with its overrides. Where they no longer go together, since the profile has changed, it is the
+    /// profile as it is, and the log says so.
+    #[must_use]
+    pub fn effective(&self, profile: Arc<Profile>) -> Arc<Profile> {
+        if self.overrides.is_empty() {
+            return profile;
+        }
+        match self.overrides.merged(&profile) {
+            Ok(merged) => Arc::new(merged),
+            Err(wrong) => {
+                let first =
+                    wrong.first().map(|it| format!("{}: {}", it.pointer, it.detail)).unwrap_or_default();
+                tracing::warn!(imsi = %self.imsi, profile = profile.name, wrong = first,
+                    "the overrides do not go with the profile any more, and are left out");
+                profile
+            }
+        }
+    }
 }
 
 impl Snapshot {

@@ -55,6 +55,37 @@ pub fn withdrawn(old: &Profile, new: &Profile) -> Option<Withdrawal> {
     Some(withdrawal).filter(|withdrawal| *withdrawal != Withdrawal::default())
 }
 
+impl Withdrawal {
+    /// Without what the subscriber has: by an override that stays, or since it was given it again before the DSR could
+    /// be sent. `None` if nothing is left.
+    #[must_use]
+    pub fn without(mut self, msisdn: Option<&str>, profile: &Profile) -> Option<Self> {
+        let has = |has: bool, flag: DsrFlags| if has { flag } else { DsrFlags::default() };
+        let there = [
+            has(!profile.zone_codes.is_empty(), DsrFlags::REGIONAL_SUBSCRIPTION),
+            has(profile.charging_characteristics.is_some(), DsrFlags::CHARGING_CHARACTERISTICS),
+            has(profile.stn_sr.is_some(), DsrFlags::STN_SR),
+            has(profile.apn_oi_replacement.is_some(), DsrFlags::APN_OI_REPLACEMENT),
+            has(profile.sms.is_some(), DsrFlags::SMS),
+            has(profile.periodic_tau.is_some(), DsrFlags::SUBSCRIBED_PERIODIC_RAU_TAU_TIMER),
+            has(profile.vsrvcc, DsrFlags::SUBSCRIBED_VSRVCC),
+            has(profile.additional_msisdn.is_some(), DsrFlags::A_MSISDN),
+            has(profile.prose_permission.is_some(), DsrFlags::PROSE),
+            has(profile.dl_buffering_packets.is_some(), DsrFlags::DL_BUFFERING_SUGGESTED_PACKET_COUNT),
+            has(profile.user_plane_integrity, DsrFlags::USER_PLANE_INTEGRITY_PROTECTION),
+            has(profile.ue_usage_type.is_some(), DsrFlags::UE_USAGE_TYPE),
+            has(profile.v2x.is_some(), DsrFlags::V2X),
+            has(profile.external_identifier.is_some(), DsrFlags::EXTERNAL_IDENTIFIER),
+            has(msisdn.is_some(), DsrFlags::MSISDN),
+        ];
+        let there = there.into_iter().fold(DsrFlags::default(), DsrFlags::with);
+        self.flags.0 &= !there.0;
+        self.edrx_rats.retain(|rat| !profile.edrx.iter().any(|edrx| edrx.rat.code() == *rat));
+        self.external_identifiers.retain(|one| profile.external_identifier.as_ref() != Some(one));
+        Some(self).filter(|left| *left != Self::default())
+    }
+}
+
 /// The DSR with these flags; what else is withdrawn, Session-Id, origin, destination and User-Name are the caller's to
 /// fill in.
 #[must_use]
@@ -105,5 +136,16 @@ mod tests {
         assert_eq!(withdrawal.edrx_rats, [1005]);
         assert_eq!(withdrawal.external_identifiers, ["meter-17@callhome.example"]);
         assert_eq!(withdrawn(&new, &old), None);
+    }
+
+    /// As by an override.
+    #[test]
+    fn what_the_subscriber_has_by_itself_is_not_withdrawn_with_the_profiles() {
+        let both = Withdrawal { flags: DsrFlags::STN_SR.with(DsrFlags::PROSE), ..Withdrawal::default() };
+        let with = profile(|p| p.stn_sr = Some("883130000000999".into()));
+        assert_eq!(both.clone().without(None, &with).unwrap().flags, DsrFlags::PROSE);
+        let number = Withdrawal { flags: DsrFlags::MSISDN, ..Withdrawal::default() };
+        assert_eq!(number.clone().without(Some("1"), &with), None);
+        assert_eq!(number.clone().without(None, &with), Some(number));
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn subscriber_with(change: impl FnOnce(&mut Credential, &mut Profile)
         address: Some([10, 45, 0, 2].into()),
         triple: None,
         msisdn: None,
+        overrides: Default::default(),
         mode: IssuingMode::Generated,
         batch: None,
         created_at: Timestamp(0),

@@ -7,7 +7,7 @@ use crate::auc::keys::Amf;
 use crate::model::{
     AuthMaterial, Credential, CredentialState, IssuingMode, NodeKind, Registration, Timestamp,
 };
-use crate::store::{AuditEntry, Batch, PooledVector, StoredEvent};
+use crate::store::{AuditEntry, Batch, PooledVector, Queued, StoredEvent, Waiting};
 
 /// Pairs of enums that have the same variants, both ways.
 macro_rules! same {
@@ -57,6 +57,7 @@ impl From<Credential> for shown::Credential {
             attaches: c.attaches,
             address: c.address,
             msisdn: c.msisdn,
+            overrides: c.overrides,
             mode: c.mode.into(),
             batch: c.batch,
             created_at: instant(c.created_at),
@@ -95,6 +96,22 @@ impl From<Registration> for shown::Registration {
                 .features
                 .map(|lists| lists.iter().map(|list| format!("{list:08x}")).collect())
                 .unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Waiting> for shown::Outgoing {
+    fn from(w: Waiting) -> Self {
+        let Queued { id, attempts, outgoing } = w.queued;
+        Self {
+            id,
+            imsi: outgoing.imsi,
+            command: outgoing.message.command().to_owned(),
+            host: outgoing.node.host,
+            realm: outgoing.node.realm,
+            attempts,
+            why: w.why,
+            next_try: instant(w.due_at),
         }
     }
 }

@@ -11,7 +11,7 @@ use schemas::identity::Imsi;
 
 use super::{
     AuditEntry, Batch, CredentialFilter, CredentialPatch, Done, KeptAnswer, NewCredential, Op, Outgoing,
-    Page, PooledVector, Queued, Store, StoreError, StoredEvent, Unreadable,
+    Page, PooledVector, Queued, Store, StoreError, StoredEvent, Unreadable, Waiting,
 };
 use crate::model::{Credential, CredentialState, Profile, Registration, Snapshot, Timestamp};
 use state::State;
@@ -85,6 +85,26 @@ impl Store for MemoryStore {
         due.retain(|one| one.outgoing.node.is(host));
         due.truncate(limit as usize);
         Ok(due)
+    }
+
+    async fn waiting(&self, page: &Page) -> Result<Vec<Waiting>, StoreError> {
+        let after: i64 = match page.after.as_deref() {
+            None => 0,
+            Some(text) => text.parse().map_err(|_| StoreError::Conflict("after: an id".into()))?,
+        };
+        let state = self.state();
+        let of = |(due_at, queued): &(Timestamp, Queued)| Waiting {
+            queued: queued.clone(),
+            due_at: *due_at,
+            why: state.failures.get(&queued.id).cloned(),
+        };
+        Ok(state.outgoing.range(after + 1..).take(page.limit as usize).map(|(_, one)| of(one)).collect())
+    }
+
+    async fn waiting_level(&self) -> Result<(u64, u64), StoreError> {
+        let state = self.state();
+        let failed = state.outgoing.values().filter(|(_, queued)| queued.attempts > 0).count();
+        Ok((state.outgoing.len() as u64, failed as u64))
     }
 
     async fn lapsed(&self, now: Timestamp, limit: u32) -> Result<Vec<Registration>, StoreError> {

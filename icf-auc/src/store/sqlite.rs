@@ -37,7 +37,7 @@ pub use open::schema_version;
 
 use super::{
     AuditEntry, Batch, CredentialFilter, CredentialPatch, Done, Event, KeptAnswer, NewCredential, Op,
-    Outgoing, Page, PooledVector, Queued, Store, StoreError, StoredEvent, Unreadable,
+    Outgoing, Page, PooledVector, Queued, Store, StoreError, StoredEvent, Unreadable, Waiting,
     instance::InstanceLease, sealed::Keyring,
 };
 use crate::model::{Credential, Profile, Registration, Snapshot, Timestamp};
@@ -222,6 +222,14 @@ impl Store for SqliteStore {
 
     async fn due_for(&self, host: &str, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError> {
         queue::due_for(&self.readers, host, now, limit).await
+    }
+
+    async fn waiting(&self, page: &Page) -> Result<Vec<Waiting>, StoreError> {
+        queue::waiting(&self.readers, page).await
+    }
+
+    async fn waiting_level(&self) -> Result<(u64, u64), StoreError> {
+        queue::waiting_level(&self.readers).await
     }
 
     async fn lapsed(&self, now: Timestamp, limit: u32) -> Result<Vec<Registration>, StoreError> {

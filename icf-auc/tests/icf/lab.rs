@@ -54,6 +54,7 @@ pub fn credential(n: u64) -> Credential {
         attaches: 0,
         address: None,
         msisdn: None,
+        overrides: Default::default(),
         mode: IssuingMode::Generated,
         batch: None,
         created_at: Timestamp(0),

@@ -163,3 +163,43 @@ async fn a_nor_from_the_mme_that_the_ue_has_just_left_by_another_instance_gets_5
     a.stop().await;
     b.stop().await;
 }
+
+/// The events of these kinds: kind, command, node, and whether another try follows.
+async fn told(lab: &Lab) -> Vec<(String, String, String, bool)> {
+    let events = lab.store.events(0, 1000).await.unwrap();
+    let kinds = ["not-delivered", "given-up"];
+    events
+        .into_iter()
+        .filter(|it| kinds.contains(&it.event.kind.as_str()))
+        .map(|it| {
+            let text = |field: &str| it.event.detail[field].as_str().unwrap_or_default().to_owned();
+            (it.event.kind.clone(), text("command"), text("node"), !it.event.detail["next_try"].is_null())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_clr_that_is_not_delivered_is_told_with_why_and_what_comes_next() {
+    let lab = Lab::with(2).await;
+    let icf = lab.start().await;
+    let (one, two) = (icf.mme(1).await, icf.mme(2).await);
+    one.attached(imsi(1)).await;
+    one.attached(imsi(2)).await;
+    // Busy: told once, tried again; then refused, which is the end.
+    one.manner.send_replace(Manner::With(ResultCode::TOO_BUSY.into()));
+    two.attached(imsi(1)).await;
+    one.told().await;
+    until("told", async || !told(&lab).await.is_empty()).await;
+    let expected = |kind: &str, again| (kind.to_owned(), "CLR".to_owned(), one.host.clone(), again);
+    assert_eq!(told(&lab).await, [expected("not-delivered", true)]);
+    let waits = lab.store.waiting(&icf_auc::store::Page { after: None, limit: 10 }).await.unwrap();
+    if let Some(waits) = waits.first() {
+        assert!(waits.why.as_deref().unwrap().contains("3004"), "{waits:?}");
+        assert!(waits.queued.attempts >= 1);
+    }
+    one.manner.send_replace(Manner::With(Experimental::USER_UNKNOWN.into()));
+    until("given up", async || told(&lab).await.len() == 2).await;
+    assert_eq!(told(&lab).await[1], expected("given-up", false));
+    nothing_waits(&lab).await;
+    icf.stop().await;
+}

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::harness::{Api, K, OP, OPC, profile};
 
+const IMSI: &str = "999710000000001";
 const ONE: &str = "/v1/credentials/999710000000001";
 
 #[tokio::test]
@@ -217,4 +218,88 @@ async fn a_profile_lifetime_ends_a_new_credential() {
     let body = json!({"imsi": "999710000000001", "k": K, "opc": OPC, "profile": "short"});
     let stored = api.post("/v1/credentials", body).await.ok(201);
     assert!(stored["expires_at"].is_string(), "{stored}");
+}
+
+/// A profile with two APNs for dual stack, and room for what is one subscriber's.
+async fn with_apns(api: &Api) {
+    let rate = json!({"uplink": 1000, "downlink": 1000});
+    let apn = |name: &str| json!({"name": name, "pdn_type": "ipv4v6", "ambr": rate});
+    let profile = json!({"apns": [apn("internet"), apn("ims")], "ambr": rate});
+    api.put("/v1/profiles/ordinary", profile).await.ok(201);
+}
+
+#[tokio::test]
+async fn overrides_are_one_credentials_and_a_patch_merges_into_them() {
+    for api in [Api::memory(), Api::sqlite().await] {
+        with_apns(&api).await;
+        let overrides = json!({"additional_msisdn": "883130000000124",
+            "apns": {"ims": {"addresses": ["10.0.0.7", "2001:db8:0:7::/64"]}}});
+        let new = json!({"imsi": IMSI, "k": K, "opc": OPC, "profile": "ordinary", "overrides": overrides});
+        assert_eq!(api.post("/v1/credentials", new).await.ok(201)["overrides"], overrides);
+        let path = format!("/v1/credentials/{IMSI}");
+        assert_eq!(api.get(&path).await.ok(200)["overrides"], overrides);
+        let patch = json!({"overrides": {"stn_sr": "883130000000999", "additional_msisdn": null}});
+        let after = api.patch(&path, patch).await.ok(200)["overrides"].clone();
+        assert_eq!(after, json!({"stn_sr": "883130000000999", "apns": overrides["apns"]}));
+        let none = api.patch(&path, json!({"overrides": null})).await.ok(200);
+        assert_eq!(none.get("overrides"), None);
+    }
+}
+
+#[tokio::test]
+async fn overrides_that_do_not_go_with_the_profile_get_422_with_their_place() {
+    let api = Api::memory();
+    with_apns(&api).await;
+    let new = json!({"imsi": IMSI, "k": K, "opc": OPC, "profile": "ordinary"});
+    api.post("/v1/credentials", new).await.ok(201);
+    let path = format!("/v1/credentials/{IMSI}");
+    for (overrides, pointer) in [
+        (json!({"apns": {"mms": {"addresses": ["10.0.0.7"]}}}), "/overrides/apns/mms"),
+        (json!({"apns": {"ims": {"addresses": ["10.0.0.7", "10.0.0.8"]}}}), "/overrides/apns/ims/addresses"),
+        (json!({"stn_sr": "+49"}), "/overrides/stn_sr"),
+        (json!({"lifetime": 60}), "/overrides"),
+    ] {
+        let answer = api.patch(&path, json!({"overrides": overrides})).await;
+        answer.problem(422);
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text());
+    }
+    // Nor may another profile take away the APN of an override.
+    api.patch(&path, json!({"overrides": {"apns": {"ims": {"qci": 5}}}})).await.ok(200);
+    api.patch(&path, json!({"profile": "default"})).await.problem(422);
+}
+
+#[tokio::test]
+async fn other_overrides_send_idr_and_what_is_taken_away_dsr() {
+    let api = Api::memory();
+    with_apns(&api).await;
+    let new = json!({"imsi": IMSI, "k": K, "opc": OPC, "profile": "ordinary", "msisdn": "883130000000123"});
+    api.post("/v1/credentials", new).await.ok(201);
+    api.register(IMSI, "999-71").await;
+    let path = format!("/v1/credentials/{IMSI}");
+    api.patch(&path, json!({"overrides": {"additional_msisdn": "883130000000124"}})).await.ok(200);
+    assert_eq!(api.queued().await, [format!("{IMSI} Insert")]);
+    api.patch(&path, json!({"overrides": null, "msisdn": null})).await.ok(200);
+    // A-MSISDN is bit 16 of DSR-Flags, MSISDN 23 (TS 29.272 §7.3.25).
+    let delete = |bit: u32| {
+        format!("{IMSI} Delete {{ dsr_flags: {}, edrx_rats: [], external_identifiers: [] }}", 1u32 << bit)
+    };
+    let insert = format!("{IMSI} Insert");
+    assert_eq!(api.queued().await, [insert.clone(), insert, delete(16), delete(23)]);
+}
+
+#[tokio::test]
+async fn an_address_in_an_apn_is_one_credentials() {
+    let api = Api::sqlite().await;
+    with_apns(&api).await;
+    let new = |n: u32, apn: &str| {
+        json!({"imsi": format!("99971000000000{n}"), "k": K, "opc": OPC, "profile": "ordinary",
+            "overrides": {"apns": {apn: {"addresses": ["10.0.0.7"]}}}})
+    };
+    api.post("/v1/credentials", new(1, "ims")).await.ok(201);
+    let answer = api.post("/v1/credentials", new(2, "IMS")).await;
+    answer.problem(409);
+    assert!(answer.text().contains("999710000000001"), "{}", answer.text());
+    api.post("/v1/credentials", new(3, "internet")).await.ok(201);
+    api.delete("/v1/credentials/999710000000001").await.ok(204);
+    api.post("/v1/credentials", new(2, "ims")).await.ok(201);
 }

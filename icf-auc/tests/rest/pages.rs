@@ -24,6 +24,7 @@ fn many(count: u64) -> Vec<NewCredential> {
                 address: None,
                 triple: None,
                 msisdn: None,
+                overrides: Default::default(),
                 mode: IssuingMode::Supplier,
                 batch: None,
                 created_at: Timestamp(0),

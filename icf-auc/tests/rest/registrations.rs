@@ -1,5 +1,6 @@
 //! `/v1/registrations`, `/v1/peers`, `/v1/batches`.
 
+use icf_auc::{model::Timestamp, store::Op};
 use serde_json::json;
 
 use crate::harness::Api;
@@ -111,5 +112,29 @@ async fn a_reset_names_leading_digits_and_tells_what_each_peer_answers() {
     for wrong in ["", "9997a", "9997100000000012"] {
         let body = serde_json::json!({ "user_ids": [wrong] });
         api.post("/v1/resets", body).await.problem(422);
+    }
+}
+
+#[tokio::test]
+async fn what_serving_nodes_were_not_told_yet_is_listed_with_why() {
+    for api in [Api::memory(), Api::sqlite().await] {
+        for imsi in ["999710000000001", "999710000000002"] {
+            api.credential(imsi).await;
+            api.register(imsi, "999-71").await;
+            api.delete(&format!("/v1/registrations/{imsi}")).await.ok(204);
+        }
+        let due = api.store.due(Timestamp::now().plus(1), 10).await.unwrap();
+        let at = Timestamp::now().plus(60);
+        let later = Op::SendLater { id: due[0].id, at, why: "no peer is open".into() };
+        api.store.commit(&[later]).await.unwrap();
+        let page = api.get("/v1/outgoing?limit=1").await.ok(200);
+        let first = &page["items"][0];
+        assert_eq!(first["imsi"], "999710000000001");
+        assert_eq!((&first["command"], &first["host"]), (&json!("CLR"), &json!("mme.localdomain")));
+        assert_eq!((&first["attempts"], &first["why"]), (&json!(1), &json!("no peer is open")));
+        let next = page["next"].as_str().unwrap();
+        let second = api.get(next).await.ok(200)["items"][0].clone();
+        assert_eq!((&second["attempts"], &second["why"]), (&json!(0), &json!(null)));
+        api.get("/v1/outgoing?after=x").await.problem(400);
     }
 }

@@ -46,6 +46,7 @@ pub fn credential(n: u64) -> NewCredential {
             attaches: 0,
             address: None,
             msisdn: None,
+            overrides: Default::default(),
             mode: IssuingMode::Generated,
             batch: None,
             created_at: Timestamp(0),

@@ -329,7 +329,7 @@ pub async fn queued_messages_stay_until_they_are_answered(store: S) {
     let due = store.due(now, 10).await.unwrap();
     assert_eq!(due.len(), 2);
     assert_eq!(store.due(now, 1).await.unwrap(), due[..1]);
-    let later = Op::SendLater { id: due[0].id, at: now.plus(60) };
+    let later = Op::SendLater { id: due[0].id, at: now.plus(60), why: "no answer".into() };
     assert_eq!(one(&*store, later).await.unwrap(), Done::Changed(true));
     assert_eq!(store.due(now, 10).await.unwrap(), due[1..]);
     let again = store.due(now.plus(60), 10).await.unwrap();

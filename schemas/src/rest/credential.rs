@@ -10,7 +10,7 @@ use utoipa::{
 };
 
 use super::IssuingMode;
-use crate::{identity::Imsi, secret::Key128};
+use crate::{identity::Imsi, secret::Key128, subscription::Overrides};
 
 /// Whether a credential may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -52,6 +52,9 @@ pub struct Credential {
     pub address: Option<IpAddr>,
     /// MSISDN, digits.
     pub msisdn: Option<String>,
+    /// What it has otherwise than its profile.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
     /// How it came to be.
     pub mode: IssuingMode,
     /// Batch that it was issued or imported in.
@@ -114,6 +117,9 @@ pub struct NewCredential {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^[0-9]{1,15}$")]
     pub msisdn: Option<String>,
+    /// What it has otherwise than its profile.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
     /// How it came to be.
     #[serde(default = "NewCredential::default_mode")]
     pub mode: IssuingMode,
@@ -162,6 +168,10 @@ pub struct CredentialPatch {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, pattern = "^[0-9]{1,15}$")]
     pub msisdn: Option<Option<String>>,
+    /// Other overrides: merged into those that there are, `null` removing one; `null` for none at all.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Overrides>)]
+    pub overrides: Option<Option<serde_json::Map<String, serde_json::Value>>>,
 }
 
 /// A field that is there, if only as `null`.

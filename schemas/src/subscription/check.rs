@@ -4,7 +4,7 @@ use std::{collections::HashSet, net::IpAddr};
 
 use ipnet::IpNet;
 
-use super::{Ambr, Apn, Gateway, GatewayHost, MAX_APNS, NonIp, PdnType, Profile};
+use super::{Ambr, Apn, Gateway, GatewayHost, MAX_APNS, MAX_APNS_OF_OPEN5GS, NonIp, PdnType, Profile};
 
 /// A field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,38 @@ impl Profile {
             check_gateway(&mut found, "/emergency_gateway", gateway);
         }
         found.0
+    }
+
+    /// What an MME of Open5GS makes less of than the profile says; each a sentence.
+    #[must_use]
+    pub fn limits_of_open5gs(&self) -> Vec<String> {
+        let mut limits = Vec::new();
+        if let Some(first) = self.apns.get(MAX_APNS_OF_OPEN5GS) {
+            limits.push(format!(
+                "an MME of Open5GS keeps {MAX_APNS_OF_OPEN5GS} APNs: it ignores {} and those after it",
+                first.name
+            ));
+        }
+        for apn in &self.apns {
+            if apn.pdn_type == PdnType::Ipv4OrIpv6 {
+                limits
+                    .push(format!("an MME of Open5GS stops reading the APNs at {}: ipv4-or-ipv6", apn.name));
+            }
+            if apn.gateway.as_ref().is_some_and(|gateway| gateway.addresses.is_empty()) {
+                limits.push(format!(
+                    "an MME of Open5GS ignores the gateway of {}: it reads addresses, not a name",
+                    apn.name
+                ));
+            }
+        }
+        let rates = self.apns.iter().map(|apn| apn.ambr).chain([self.ambr]);
+        if rates.flat_map(|ambr| [ambr.uplink, ambr.downlink]).any(|rate| rate > u64::from(u32::MAX)) {
+            limits.push("an MME of Open5GS grants at most 4.29 Gbit/s: it reads no extended AMBR".into());
+        }
+        if self.zone_codes.len() > 1 {
+            limits.push("an MME of Open5GS drops an answer with more than one zone code".into());
+        }
+        limits
     }
 
     fn check_apns(&self, found: &mut Findings) {

@@ -32,6 +32,10 @@ pub struct Args {
     /// Another MSISDN, or `none`.
     #[arg(long, value_parser = or_none::<String>("none"))]
     msisdn: Option<OrNone<String>>,
+    /// Other overrides of its profile, as JSON such as {"stn_sr":"883130000000999"} or @FILE: merged into those that there
+    /// are, null removing one; or `none` for none at all.
+    #[arg(long, value_name = "JSON", value_parser = overrides)]
+    overrides: Option<OrNone<Fields>>,
     /// Only if it is still of this version.
     #[arg(long)]
     if_version: Option<i64>,
@@ -55,6 +59,21 @@ where
     }
 }
 
+/// Fields of a JSON object.
+type Fields = serde_json::Map<String, serde_json::Value>;
+
+fn overrides(text: &str) -> Result<OrNone<Fields>, String> {
+    if text == "none" {
+        return Ok(OrNone(None));
+    }
+    let json = match text.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?,
+        None => text.to_owned(),
+    };
+    let fields = serde_json::from_str(&json);
+    fields.map(|fields| OrNone(Some(fields))).map_err(|error| format!("{error}; a JSON object, or `none`"))
+}
+
 fn expiry(text: &str) -> Result<OrNone<OffsetDateTime>, String> {
     if text == "never" {
         return Ok(OrNone(None));
@@ -73,10 +92,12 @@ pub async fn run(args: Args, client: &Client) -> anyhow::Result<()> {
         attach_budget: args.attach_budget.map(|budget| budget.0),
         address: args.address.map(|address| address.0),
         msisdn: args.msisdn.map(|msisdn| msisdn.0),
+        overrides: args.overrides.map(|fields| fields.0),
     };
     if patch == CredentialPatch::default() {
         let text =
-            "nothing to change: --profile, --expires, --attach-budget, --address or --msisdn".to_owned();
+            "nothing to change: --profile, --expires, --attach-budget, --address, --msisdn or --overrides"
+                .to_owned();
         return Err(Failure::Usage(text).into());
     }
     client

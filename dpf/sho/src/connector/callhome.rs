@@ -165,6 +165,7 @@ impl Connector for Callhome {
             attach_budget: None,
             address: None,
             msisdn: subscriber.msisdn.clone(),
+            overrides: schemas::subscription::Overrides::default(),
             mode: IssuingMode::Supplier,
         };
         match self.client.json::<_, Credential>(Method::POST, "/v1/credentials", Some(&new)).await {

@@ -1,11 +1,11 @@
 //! A credential as it comes in a request, checked and made ready for the store.
 
-use schemas::rest::NewCredential as Asked;
+use schemas::{rest::NewCredential as Asked, subscription::Overrides};
 use service::problem::Problem;
 
 use crate::auc::keys::SubscriberKeys;
 use crate::auc::sqn::{Layout, Sqn};
-use crate::model::{AuthMaterial, Credential, CredentialState, Timestamp};
+use crate::model::{AuthMaterial, Credential, CredentialState, Profile, Timestamp};
 use crate::rest::allowances::{self, Allowances};
 use crate::rest::failure::{Fields, OrProblem};
 use crate::rest::{RestState, convert};
@@ -28,8 +28,9 @@ pub(super) async fn checked(
         wrong.wrong("/msisdn", MSISDN);
     }
     let profile = state.store.profile(&asked.profile).await.or_problem()?;
-    if profile.is_none() {
-        wrong.wrong("/profile", no_profile(&asked.profile));
+    match &profile {
+        None => wrong.wrong("/profile", no_profile(&asked.profile)),
+        Some(profile) => check_overrides(&asked.overrides, profile, &mut wrong),
     }
     if let Some(reason) =
         allowances::networks(&state.networks, allow.allow_other_networks).refusal(asked.imsi)
@@ -62,6 +63,7 @@ pub(super) async fn checked(
         address: asked.address,
         triple: None,
         msisdn: asked.msisdn,
+        overrides: asked.overrides,
         mode: asked.mode.into(),
         batch: None,
         created_at: now,
@@ -117,6 +119,13 @@ fn next_seq(asked: &Asked, wrong: &mut Fields) -> Option<u64> {
         return None;
     }
     Some(next)
+}
+
+/// Tells all that does not go together with the profile.
+pub(super) fn check_overrides(overrides: &Overrides, profile: &Profile, wrong: &mut Fields) {
+    for field in overrides.merged(profile).err().into_iter().flatten() {
+        wrong.wrong(format!("/overrides{}", field.pointer), field.detail);
+    }
 }
 
 /// What an MSISDN is.

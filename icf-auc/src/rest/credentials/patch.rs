@@ -1,11 +1,13 @@
 //! Changing a credential.
 
-use schemas::{identity::Imsi, rest};
+use std::sync::Arc;
+
+use schemas::{identity::Imsi, rest, subscription::Overrides};
 use service::problem::Problem;
 
-use super::create::{MSISDN, is_msisdn, no_profile};
+use super::create::{MSISDN, check_overrides, is_msisdn, no_profile};
 use super::{ATTEMPTS, busy, gone, lost_race};
-use crate::model::{Credential, CredentialState, Timestamp};
+use crate::model::{Credential, CredentialState, Profile, Timestamp};
 use crate::rest::allowances::AddressAllowance;
 use crate::rest::etag::Preconditions;
 use crate::rest::failure::{self, Fields, OrProblem};
@@ -22,13 +24,14 @@ pub(super) async fn apply(
     allow: AddressAllowance,
 ) -> Result<Credential, Problem> {
     check(state, asked).await?;
-    let patch = CredentialPatch {
+    let mut patch = CredentialPatch {
         state: asked.state.map(Into::into),
         profile: asked.profile.clone(),
         expires_at: asked.expires_at.map(|end| end.map(convert::timestamp)),
         attach_budget: asked.attach_budget,
         address: asked.address,
         msisdn: asked.msisdn.clone(),
+        overrides: None,
     };
     for _ in 0..ATTEMPTS {
         let before = state.store.credential(imsi).await.or_problem()?.ok_or_else(|| gone(imsi))?;
@@ -40,9 +43,19 @@ pub(super) async fn apply(
         if back && before.state == CredentialState::Disabled {
             return Err(Problem::conflict("it is disabled, and that is for good; store a new credential"));
         }
+        patch.overrides = match &asked.overrides {
+            None => None,
+            Some(None) => Some(Overrides::default()),
+            Some(Some(fields)) => {
+                let other = before.overrides.patched(fields);
+                Some(other.map_err(|why| failure::field("/overrides", why))?)
+            }
+        };
         check_address(state, &before, &patch, allow).await?;
+        let (old, new) = profiles(state, &before, &patch).await?;
         let registrations = state.store.registration(imsi).await.or_problem()?;
-        let send = effects::of_patch(&before, &patch, &registrations, Timestamp::now());
+        let change = effects::Change { before: &before, patch: &patch, old: &old, new: &new };
+        let send = effects::of_patch(&change, &registrations, Timestamp::now());
         match state.store.update(imsi, Some(before.version), patch.clone(), send).await {
             Ok(after) => {
                 state.control.changed(Some(imsi));
@@ -52,6 +65,31 @@ pub(super) async fn apply(
         }
     }
     Err(busy())
+}
+
+/// The credential's profile with its overrides, before and after.
+async fn profiles(
+    state: &RestState,
+    before: &Credential,
+    patch: &CredentialPatch,
+) -> Result<(Arc<Profile>, Arc<Profile>), Problem> {
+    let named = async |name: &str| {
+        let profile = state.store.profile(name).await.or_problem()?;
+        profile.map(Arc::new).ok_or_else(|| failure::field("/profile", no_profile(name)))
+    };
+    let old = named(&before.profile).await?;
+    let new = match &patch.profile {
+        Some(name) => named(name).await?,
+        None => old.clone(),
+    };
+    let overrides = patch.overrides.as_ref().unwrap_or(&before.overrides);
+    if patch.overrides.is_some() || patch.profile.is_some() {
+        let mut wrong = Fields::default();
+        check_overrides(overrides, &new, &mut wrong);
+        wrong.check()?;
+    }
+    let after = Credential { overrides: overrides.clone(), ..before.clone() };
+    Ok((before.effective(old), after.effective(new)))
 }
 
 async fn check(state: &RestState, asked: &rest::CredentialPatch) -> Result<(), Problem> {

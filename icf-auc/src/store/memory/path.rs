@@ -63,9 +63,13 @@ impl State {
                     slots.filter_map(|(_, vector)| vector.take()).take(*count as usize).collect(),
                 ))
             }
-            Op::Sent(id) => Ok(Done::Changed(self.outgoing.remove(id).is_some())),
-            Op::SendLater { id, at } => Ok(Done::Changed(match self.outgoing.get_mut(id) {
+            Op::Sent(id) => {
+                self.failures.remove(id);
+                Ok(Done::Changed(self.outgoing.remove(id).is_some()))
+            }
+            Op::SendLater { id, at, why } => Ok(Done::Changed(match self.outgoing.get_mut(id) {
                 Some((due, one)) => {
+                    self.failures.insert(*id, why.clone());
                     *due = *at;
                     one.attempts += 1;
                     true

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) registrations: BTreeMap<Imsi, Vec<Registration>>,
     pub(super) outgoing: BTreeMap<i64, (Timestamp, Queued)>,
     pub(super) last_outgoing: i64,
+    /// Why the last try of an outgoing message failed, by its id.
+    pub(super) failures: HashMap<i64, String>,
     pub(super) events: Vec<StoredEvent>,
     pub(super) inds: HashMap<(String, String), u8>,
     pub(super) vectors: HashMap<Imsi, Vec<Slot>>,
@@ -50,7 +52,7 @@ impl State {
         };
         Some(Snapshot {
             credential: Arc::new(credential.clone()),
-            profile: Arc::new(profile.clone()),
+            profile: credential.effective(Arc::new(profile.clone())),
             registration: of(NodeKind::Mme),
             sgsn: of(NodeKind::Sgsn),
         })

@@ -7,6 +7,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use schemas::{identity::Imsi, subscription::Overrides};
 use sqlx::SqliteConnection;
 
 use super::{rows, subjects::Subjects};
@@ -101,7 +102,8 @@ impl Pool {
     async fn take_free(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         let found: Vec<(Vec<u8>,)> = sqlx::query_as(
             "DELETE FROM address_free WHERE address IN \
-             (SELECT address FROM address_free WHERE address BETWEEN ?1 AND ?2 ORDER BY address LIMIT 1) \
+             (SELECT address FROM address_free WHERE address BETWEEN ?1 AND ?2 \
+              AND address NOT IN (SELECT address FROM apn_address) ORDER BY address LIMIT 1) \
              RETURNING address",
         )
         .bind(rows::address_blob(self.first))
@@ -118,12 +120,14 @@ impl Pool {
     /// Skips those that a person has assigned.
     async fn take_next(&mut self, conn: &mut SqliteConnection, next: IpAddr) -> Result<(), StoreError> {
         let end = pool::plus(next, BLOCK - 1).map_or(self.last, |end| end.min(self.last));
-        let taken: Vec<(Vec<u8>,)> =
-            sqlx::query_as("SELECT address FROM credential WHERE address BETWEEN ?1 AND ?2")
-                .bind(rows::address_blob(next))
-                .bind(rows::address_blob(end))
-                .fetch_all(conn)
-                .await?;
+        let taken: Vec<(Vec<u8>,)> = sqlx::query_as(
+            "SELECT address FROM credential WHERE address BETWEEN ?1 AND ?2 \
+                 UNION SELECT address FROM apn_address WHERE address BETWEEN ?1 AND ?2",
+        )
+        .bind(rows::address_blob(next))
+        .bind(rows::address_blob(end))
+        .fetch_all(conn)
+        .await?;
         let taken: HashSet<Vec<u8>> = taken.into_iter().map(|(blob,)| blob).collect();
         let mut at = Some(next);
         while let Some(address) = at.filter(|a| *a <= end) {
@@ -188,5 +192,37 @@ pub(super) async fn assigned(conn: &mut SqliteConnection, address: IpAddr) -> Re
         .bind(rows::address_blob(address))
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// Replaces the static addresses that a subscriber has in APNs.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if another subscriber has one of them in the same APN.
+pub(super) async fn set_of_apns(
+    conn: &mut SqliteConnection,
+    imsi: Imsi,
+    overrides: &Overrides,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM apn_address WHERE imsi = ?1").bind(rows::code(imsi)).execute(&mut *conn).await?;
+    for (apn, addresses) in overrides.addresses() {
+        for address in addresses {
+            let (owner,): (i64,) = sqlx::query_as(
+                "INSERT INTO apn_address (apn, address, imsi) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (apn, address) DO UPDATE SET imsi = imsi RETURNING imsi",
+            )
+            .bind(&apn)
+            .bind(rows::address_blob(address.0))
+            .bind(rows::code(imsi))
+            .fetch_one(&mut *conn)
+            .await?;
+            let owner = rows::imsi(owner)?;
+            if owner != imsi {
+                return Err(StoreError::Conflict(format!(
+                    "address {address} of APN {apn} belongs to credential {owner}"
+                )));
+            }
+        }
+    }
     Ok(())
 }

@@ -112,7 +112,7 @@ impl Work {
                 },
             },
             Op::Sent(id) => Ok(Done::Changed(queue::sent(conn, *id).await?)),
-            Op::SendLater { id, at } => Ok(Done::Changed(queue::later(conn, *id, *at).await?)),
+            Op::SendLater { id, at, why } => Ok(Done::Changed(queue::later(conn, *id, *at, why).await?)),
             Op::Tell(event) => {
                 self.events.push(event.clone());
                 Ok(Done::Changed(true))

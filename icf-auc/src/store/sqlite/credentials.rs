@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use schemas::identity::Imsi;
+use schemas::{identity::Imsi, subscription::Overrides};
 use serde_json::json;
 use service::database::readable;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
@@ -79,6 +79,7 @@ pub(super) async fn snapshots(
         let (registration, sgsn) = (of(NodeKind::Mme), of(NodeKind::Sgsn));
         let snapshot = profile.and_then(|profile| {
             let credential = Arc::new(rows::credential(keys, row)?);
+            let profile = credential.effective(profile);
             Ok(Snapshot { credential, profile, registration, sgsn })
         });
         snapshots.push(snapshot.map_err(|error| Unreadable { imsi, error }));
@@ -161,6 +162,10 @@ pub(super) async fn insert(
     for address in new.iter().filter_map(|one| one.new.credential.address) {
         addresses::assigned(&mut *conn, address).await?;
     }
+    for one in new.iter().filter(|one| !one.new.credential.overrides.is_empty()) {
+        let c = &one.new.credential;
+        addresses::set_of_apns(&mut *conn, c.imsi, &c.overrides).await?;
+    }
     let (known, margin): (i64, i64) = sqlx::query_as(
         "SELECT coalesce((SELECT base FROM sequence_clock), 0), coalesce((SELECT margin FROM sequence_clock), 0)",
     )
@@ -204,13 +209,14 @@ async fn insert_rows(
             return Err(StoreError::NotFound(format!("profile {}", c.profile)));
         };
         let expires = c.expires_at.or(lifetime.map(|seconds| now.plus(seconds))).map(|t| t.0);
-        lines.push((c, one, *profile, expires, rows::word(c.state)?, rows::word(c.mode)?));
+        let overrides = overrides(&c.overrides)?;
+        lines.push((c, one, *profile, expires, rows::word(c.state)?, rows::word(c.mode)?, overrides));
     }
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO credential (imsi, sealed, amf, ind_bitlen, state, profile_id, expires_at, attach_budget, \
-         attaches, address, msisdn, mode, batch, created_at, updated_at, version, triple) ",
+         attaches, address, msisdn, mode, batch, created_at, updated_at, version, triple, overrides) ",
     );
-    query.push_values(lines, |mut row, (c, one, profile, expires, state, mode)| {
+    query.push_values(lines, |mut row, (c, one, profile, expires, state, mode, overrides)| {
         row.push_bind(rows::code(c.imsi))
             .push_bind(one.sealed.clone())
             .push_bind(u16::from_be_bytes(c.amf))
@@ -227,10 +233,16 @@ async fn insert_rows(
             .push_bind(now.0)
             .push_bind(now.0)
             .push("1")
-            .push_bind(one.triple.clone());
+            .push_bind(one.triple.clone())
+            .push_bind(overrides);
     });
     query.build().execute(conn).await?;
     Ok(())
+}
+
+/// As they are stored.
+fn overrides(overrides: &Overrides) -> Result<Option<String>, StoreError> {
+    if overrides.is_empty() { Ok(None) } else { json(overrides).map(Some) }
 }
 
 /// Whether somebody else has the address.
@@ -398,6 +410,7 @@ pub(super) async fn update(
 ) -> Result<Credential, StoreError> {
     let mut c = for_change(&mut *conn, keys, imsi, version).await?;
     let before = c.address;
+    let other_overrides = patch.overrides.is_some();
     patch.apply(&mut c);
     c.version += 1;
     c.updated_at = now;
@@ -411,7 +424,7 @@ pub(super) async fn update(
     }
     sqlx::query(
         "UPDATE credential SET state = ?2, profile_id = ?3, expires_at = ?4, attach_budget = ?5, address = ?6, \
-         msisdn = ?7, updated_at = ?8, version = ?9 WHERE imsi = ?1",
+         msisdn = ?7, updated_at = ?8, version = ?9, overrides = ?10 WHERE imsi = ?1",
     )
     .bind(rows::code(imsi))
     .bind(rows::word(c.state)?)
@@ -422,6 +435,7 @@ pub(super) async fn update(
     .bind(&c.msisdn)
     .bind(now.0)
     .bind(c.version)
+    .bind(overrides(&c.overrides)?)
     .execute(&mut *conn)
     .await?;
     if c.address != before {
@@ -431,6 +445,9 @@ pub(super) async fn update(
         if let Some(address) = c.address {
             addresses::assigned(&mut *conn, address).await?;
         }
+    }
+    if other_overrides {
+        addresses::set_of_apns(&mut *conn, imsi, &c.overrides).await?;
     }
     subjects::set_revoke_at(&mut *conn, imsi, c.state, c.expires_at).await?;
     finish(conn, imsi, "credential-changed", send, now).await?;

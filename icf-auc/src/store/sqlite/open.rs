@@ -20,6 +20,8 @@ pub(crate) const SCHEMA: Schema = Schema {
         ("node report", include_str!("../../../../schemas/migrations/sqlite/0005_node_report.sql")),
         ("instance", include_str!("../../../../schemas/migrations/sqlite/0006_instance.sql")),
         ("sequence clock", include_str!("../../../../schemas/migrations/sqlite/0007_sequence_clock.sql")),
+        ("overrides", include_str!("../../../../schemas/migrations/sqlite/0008_overrides.sql")),
+        ("outgoing why", include_str!("../../../../schemas/migrations/sqlite/0009_outgoing_why.sql")),
     ],
     example: "sqlite:///var/lib/callhome/icf.db",
 };

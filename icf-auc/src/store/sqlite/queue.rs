@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{ServingNode, Timestamp},
-    store::{Event, Outgoing, OutgoingMessage, Queued, StoreError, StoredEvent},
+    store::{Event, Outgoing, OutgoingMessage, Page, Queued, StoreError, StoredEvent, Waiting},
 };
 
 /// Events kept at least; older ones are dropped now and then.
@@ -60,12 +60,19 @@ pub(super) async fn sent(conn: &mut SqliteConnection, id: i64) -> Result<bool, S
 }
 
 /// Whether there was such a message.
-pub(super) async fn later(conn: &mut SqliteConnection, id: i64, at: Timestamp) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE outgoing SET attempts = attempts + 1, due_at = ?2 WHERE id = ?1")
-        .bind(id)
-        .bind(at.0)
-        .execute(conn)
-        .await?;
+pub(super) async fn later(
+    conn: &mut SqliteConnection,
+    id: i64,
+    at: Timestamp,
+    why: &str,
+) -> Result<bool, StoreError> {
+    let done =
+        sqlx::query("UPDATE outgoing SET attempts = attempts + 1, due_at = ?2, why = ?3 WHERE id = ?1")
+            .bind(id)
+            .bind(at.0)
+            .bind(why)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -79,6 +86,34 @@ pub(super) async fn due(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result
     .fetch_all(pool)
     .await?;
     Ok(read(&rows))
+}
+
+/// Those not answered yet, by id.
+pub(super) async fn waiting(pool: &SqlitePool, page: &Page) -> Result<Vec<Waiting>, StoreError> {
+    let after: i64 = match page.after.as_deref() {
+        None => 0,
+        Some(text) => text.parse().map_err(|_| StoreError::Conflict("after: an id".into()))?,
+    };
+    let rows = sqlx::query(
+        "SELECT id, imsi, host, realm, message, attempts, due_at, why FROM outgoing WHERE id > ?1 ORDER BY id LIMIT ?2",
+    )
+    .bind(after)
+    .bind(page.limit)
+    .fetch_all(pool)
+    .await?;
+    let waiting = |row: &SqliteRow| -> Result<Waiting, StoreError> {
+        Ok(Waiting { queued: queued(row)?, due_at: Timestamp(row.try_get(6)?), why: row.try_get(7)? })
+    };
+    Ok(readable("a request that is to be sent", rows.iter().map(waiting)))
+}
+
+/// How many are not answered yet, and how many of them were tried in vain.
+pub(super) async fn waiting_level(pool: &SqlitePool) -> Result<(u64, u64), StoreError> {
+    let (all, failed): (i64, i64) =
+        sqlx::query_as("SELECT count(*), count(*) FILTER (WHERE attempts > 0) FROM outgoing")
+            .fetch_one(pool)
+            .await?;
+    Ok((all.cast_unsigned(), failed.cast_unsigned()))
 }
 
 /// Nodes that something is due for, the oldest due first.

@@ -135,7 +135,7 @@ macro_rules! select_credential {
     ($more:literal, $tail:literal) => {
         concat!(
             "SELECT c.imsi, c.sealed, c.amf, c.ind_bitlen, c.state, p.name, c.expires_at, c.attach_budget, \
-             c.attaches, c.address, c.msisdn, c.mode, c.batch, c.created_at, c.updated_at, c.version, c.triple",
+             c.attaches, c.address, c.msisdn, c.mode, c.batch, c.created_at, c.updated_at, c.version, c.triple, c.overrides",
             $more,
             " ",
             $tail
@@ -143,7 +143,7 @@ macro_rules! select_credential {
     };
 }
 /// How many columns [`select_credential`] has before those that a query adds.
-pub(super) const CREDENTIAL_COLUMNS: usize = 17;
+pub(super) const CREDENTIAL_COLUMNS: usize = 18;
 pub(super) use select_credential;
 
 /// Reads what [`select_credential`] selects.
@@ -163,6 +163,11 @@ pub(super) fn credential(keys: &Keyring, row: &SqliteRow) -> Result<Credential, 
         attaches: row.try_get(8)?,
         address: row.try_get::<Option<&[u8]>, _>(9)?.map(address).transpose()?,
         msisdn: row.try_get(10)?,
+        overrides: row
+            .try_get::<Option<&str>, _>(17)?
+            .map(|text| serde_json::from_str(text).map_err(damaged))
+            .transpose()?
+            .unwrap_or_default(),
         mode: from_word(row.try_get(11)?)?,
         batch: row.try_get(12)?,
         created_at: Timestamp(row.try_get(13)?),

@@ -136,3 +136,17 @@ fn the_shortest_profile_reads_with_its_defaults_and_writes_nothing_that_is_optio
     }
     assert_eq!(serde_json::from_value::<Profile>(written).unwrap(), profile);
 }
+
+#[test]
+fn what_an_mme_of_open5gs_would_not_keep_is_told() {
+    assert_eq!(profile().limits_of_open5gs(), [""; 0]);
+    let mut profile = profile();
+    profile.apns[0].pdn_type = PdnType::Ipv4OrIpv6;
+    profile.apns.extend([Apn::new("four", RATE), Apn::new("five", RATE)]);
+    profile.ambr.downlink = 5_000_000_000;
+    profile.zone_codes = vec!["0001".into(), "0002".into()];
+    let limits = profile.limits_of_open5gs().join("\n");
+    for said in ["keeps 4 APNs", "five and those after", "at internet", "4.29 Gbit/s", "zone code"] {
+        assert!(limits.contains(said), "{said} in {limits}");
+    }
+}
