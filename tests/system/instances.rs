@@ -90,10 +90,10 @@ fn a_process_that_was_stopped_and_taken_over_from_answers_nothing_more_and_ends(
     // It has numbers in hand, and a request is the first thing that it finds when it wakes up.
     let session = mme.session();
     let air = mme.route.air(&session, &subscriber.imsi, PLMN, 1, None);
-    mme.send(air)?;
+    let air = mme.send(air)?;
     first.process()?.signal("CONT")?;
-    // No answer, since the connection has ended, is as good as a refusal.
-    if let Ok(answer) = mme.receive(Duration::from_secs(30))
+    // No answer, since the connection has ended, is as good as a refusal; a DPR may come first.
+    if let Ok(answer) = mme.answer_to(air)
         && answer.result()? == SUCCESS
     {
         bail!("it hands out SQN {:012x}", subscriber.sqn(&aka::vector(&answer)?)?);
