@@ -30,8 +30,8 @@ enum Event {
     Crash { instance: usize, wrong: i64 },
     /// A backup.
     Snapshot,
-    /// All are killed, a backup is restored, and the mark is lost, once: a backup that is restored twice without it is
-    /// raised to the same number both times.
+    /// All are killed, a backup is restored, and the mark and the moved offsets are lost, once: a backup that is restored
+    /// twice without them is raised to the same number both times.
     Restore { which: usize, mark_lost: bool, wrong: i64 },
     /// Time passes.
     Wait { ticks: u64 },
@@ -63,6 +63,9 @@ struct Database {
     clock: Option<(u64, u64, u64)>,
 }
 
+/// Offsets that resynchronisations have moved, outside of the database.
+type Moved = [Option<i64>; IMSIS];
+
 struct Instance {
     base: u64,
     clock: u64,
@@ -75,7 +78,9 @@ struct World {
     now: u64,
     database: Database,
     mark: Option<u64>,
-    backups: Vec<Database>,
+    moved: Moved,
+    /// With what had been moved at that time.
+    backups: Vec<(Database, Moved)>,
     instances: Vec<Instance>,
     usims: [u64; IMSIS],
     given: HashSet<(usize, u64)>,
@@ -89,6 +94,7 @@ impl World {
             now: 10_000_000,
             database: Database::default(),
             mark: None,
+            moved: Moved::default(),
             backups: Vec::new(),
             instances: Vec::new(),
             usims: IMPORTED,
@@ -119,6 +125,11 @@ impl World {
         let mark = started.base.max(self.mark.unwrap_or(0)).max(start.remembered.unwrap_or(0));
         self.mark = Some(mark);
         self.database.clock = Some((mark, started.base, started.margin));
+        for (account, moved) in self.database.accounts.iter_mut().zip(self.moved) {
+            if let (Some(account), Some(moved)) = (account, moved) {
+                account.offset = account.offset.max(moved);
+            }
+        }
         Instance {
             base: started.base,
             clock: start.clock,
@@ -133,10 +144,14 @@ impl World {
         let Some((high, known, margin)) = self.database.clock else { return false };
         let base = it.base.max(it.clock + (self.now - it.since)).max(known);
         let Some(account) = &mut self.database.accounts[imsi] else { return false };
+        let before = account.offset;
         let lease = match account.lease(base, count, seq_ms.map(|seq_ms| seq_ms + margin)) {
             Ok(lease) => lease,
             Err(LeaseRefused::Exhausted | LeaseRefused::AheadOfClock) => return false,
         };
+        if account.offset != before {
+            self.moved[imsi] = self.moved[imsi].max(Some(account.offset));
+        }
         if let Some(mark) = it.headroom.needed(account.high()) {
             let mark = mark.max(self.mark.unwrap_or(0));
             self.mark = Some(mark);
@@ -170,6 +185,7 @@ proptest! {
                     let tick = world.now.max(base).saturating_sub(margin);
                     let (layout, seq_reserved) = (Layout::default(), IMPORTED[imsi]);
                     let offset = offset_for(seq_reserved, tick);
+                    let offset = offset.max(world.moved[imsi].unwrap_or(offset));
                     world.database.accounts[imsi].get_or_insert(Account { layout, seq_reserved, offset });
                 }
                 Event::Ask { instance, imsi, n, lease } => {
@@ -188,8 +204,6 @@ proptest! {
                         if world.lease(instance, imsi, 4, Some(seq_ms)) {
                             prop_assert!(world.take(instance, imsi, 1)?);
                             prop_assert!(world.highest[imsi] > seq_ms);
-                            // It may move DIF, and a backup of before has the older one: docs/SECURITY.md, "What remains".
-                            world.backups.clear();
                         }
                     }
                 }
@@ -197,15 +211,18 @@ proptest! {
                     let started = world.start(wrong);
                     world.instances[instance] = started;
                 }
-                Event::Snapshot => world.backups.push(world.database.clone()),
+                Event::Snapshot => world.backups.push((world.database.clone(), world.moved)),
                 Event::Restore { which, mark_lost, wrong } => {
                     if world.backups.is_empty() {
                         continue;
                     }
-                    world.database = world.backups[which % world.backups.len()].clone();
-                    if mark_lost && !world.mark_was_lost {
+                    let moved;
+                    (world.database, moved) = world.backups[which % world.backups.len()].clone();
+                    // A move after the backup is forgotten with both: docs/SECURITY.md, "What remains".
+                    if mark_lost && !world.mark_was_lost && moved == world.moved {
                         world.mark_was_lost = true;
                         world.mark = None;
+                        world.moved = Moved::default();
                     }
                     for instance in 0..INSTANCES {
                         let started = world.start(wrong);

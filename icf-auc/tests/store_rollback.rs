@@ -77,6 +77,61 @@ async fn after_a_restore_every_imsi_goes_on_above_the_highest_number_of_any() {
     assert!(told.outcome.contains("older than its high-water mark"), "{told:?}");
 }
 
+/// A lease above the SEQ_MS that an AUTS told.
+fn resynchronised(n: u64, seq_ms: u64) -> Op {
+    Op::Lease { imsi: imsi(n), count: 4, above: Some(seq_ms) }
+}
+
+#[tokio::test]
+async fn a_backup_from_before_a_resynchronisation_goes_on_above_what_was_given_after_it() {
+    let (folder, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = start(folder.path(), 100).await.unwrap();
+    store.insert(credentials(0..1)).await.unwrap();
+    given(&store, 0, 4).await;
+    stop(store).await;
+    copy(folder.path(), backup.path());
+
+    // The USIM is a little ahead (TS 33.102 §C.1.1.3), and a burst follows: by the time alone these would come again.
+    let store = start(folder.path(), 100).await.unwrap();
+    let mut last = leased(&store, resynchronised(0, 5000)).await.end;
+    for _ in 0..9 {
+        last = last.max(given(&store, 0, 1024).await.end);
+    }
+    assert!(last > 14_000);
+    stop(store).await;
+    copy(backup.path(), folder.path());
+
+    let store = start(folder.path(), 100).await.unwrap();
+    let again = given(&store, 0, 4).await;
+    assert!(again.start >= last, "{again:?} after {last}");
+    stop(store).await;
+
+    // Nor where the backup is of a time before the credential, which is imported once more.
+    for file in ["icf.db", "icf.db-wal", "icf.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(file));
+    }
+    let store = start(folder.path(), 100).await.unwrap();
+    store.insert(credentials(0..1)).await.unwrap();
+    assert!(given(&store, 0, 4).await.start >= again.end);
+}
+
+#[tokio::test]
+async fn without_offsets_that_can_be_written_no_usim_is_led_and_everything_else_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = start(folder.path(), 100).await.unwrap();
+    store.insert(credentials(0..2)).await.unwrap();
+    given(&store, 1, 4).await;
+    let offsets = folder.path().join("icf.db.mark.offsets");
+    std::fs::create_dir(&offsets).unwrap();
+    let results = store.commit(&[resynchronised(0, 5000), register(1, "mme")]).await.unwrap();
+    let error = results[0].as_ref().unwrap_err().to_string();
+    assert!(error.contains("icf.db.mark.offsets cannot be written"), "{error}");
+    assert!(matches!(results[1], Ok(Done::Registered { .. })));
+    std::fs::remove_dir(&offsets).unwrap();
+    assert_eq!(leased(&store, resynchronised(0, 5000)).await, 5001..5005);
+    assert_eq!(std::fs::read_to_string(&offsets).unwrap().lines().count(), 2);
+}
+
 #[tokio::test]
 async fn a_kill_between_two_leases_costs_few_numbers_and_says_nothing() {
     let folder = tempfile::tempdir().unwrap();

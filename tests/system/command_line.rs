@@ -7,11 +7,13 @@ use std::process::{Command, Output};
 
 use anyhow::{Result, ensure};
 use harness::{
-    aka::Subscriber,
+    aka::{Subscriber, vector},
     callhome,
-    icf::{Icf, Settings},
+    icf::{Icf, MME, Settings},
 };
 use serde_json::Value;
+
+use crate::PLMN;
 
 /// Runs a subcommand as a client of `icf`.
 fn client(icf: &Icf, arguments: &[&str]) -> Result<Output> {
@@ -165,5 +167,109 @@ fn a_reader_that_goes_away_ends_the_program_quietly() -> Result<()> {
         // 141 is that of a program that SIGPIPE has ended.
         assert_eq!((output.status.code(), &*said), (Some(141), ""), "{arguments:?}");
     }
+    Ok(())
+}
+
+/// Imports a text over REST; what is said, the exit code.
+fn import_text(icf: &Icf, name: &str, text: &str, more: &[&str]) -> Result<(String, Option<i32>)> {
+    let path = icf.folder().join(name);
+    std::fs::write(&path, text)?;
+    let path = path.to_string_lossy();
+    let output = client(icf, &[&["credentials", "import", &*path][..], more].concat())?;
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Ok((said, output.status.code()))
+}
+
+#[test]
+fn what_other_hsss_export_is_imported_or_refused_with_its_line() -> Result<()> {
+    let mut icf = Icf::new(&Settings::default())?;
+    icf.start()?;
+    let all = (0..4).map(Subscriber::random).collect::<Result<Vec<_>>>()?;
+    let (k, opc) = (|n: usize| hex::encode(all[n].k), |n: usize| hex::encode(all[n].opc));
+    let imsi = |n: usize| &*all[n].imsi;
+    // Open5GS: `security` far behind, a fragment of its HSS before and between, a document without keys.
+    let documents = format!(
+        "{{\"_id\":1,\"imsi\":\"999710000000099\",\"mme_host\":[\"mme\"],\"purge_flag\":[false]}}\n\
+         {{\"imsi\":\"{}\",\"slice\":[{{\"pad\":\"{}\"}}],\"security\":{{\"k\":\"{}\",\"opc\":\"{}\",\"sqn\":64.0}}}}\n\
+         {{\"imsi\":\"999710000000098\",\"slice\":[{{\"sst\":1}}]}}\n",
+        imsi(0),
+        "x".repeat(20_000),
+        k(0),
+        opc(0),
+    );
+    let (said, code) = import_text(&icf, "open5gs.json", &documents, &[])?;
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "line 3: k: is missing (Open5GS: security.k); export the whole document",
+        "passed over: 1 document that Open5GS's HSS made by itself",
+        "slice (1)",
+        "3 read, 1 stored, 0 unchanged, 1 passed over, 1 refused",
+        "--skip-existing",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // An SQN of twelve digits is hexadecimal: the next vector is above it. It is above the floor by time, too, which goes
+    // by no more than 3 × 10^9 in a century (TS 33.102 §C.1.1.2).
+    let csv = format!("imsi,k,opc,sqn\n{},{},{},010000001234\n", imsi(1), k(1), opc(1));
+    assert_eq!(import_text(&icf, "s12.csv", &csv, &["--dry-run"])?.1, Some(0));
+    let (said, code) = import_text(&icf, "s12.csv", &csv, &[])?;
+    assert_eq!(code, Some(0), "{said}");
+    let mut mme = icf.connect(MME)?;
+    let answer = mme.air(imsi(1), PLMN, 1, None)?;
+    let sqn = all[1].sqn(&vector(&answer)?)?;
+    assert!(sqn > 0x0100_0000_1234 && sqn < 0x0100_0000_1234 + (1 << 12), "{sqn:x}");
+    // A list of card data; what it has besides is named, and which column was K.
+    let cards = format!("IMSI;ICCID;PIN1;Ki;OPC\r\n{};8999;0000;{};{}\r\n", imsi(2), k(2), opc(2));
+    let (said, code) = import_text(&icf, "cards.csv", &cards, &[])?;
+    assert!(code == Some(0) && said.contains("Ki as k") && said.contains("ICCID (1), PIN1 (1)"), "{said}");
+    // The column of what is wrong; and an address that no pool has.
+    let wrong = format!("imsi,k,opc,ip\n{},{},{},192.0.2.1\n", imsi(3), k(3), opc(3));
+    let (said, code) = import_text(&icf, "wrong.csv", &wrong, &[])?;
+    assert!(
+        code == Some(1) && said.contains("line 2, column 4: ip: 192.0.2.1 is not an address of the pool"),
+        "{said}"
+    );
+    assert_eq!(import_text(&icf, "wrong.csv", &wrong, &["--allow-other-addresses"])?.1, Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_batch_that_cannot_be_written_down_or_leaves_its_network_is_not_issued() -> Result<()> {
+    let mut icf = Icf::new(&Settings::default())?;
+    icf.start()?;
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let out = |name: &str| icf.folder().join(name).to_string_lossy().into_owned();
+    let issue = |first: &str, count: &str, out: &str, more: &[&str]| {
+        let issue = [
+            "batches",
+            "issue",
+            "lot",
+            "--first",
+            first,
+            "--count",
+            count,
+            "--recipient",
+            recipient,
+            "--out",
+            out,
+        ];
+        client(&icf, &[&issue[..], more].concat())
+    };
+    let batches = || Ok::<_, anyhow::Error>(json(&client(&icf, &["batches", "list", "--json"])?).len());
+    std::fs::write(out("there"), "")?;
+    for (to, wanted) in
+        [("nowhere/lot.age", "cannot be written"), ("there", "is there already"), (".", "--out")]
+    {
+        let said = fails(&issue("999710000000001", "2", &out(to), &[])?, 2);
+        assert!(said.contains(wanted) && said.contains("nothing was issued"), "{said}");
+    }
+    let said = fails(&issue("999719999999999", "2", &out("lot.age"), &[])?, 1);
+    assert!(said.contains("999720000000000"), "{said}");
+    assert_eq!(batches()?, 0);
+    assert!(!icf.folder().join("lot.age.part").exists());
+    let allowed = issue("999719999999999", "2", &out("lot.age"), &["--allow-other-networks"])?;
+    assert!(allowed.status.success(), "{}", String::from_utf8_lossy(&allowed.stderr));
+    assert_eq!(batches()?, 1);
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
     net::TcpStream,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -62,13 +62,15 @@ impl Seen {
 /// A peer that behaves: AIR and ULR of its own subscriber, one after the other, until it is told to stop.
 struct Bystander {
     stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
     thread: JoinHandle<Result<Seen>>,
 }
 
 impl Bystander {
     fn start(mut peer: Peer, subscriber: &Subscriber) -> Self {
         let (stop, imsi) = (Arc::new(AtomicBool::new(false)), subscriber.imsi.clone());
-        let stopped = stop.clone();
+        let answered = Arc::new(AtomicUsize::new(0));
+        let (stopped, counter) = (stop.clone(), answered.clone());
         let thread = std::thread::spawn(move || {
             let mut took = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
@@ -80,12 +82,21 @@ impl Bystander {
                     peer.air(&imsi, PLMN, 1, None)?
                 };
                 took.push(begun.elapsed());
+                counter.fetch_add(1, Ordering::Relaxed);
                 ensure!(answer.result()? == SUCCESS, "the bystander is answered {:?}", answer.result()?);
                 std::thread::sleep(Duration::from_millis(2));
             }
             Ok(Seen { took })
         });
-        Self { stop, thread }
+        Self { stop, answered, thread }
+    }
+
+    /// Waits for so many answers more, where what is held against the node needs no work meanwhile.
+    fn wait_for(&self, more: usize) {
+        let goal = self.answered.load(Ordering::Relaxed) + more;
+        while self.answered.load(Ordering::Relaxed) < goal && !self.thread.is_finished() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn stop(self) -> Result<Seen> {
@@ -230,7 +241,8 @@ fn idle_connections_and_unfinished_handshakes_keep_no_peer_out() -> Result<()> {
     println!(
         "{IDLE} idle connections and {IDLE} handshakes held: let in after {let_in:?}, over TLS {let_in_over_tls:?}"
     );
-    bystander.stop()?.tell("idle connections and unfinished handshakes", 5)?;
+    bystander.wait_for(100);
+    bystander.stop()?.tell("idle connections and unfinished handshakes", 100)?;
     drop(held);
     Ok(())
 }

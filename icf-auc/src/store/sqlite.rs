@@ -10,6 +10,7 @@ mod lease;
 mod mark;
 mod notices;
 mod numbers;
+mod offsets;
 mod open;
 mod profiles;
 mod queue;

@@ -56,7 +56,7 @@ pub(super) async fn run(
         Ok(Done::Vectors(vectors)) => vectors.len() as u64,
         _ => 0,
     });
-    let used = Used { high: work.leases.high(), vectors: vectors.sum() };
+    let used = Used { high: work.leases.high(), moved: work.leases.moved(), vectors: vectors.sum() };
     let Work { leases, subjects, pools, events, .. } = work;
     leases.save(conn).await?;
     subjects.save(conn).await?;

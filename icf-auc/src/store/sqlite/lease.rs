@@ -20,13 +20,26 @@ use crate::{
 /// The accounts of the IMSIs that a commit leases for.
 #[derive(Default)]
 pub(super) struct Ledger {
-    accounts: HashMap<Imsi, Result<(Account, bool), StoreError>>,
+    accounts: HashMap<Imsi, Result<Entry, StoreError>>,
     /// The tick that floors are counted from.
     base: u64,
     /// What a resynchronisation skips above SEQ_MS.
     margin: u64,
     /// Why no numbers are given.
     closed: Option<StoreError>,
+}
+
+/// The account of an IMSI, as it was read and as it is now.
+#[derive(Clone, Copy)]
+struct Entry {
+    read: Account,
+    now: Account,
+}
+
+impl Entry {
+    fn changed(&self) -> bool {
+        self.read != self.now
+    }
 }
 
 impl Ledger {
@@ -47,8 +60,8 @@ impl Ledger {
         let mut accounts = HashMap::with_capacity(found.len());
         for (code, ind_bitlen, seq_reserved, offset) in found {
             let account = Layout::new(ind_bitlen).map_err(damaged);
-            let account = account.map(|layout| (Account { layout, seq_reserved, offset }, false));
-            accounts.insert(rows::imsi(code)?, account);
+            let account = account.map(|layout| Account { layout, seq_reserved, offset });
+            accounts.insert(rows::imsi(code)?, account.map(|read| Entry { read, now: read }));
         }
         let base = base.max(known.cast_unsigned());
         Ok(Self { accounts, base, margin: margin.cast_unsigned(), closed: None })
@@ -61,8 +74,15 @@ impl Ledger {
 
     /// The highest tick that a SEQ given here stands for, 0 without.
     pub(super) fn high(&self) -> u64 {
-        let given = self.accounts.values().flatten().filter(|(_, changed)| *changed);
-        given.map(|(account, _)| account.high()).max().unwrap_or(0)
+        let given = self.accounts.values().flatten().filter(|entry| entry.changed());
+        given.map(|entry| entry.now.high()).max().unwrap_or(0)
+    }
+
+    /// The IMSIs whose offset was moved here, each with the new one.
+    pub(super) fn moved(&self) -> Vec<(Imsi, i64)> {
+        let entries = self.accounts.iter().filter_map(|(imsi, entry)| Some((imsi, entry.as_ref().ok()?)));
+        let moved = entries.filter(|(_, entry)| entry.read.offset != entry.now.offset);
+        moved.map(|(imsi, entry)| (*imsi, entry.now.offset)).collect()
     }
 
     /// The next `count` SEQs above what is reserved, above the floor by time and above `above`; fewer where the number
@@ -76,8 +96,8 @@ impl Ledger {
         if let Some(why) = &self.closed {
             return Err(why.clone());
         }
-        let (account, changed) = match self.accounts.get_mut(&imsi) {
-            Some(Ok(account)) => (&mut account.0, &mut account.1),
+        let account = match self.accounts.get_mut(&imsi) {
+            Some(Ok(entry)) => &mut entry.now,
             Some(Err(error)) => return Err(error.clone()),
             None => return Err(StoreError::NotFound(format!("credential {imsi}"))),
         };
@@ -86,7 +106,6 @@ impl Ledger {
             LeaseRefused::Exhausted => StoreError::SequenceExhausted(imsi),
             LeaseRefused::AheadOfClock => StoreError::AheadOfClock(imsi),
         })?;
-        *changed = true;
         Ok(lease.first()..lease.last() + 1)
     }
 
@@ -95,9 +114,9 @@ impl Ledger {
         let changed: Vec<(i64, u64, i64)> = self
             .accounts
             .iter()
-            .filter_map(|(imsi, account)| Some((imsi, account.as_ref().ok()?)))
-            .filter(|(_, (_, changed))| *changed)
-            .map(|(imsi, (account, _))| (rows::code(*imsi), account.seq_reserved, account.offset))
+            .filter_map(|(imsi, entry)| Some((imsi, entry.as_ref().ok()?)))
+            .filter(|(_, entry)| entry.changed())
+            .map(|(imsi, entry)| (rows::code(*imsi), entry.now.seq_reserved, entry.now.offset))
             .collect();
         if changed.is_empty() {
             return Ok(());

@@ -2,6 +2,7 @@
 //! floor by time, and the high-water mark outside of the database. The rules are in [`crate::auc::clock`].
 
 use std::{
+    collections::HashMap,
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -10,12 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use schemas::identity::Imsi;
 use sqlx::{Row, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::{
     SqliteStore,
+    error::json,
     mark::{Mark, MarkFile},
+    offsets::OffsetsFile,
+    rows,
 };
 use crate::{
     auc::clock::{self, ClockAhead, Headroom, MAX_AHEAD, Start},
@@ -52,10 +57,12 @@ impl SequenceClock {
 }
 
 /// What was handed out in a transaction.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Used {
     /// The highest tick that a SEQ stands for, 0 without.
     pub high: u64,
+    /// Offsets that a resynchronisation has moved.
+    pub moved: Vec<(Imsi, i64)>,
     /// Vectors out of pools.
     pub vectors: u64,
 }
@@ -64,6 +71,7 @@ pub(super) struct Used {
 pub(super) struct Numbers {
     clock: SequenceClock,
     file: Option<MarkFile>,
+    offsets: Option<OffsetsFile>,
     begun: OnceLock<Begun>,
 }
 
@@ -94,7 +102,12 @@ pub(super) type Notice = Option<String>;
 
 impl Numbers {
     pub(super) fn new(clock: SequenceClock, mark: Option<&Path>) -> Self {
-        Self { clock, file: mark.map(MarkFile::new), begun: OnceLock::new() }
+        Self {
+            clock,
+            file: mark.map(MarkFile::new),
+            offsets: mark.map(OffsetsFile::of_mark),
+            begun: OnceLock::new(),
+        }
     }
 
     /// The tick that floors are counted from. While the process runs its clock is the monotonic one: the system's may be
@@ -153,6 +166,9 @@ impl Numbers {
             drop_vectors(conn, vectors - taken).await?;
         }
         remember(conn, &new, base, started.margin).await?;
+        if let Some(offsets) = self.offsets.clone() {
+            raise_offsets(conn, &blocking(move || offsets.read()).await?).await?;
+        }
         let headroom = Headroom::new(new.ticks);
         let written = Mutex::new(Written { mark: new, headroom, at: None });
         // A second start of one store keeps what the first has found.
@@ -160,12 +176,15 @@ impl Numbers {
         Ok(notice)
     }
 
-    /// Writes the mark down where what was used needs it, before the transaction is committed.
+    /// Writes mark and offsets down where what was used needs it, before the transaction is committed.
     ///
     /// # Errors
     /// It cannot be written: then the transaction must not be committed.
     pub(super) async fn secure(&self, conn: &mut SqliteConnection, used: Used) -> Result<(), StoreError> {
         let (Some(file), Some(begun)) = (&self.file, self.begun.get()) else { return Ok(()) };
+        if let (Some(offsets), false) = (self.offsets.clone(), used.moved.is_empty()) {
+            blocking(move || offsets.add(&used.moved)).await?;
+        }
         let mut written = begun.written.lock().await;
         let needed = written.headroom.needed(used.high);
         if needed.is_none() && used.vectors == 0 {
@@ -234,9 +253,34 @@ impl Numbers {
 
 async fn write(file: &MarkFile, mark: &Mark) -> Result<(), StoreError> {
     let (file, mark) = (file.clone(), mark.clone());
-    tokio::task::spawn_blocking(move || file.write(&mark)).await.map_err(|error| {
-        StoreError::Database(format!("writing the high-water mark was cut short: {error}"))
+    blocking(move || file.write(&mark)).await
+}
+
+/// Reads or writes a file outside of the threads that serve requests.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        StoreError::Database(format!("high-water mark or sequence offsets: cut short: {error}"))
     })?
+}
+
+/// Lets the database know of offsets that it may have forgotten, also of IMSIs that it does not have any more: they may
+/// be imported once more.
+async fn raise_offsets(conn: &mut SqliteConnection, offsets: &HashMap<Imsi, i64>) -> Result<(), StoreError> {
+    let offsets: Vec<(i64, i64)> =
+        offsets.iter().map(|(imsi, offset)| (rows::code(*imsi), *offset)).collect();
+    for some in offsets.chunks(10_000) {
+        sqlx::query(
+            "INSERT INTO sequence (imsi, seq_reserved, seq_offset) SELECT value->>0, 0, value->>1 FROM json_each(?1) \
+             WHERE true ON CONFLICT (imsi) DO UPDATE SET seq_offset = excluded.seq_offset \
+             WHERE seq_offset < excluded.seq_offset",
+        )
+        .bind(json(&some)?)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
 }
 
 async fn remembered(conn: &mut SqliteConnection) -> Result<Option<Remembered>, StoreError> {
@@ -303,7 +347,7 @@ fn notice(file: &MarkFile, start: &Start, mark: Option<&Mark>, without_mark: boo
         return Some(format!(
             "the high-water mark {file} of this database is not there: as if it was restored from a backup, all sequence \
              numbers are raised by 2^24, and vectors in pools are held back. Where the database was moved, move the mark \
-             along; `callhome credentials raise-sqn --release-vectors` lets vectors out"
+             and {file}.offsets along; `callhome credentials raise-sqn --release-vectors` lets vectors out"
         ));
     }
     let mark = mark?;
