@@ -96,7 +96,20 @@ impl Loader {
     ///
     /// # Errors
     /// File, line, column and key of what is wrong, and what to do.
-    pub fn load<T: DeserializeOwned>(mut self) -> Result<T, ConfigError> {
+    pub fn load<T: DeserializeOwned>(self) -> Result<T, ConfigError> {
+        self.read(None)
+    }
+
+    /// As [`load`](Self::load), but of the keys at `paths` (as `database.url`) and what is in them alone: for whoever needs
+    /// what the configurations of several roles have in common. Other keys are passed over, known or not.
+    ///
+    /// # Errors
+    /// As of [`load`](Self::load).
+    pub fn load_part<T: DeserializeOwned>(self, paths: &[&str]) -> Result<T, ConfigError> {
+        self.read(Some(paths))
+    }
+
+    fn read<T: DeserializeOwned>(mut self, paths: Option<&[&str]>) -> Result<T, ConfigError> {
         let text = match (&self.file, self.text.take()) {
             (_, Some(text)) => text,
             (Some(path), None) => {
@@ -111,6 +124,9 @@ impl Loader {
         self.variables.sort();
         for (name, value) in &self.variables {
             root.overlay(name, value).map_err(|fault| fault.at(&source))?;
+        }
+        if let Some(paths) = paths {
+            root.keep(paths);
         }
         T::deserialize(de::Reader::new(&root)).map_err(|fault| fault.at(&source))
     }

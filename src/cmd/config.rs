@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use service::preflight::Preflight;
 
 /// The default configurations, as a person would write them. A test loads them.
-const DEFAULTS: [&str; 5] = [
+pub(super) const DEFAULTS: [&str; 5] = [
     include_str!("config/icf.toml"),
     include_str!("config/drf.toml"),
     include_str!("config/dpf.toml"),

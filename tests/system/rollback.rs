@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, path::Path, time::Duration};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::{
     aka::{self, Subscriber, Vector},
     callhome,
@@ -129,5 +129,62 @@ fn a_database_that_comes_without_its_mark_raises_all_numbers_and_says_so() -> Re
     icf.start_within(Duration::from_secs(60))?;
     let raised = devices.ask(&mut icf.connect(MME)?, 0, 5)?;
     ensure!((raised - after) >> 5 >= 1 << 24, "{after:012x} {raised:012x}");
+    Ok(())
+}
+
+#[test]
+fn database_restore_puts_a_backup_in_place_while_nothing_runs_and_raises_the_numbers_by_itself() -> Result<()>
+{
+    let mut devices = Devices::new(2)?;
+    let mut icf = Icf::with(&settings(), &devices.subscribers)?;
+    devices.ask(&mut icf.connect(MME)?, 0, 10)?;
+    let config = icf.config().to_string_lossy().into_owned();
+    let backup = icf.folder().join("backup.db").to_string_lossy().into_owned();
+    callhome::run(&["database", "backup", "--config", &config, "--out", &backup])?;
+    devices.ask(&mut icf.connect(MME)?, 0, 3000)?;
+    devices.ask(&mut icf.connect(MME)?, 1, 20)?;
+
+    let restore = |from: &str| -> Result<(String, Option<i32>)> {
+        let mut command = std::process::Command::new(callhome::binary()?);
+        let output = command.args(["database", "restore", "--config", &config, "--from", from]).output()?;
+        Ok((String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code()))
+    };
+    let (said, code) = restore(&backup)?;
+    ensure!(code == Some(1) && said.contains("works with it"), "beside the running ICF: {said}");
+    icf.kill()?;
+    let before = std::fs::read(icf.folder().join("icf.db"))?;
+    // A backup that was cut short, one of something else, one that is not there.
+    let folder = icf.folder().to_owned();
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let whole = std::fs::read(&backup)?;
+    std::fs::write(path("cut.db"), &whole[..whole.len() / 2])?;
+    std::fs::write(path("other.db"), b"not a database at all, but long enough to be looked into")?;
+    for (name, part) in
+        [("cut.db", "cut.db"), ("other.db", "not a SQLite database"), ("none.db", "there is no such file")]
+    {
+        let (said, code) = restore(&path(name))?;
+        ensure!(code == Some(1) && said.contains(part), "{name}: {said}");
+        ensure!(std::fs::read(icf.folder().join("icf.db"))? == before, "{name} was put in place");
+    }
+    let (said, code) = restore(&backup)?;
+    for part in ["sealed with one at-rest key", "icf.db.replaced-20", "older than its high-water mark"] {
+        ensure!(code == Some(0) && said.contains(part), "{part}: {said}");
+    }
+    ensure!(std::fs::metadata(&backup)?.len() == whole.len() as u64, "the backup stays");
+    icf.start()?;
+    let mut mme = icf.connect(MME)?;
+    for which in 0..2 {
+        devices.ask(&mut mme, which, 10)?;
+    }
+    ensure!(icf.rest_ok("GET", "/v1/audit", None)?.body.contains("database.restore"));
+    // What was there can be put back in the same way.
+    icf.kill()?;
+    let replaced = std::fs::read_dir(icf.folder())?.filter_map(|entry| Some(entry.ok()?.path()));
+    let replaced = replaced.into_iter().find(|path| path.to_string_lossy().contains("icf.db.replaced-"));
+    let replaced = replaced.context("it is not kept")?.to_string_lossy().into_owned();
+    let (said, code) = restore(&replaced)?;
+    ensure!(code == Some(0), "{said}");
+    icf.start()?;
+    devices.ask(&mut icf.connect(MME)?, 0, 10)?;
     Ok(())
 }

@@ -33,8 +33,7 @@ use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::Mutex;
 
 pub use numbers::SequenceClock;
-pub(crate) use open::SCHEMA;
-pub use open::schema_version;
+pub use open::{SCHEMA, schema_version};
 
 use super::{
     AuditEntry, Batch, CredentialFilter, CredentialPatch, Done, Event, KeptAnswer, NewCredential, Op,
@@ -153,10 +152,7 @@ impl Store for SqliteStore {
         self.instance.set(held).map_err(|_| {
             StoreError::Conflict("this process is an instance of the database already".into())
         })?;
-        let mut tx = self.write().await?;
-        let notice = self.numbers.begin(&mut tx).await?;
-        tx.commit().await?;
-        if let Some(notice) = notice {
+        if let Some(notice) = self.settle_numbers().await? {
             tracing::warn!("{notice}");
             self.audit("icf", "numbers.raise", name, &notice).await?;
         }

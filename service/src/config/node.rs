@@ -37,6 +37,20 @@ pub(super) enum Value {
 }
 
 impl Node {
+    /// Keeps what is at `paths` (names with dots between), and removes everything else.
+    pub fn keep(&mut self, paths: &[&str]) {
+        let Value::Table(table) = &mut self.value else { return };
+        table.retain(|key, entry| {
+            let rests: Vec<&str> = paths.iter().filter_map(|path| path.strip_prefix(key.as_str())).collect();
+            if rests.contains(&"") {
+                return true;
+            }
+            let inner: Vec<&str> = rests.iter().filter_map(|rest| rest.strip_prefix('.')).collect();
+            entry.node.keep(&inner);
+            !inner.is_empty()
+        });
+    }
+
     pub fn parse_file(text: &str) -> Result<Self, Fault> {
         let table = DeTable::parse(text).map_err(|error| {
             let fault = Fault::new(format!("not TOML: {}", error.message().replace('\n', ", ")));

@@ -310,3 +310,15 @@ mod secrets {
         assert!(matches!(source.read(), Err(SecretError::TooLarge { .. })));
     }
 }
+
+#[test]
+fn a_part_is_read_whatever_else_is_there() {
+    let text = format!("zzz = 1\n{MINIMAL}zzz = 2\n[keys]\nat_rest = {{ file = \"key\" }}\n");
+    let part = || Loader::text("icf.toml", text.clone()).variables([("CALLHOME_OTHER__KEY", "5")]);
+    assert!(part().load::<Root>().is_err());
+    let root: Root = part().load_part(&["diameter.origin_host", "keys"]).unwrap();
+    assert_eq!(root.diameter.origin_host, "hss.example");
+    assert_eq!(root.keys.at_rest, Some(SecretSource::File("key".into())));
+    let error = part().load_part::<Root>(&["keys"]).unwrap_err().to_string();
+    assert!(error.contains("diameter: missing"), "{error}");
+}

@@ -60,7 +60,7 @@ pub async fn backup(url: &str, out: &Path, keys: Option<&Keyring>) -> Result<Bac
     copied
 }
 
-async fn copy(
+pub(super) async fn copy(
     source: SqliteConnectOptions,
     partial: &Path,
     keys: Option<&Keyring>,
@@ -85,7 +85,7 @@ async fn copy(
         sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_all(&mut copy).await.map_err(failed)?;
     if found != ["ok"] {
         return Err(about(format!(
-            "the copy is damaged ({}), and so is the database: keep the backups that there are",
+            "the copy is damaged ({}), and so is what it was made of: keep the backups that there are",
             found.join("; ")
         )));
     }

@@ -325,3 +325,65 @@ async fn a_backup_is_its_owners_only_whole_and_never_in_the_place_of_another_fil
     let error = backup(&url(folder.path()), &nowhere, None).await.unwrap_err().to_string();
     assert!(error.contains("cannot be written"), "{error}");
 }
+
+#[tokio::test]
+async fn a_backup_is_restored_whole_or_nothing_is_changed() {
+    const ADD: &str = "INSERT INTO audit (at, who, action, target, outcome) VALUES (0, ?1, '', '', '')";
+    const COUNT: &str = "SELECT count(*) FROM audit";
+    let folder = tempfile::tempdir().unwrap();
+    let ring = Keyring::parse(&Keyring::generate_line(1).unwrap()).unwrap();
+    let out = folder.path().join("backup.db");
+    let db = open(folder.path()).await;
+    db.check_keys(&ring).await.unwrap();
+    db.transact(async |tx| sqlx::query(ADD).bind("before").execute(tx).await.map(drop)).await.unwrap();
+    backup(&url(folder.path()), &out, Some(&ring)).await.unwrap();
+    db.transact(async |tx| sqlx::query(ADD).bind("after").execute(tx).await.map(drop)).await.unwrap();
+    let lock = Alone::take(&url(folder.path()), &SCHEMA).unwrap();
+    let error = restore(&url(folder.path()), &SCHEMA, &out, Some(&ring)).await.unwrap_err().to_string();
+    assert!(error.contains("works with it"), "{error}");
+    drop(lock);
+    // As after kill -9: what was written last is in the log.
+    let crashed = tempfile::tempdir().unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let name = format!("test.db{suffix}");
+        std::fs::copy(folder.path().join(&name), crashed.path().join(&name)).unwrap();
+    }
+    db.close().await;
+    let place = url(crashed.path());
+
+    let other_ring = Keyring::parse(&Keyring::generate_line(1).unwrap()).unwrap();
+    let error = restore(&place, &SCHEMA, &out, Some(&other_ring)).await.unwrap_err().to_string();
+    assert!(error.contains("backup.db") && error.contains("another key under that id"), "{error}");
+    let sibling = Schema { application_id: 0x4361_6cf1, ..SCHEMA };
+    let error = restore(&place, &sibling, &out, None).await.unwrap_err().to_string();
+    assert!(error.contains("backup.db") && error.contains("not a database of this role"), "{error}");
+    let older = Schema { migrations: &SCHEMA.migrations[..2], ..SCHEMA };
+    let error = restore(&place, &older, &out, None).await.unwrap_err().to_string();
+    assert!(error.contains("schema version 3"), "{error}");
+    let damaged = folder.path().join("damaged.db");
+    let mut octets = std::fs::read(&out).unwrap();
+    let half = octets.len() / 2;
+    octets[4096..half].fill(0xa5);
+    std::fs::write(&damaged, octets).unwrap();
+    let error = restore(&place, &SCHEMA, &damaged, None).await.unwrap_err().to_string();
+    assert!(error.contains("damaged.db"), "{error}");
+    let left: Vec<_> =
+        std::fs::read_dir(crashed.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("replaced")), "{left:?}");
+    assert!(!left.iter().any(|name| name == "test.db.new"), "{left:?}");
+
+    let restored = restore(&place, &SCHEMA, &out, Some(&ring)).await.unwrap();
+    assert_eq!((restored.schema_version, restored.report.keys), (3, 1));
+    let db = open(crashed.path()).await;
+    assert_eq!(number(&db.readers, COUNT).await, 1, "as of the backup");
+    db.close().await;
+    // What was there is whole, with what was in its log.
+    let restored = restore(&place, &SCHEMA, &restored.replaced.unwrap(), None).await.unwrap();
+    let db = open(crashed.path()).await;
+    assert_eq!(number(&db.readers, COUNT).await, 2);
+    db.close().await;
+    // In an empty place, too.
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(restore(&url(empty.path()), &SCHEMA, &out, None).await.unwrap().replaced, None);
+    assert!(restored.replaced.is_some());
+}

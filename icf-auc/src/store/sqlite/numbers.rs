@@ -377,6 +377,18 @@ fn clock_ahead(clock: u64, ahead: ClockAhead) -> StoreError {
 }
 
 impl SqliteStore {
+    /// Sees where sequence numbers go on, as a start does before it hands out the first; in words, where the database
+    /// turns out to be older than its high-water mark or to have lost it.
+    ///
+    /// # Errors
+    /// The clock is far ahead, or database or mark cannot be read or written.
+    pub async fn settle_numbers(&self) -> Result<Option<String>, StoreError> {
+        let mut tx = self.write().await?;
+        let notice = self.numbers.begin(&mut tx).await?;
+        tx.commit().await?;
+        Ok(notice)
+    }
+
     /// Raises all sequence numbers as after a restore, and says what they are raised above, as a time; with
     /// `clock_is_right`, to the clock only, however far ahead that is. With `release_vectors`, vectors in pools that were
     /// held back are given out again.

@@ -6,7 +6,7 @@ use super::rotate;
 use crate::store::{StoreError, sealed::Keyring};
 
 /// The migrations, in order; append-only.
-pub(crate) const SCHEMA: Schema = Schema {
+pub const SCHEMA: Schema = Schema {
     application_id: 0x4361_6c6c,
     migrations: &[
         ("request path", include_str!("../../../../schemas/migrations/sqlite/0001_request_path.sql")),
