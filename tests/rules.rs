@@ -380,3 +380,44 @@ fn a_table_that_names_too_little_or_too_much_is_noticed() -> Result<()> {
     assert!(table_faults("", &programs, &all).is_err());
     Ok(())
 }
+
+/// What documents call a test, in backquotes: words of a sentence, joined by underscores.
+fn named_tests(text: &str) -> impl Iterator<Item = &str> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let quoted = text.split('`').skip(1).step_by(2);
+    let names = quoted.map(|name| name.rsplit("::").next().unwrap_or(name));
+    names.filter(move |name| {
+        name.matches('_').count() >= 4 && name.chars().all(plain) && !name.starts_with("callhome_")
+    })
+}
+
+#[test]
+fn tests_that_the_documents_name_are_there() -> Result<()> {
+    let root = workspace();
+    let mut all = BTreeSet::new();
+    for path in sources(&root)? {
+        all.extend(tests_in(&root.join(path))?);
+    }
+    // Those that each store is put to are named by a macro.
+    let contract = std::fs::read_to_string(root.join("icf-auc/tests/store_contract.rs"))?;
+    all.extend(contract.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').map(str::to_owned));
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root.join("docs"))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path)?;
+        for name in named_tests(&text) {
+            seen += 1;
+            // A row may name several tests by what they begin with.
+            if !all.iter().any(|test| test.starts_with(name)) {
+                wrong.push(format!("{}: there is no test {name}", path.display()));
+            }
+        }
+    }
+    ensure!(seen > 50, "{seen} tests are named");
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
