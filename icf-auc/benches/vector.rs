@@ -5,7 +5,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use icf_auc::auc::{
-    keys::{Amf, SubscriberKeys},
+    amf::Amf,
+    keys::SubscriberKeys,
     random::{OsRand, RandSource},
     resync::{Auts, ResynchronizationInfo, verify},
     sqn::Sqn,

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use icf_auc::auc::keys::{Amf, SubscriberKeys};
 use icf_auc::auc::random::{OsRand, RandSource};
 use icf_auc::auc::sqn::Layout;
 use icf_auc::auc::vector::EutranVector;
+use icf_auc::auc::{amf::Amf, keys::SubscriberKeys};
 use icf_auc::chtif::issuer::StoreIssuer;
 use icf_auc::model::{AuthMaterial, CredentialState};
 use icf_auc::rest::{Control, NoVectors, RestState, SCOPES, router};

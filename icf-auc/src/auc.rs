@@ -5,7 +5,7 @@
 //! [`lease::Lease`] that the caller has written down before it grants it. The path of one vector:
 //!
 //! ```
-//! use icf_auc::auc::{keys::{Amf, SubscriberKeys}, lease::SeqAllocator, random::{OsRand, RandSource},
+//! use icf_auc::auc::{amf::Amf, keys::SubscriberKeys, lease::SeqAllocator, random::{OsRand, RandSource},
 //!                    sqn::Layout, vector::EutranVector};
 //! use schemas::{identity::Plmn, secret::Key128};
 //!
@@ -24,6 +24,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod amf;
 pub mod clock;
 pub mod functions;
 pub mod keys;

@@ -2,12 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use icf_auc::auc::{
-    functions::PreparedKeys,
-    keys::{Amf, SubscriberKeys},
-    sqn::Sqn,
-    vector::UtranVector,
-};
+use icf_auc::auc::{amf::Amf, functions::PreparedKeys, keys::SubscriberKeys, sqn::Sqn, vector::UtranVector};
 use schemas::secret::Key128;
 
 struct Set {

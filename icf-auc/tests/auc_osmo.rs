@@ -13,7 +13,8 @@ use std::{
 };
 
 use icf_auc::auc::{
-    keys::{Amf, SubscriberKeys},
+    amf::Amf,
+    keys::SubscriberKeys,
     random::{OsRand, RandSource},
     resync::{Auts, MacSFailure, ResynchronizationInfo, verify},
     sqn::Sqn,

@@ -3,7 +3,8 @@
 
 use ::milenage::Milenage;
 use icf_auc::auc::{
-    keys::{Amf, SubscriberKeys},
+    amf::Amf,
+    keys::SubscriberKeys,
     resync::{Auts, MacSFailure, ResynchronizationInfo, verify},
     sqn::Sqn,
     vector::{EutranVector, UtranVector},

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use icf_auc::auc::{
-    keys::{Amf, SubscriberKeys},
+    amf::Amf,
+    keys::SubscriberKeys,
     lease::{GrantError, SeqAllocator},
     resync::{MacSFailure, Resync, ResynchronizationInfo, decide, verify},
     sqn::{Layout, Sqn},

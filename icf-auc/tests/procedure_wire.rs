@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use icf_auc::{
-    auc::keys::{Amf, SubscriberKeys},
+    auc::{amf::Amf, keys::SubscriberKeys},
     auc::{
         lease::SeqAllocator,
         resync::{self, Resync},

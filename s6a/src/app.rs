@@ -1,5 +1,6 @@
 //! The commands of S6a/S6d, TS 29.272 §7.2, one file a procedure of §5.2.
 
+pub mod ambr;
 pub mod authentication;
 pub mod cancel;
 pub mod command;
@@ -22,6 +23,7 @@ pub mod v2x;
 pub mod values;
 pub mod vectors;
 
+pub use ambr::Ambr;
 pub use authentication::{AuthenticationInformationAnswer, AuthenticationInformationRequest};
 pub use cancel::{CancelLocationAnswer, CancelLocationRequest};
 pub use command::{Answer, Request};
@@ -35,7 +37,7 @@ pub use reset::{ResetAnswer, ResetRequest};
 pub use subscriber_data::{DeleteSubscriberDataAnswer, DeleteSubscriberDataRequest};
 pub use subscriber_data::{InsertSubscriberDataAnswer, InsertSubscriberDataRequest};
 pub use subscription::{
-    AllocationRetentionPriority, Ambr, ApnConfiguration, ApnConfigurationProfile, EpsSubscribedQosProfile,
+    AllocationRetentionPriority, ApnConfiguration, ApnConfigurationProfile, EpsSubscribedQosProfile,
 };
 pub use values::*;
 pub use vectors::{AuthenticationInfo, EutranVector, GeranVector, RequestedVectors, UtranVector};

@@ -22,6 +22,7 @@ mod node;
 mod registry;
 mod request;
 mod sctp;
+mod shared;
 mod slot;
 mod tls;
 mod transport;

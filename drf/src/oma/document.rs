@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::{wbxml, xml};
-
 /// Version of ProvCont that is written and read.
 pub const VERSION: &str = "1.1";
 /// Octets of one text at most; Rnct's longest are URLs.
@@ -135,21 +133,6 @@ pub struct Document {
 }
 
 impl Document {
-    /// As `text/vnd.wap.connectivity-xml`: UTF-8, with the document type of ProvCont.
-    #[must_use]
-    pub fn to_xml(&self) -> String {
-        xml::write(self)
-    }
-
-    /// As `application/vnd.wap.connectivity-wbxml` (ProvCont §7), without its content type: see
-    /// [`content_type`](super::content_type).
-    ///
-    /// [`decode`](super::decode) reads what stays within [`MAX_DEPTH`] and [`MAX_ELEMENTS`].
-    #[must_use]
-    pub fn to_wbxml(&self) -> Vec<u8> {
-        wbxml::encode(self)
-    }
-
     /// The characteristics of this type at the top.
     pub fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Characteristic> {
         self.characteristics.iter().filter(move |one| one.kind.as_str() == kind)

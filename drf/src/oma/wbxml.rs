@@ -4,7 +4,6 @@ mod decode;
 mod encode;
 
 pub use decode::{DecodeError, Problem, decode};
-pub(super) use encode::encode;
 
 /// Version octet of WBXML 1.3: major version less one in the upper half, minor version in the lower (WAP-192 §5.4).
 const VERSION_1_3: u8 = 0x03;

@@ -8,7 +8,15 @@ use super::{
 /// System identifier of the DTD (ProvCont, document type declaration).
 const SYSTEM_ID: &str = "http://www.wapforum.org/DTD/prov.dtd";
 
-pub(super) fn write(document: &Document) -> String {
+impl Document {
+    /// As `text/vnd.wap.connectivity-xml`: UTF-8, with the document type of ProvCont.
+    #[must_use]
+    pub fn to_xml(&self) -> String {
+        write(self)
+    }
+}
+
+fn write(document: &Document) -> String {
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE wap-provisioningdoc PUBLIC \"{PUBLIC_ID_TEXT}\" \
          \"{SYSTEM_ID}\">\n<wap-provisioningdoc version=\"{VERSION}\">\n"

@@ -14,7 +14,7 @@ use aes::{
 use schemas::secret::Key128;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{keys::Amf, sqn::Sqn};
+use super::{amf::Amf, sqn::Sqn};
 
 /// Rotations r1 to r5 in bits (TS 35.206 §4.1).
 const R: [u32; 5] = [64, 0, 32, 64, 96];

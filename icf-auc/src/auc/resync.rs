@@ -4,8 +4,8 @@
 use subtle::ConstantTimeEq;
 
 use super::{
+    amf::Amf,
     functions::PreparedKeys,
-    keys::Amf,
     sqn::{Layout, Sqn},
 };
 

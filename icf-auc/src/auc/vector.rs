@@ -11,8 +11,8 @@ use schemas::identity::Plmn;
 use sha2::Sha256;
 
 use super::{
+    amf::Amf,
     functions::{Outputs, PreparedKeys},
-    keys::Amf,
     sqn::Sqn,
 };
 

@@ -14,8 +14,9 @@ use schemas::identity::Imsi;
 
 use crate::{
     auc::{
+        amf::Amf,
         functions::PreparedKeys,
-        keys::{Amf, SubscriberKeys},
+        keys::SubscriberKeys,
         lease::{LeasePolicy, LeaseSize, SeqAllocator},
         sqn::{Layout, Sqn},
     },

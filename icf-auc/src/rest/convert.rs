@@ -3,7 +3,7 @@
 use schemas::rest as shown;
 use time::OffsetDateTime;
 
-use crate::auc::keys::Amf;
+use crate::auc::amf::Amf;
 use crate::model::{
     AuthMaterial, Credential, CredentialState, IssuingMode, NodeKind, Registration, Timestamp,
 };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{subscription::Ambr, values::*};
+use super::{ambr::Ambr, values::*};
 use crate::codec::{
     dictionary::{base::*, s6a::*},
     grammar::group,

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use super::{
-    csg::*, gprs::GprsSubscriptionData, groups::*, lcs::*, monitoring::*, power::*, trace::TraceData, v2x::*,
-    values::*,
+    ambr::Ambr, csg::*, gprs::GprsSubscriptionData, groups::*, lcs::*, monitoring::*, power::*,
+    trace::TraceData, v2x::*, values::*,
 };
 use crate::codec::{
     dictionary::{base::*, s6a::*},
@@ -65,16 +65,6 @@ group! {
         [ aerial_ue_subscription_information: u32 = AERIAL_UE_SUBSCRIPTION_INFORMATION ]
         [ subscribed_arpi: u32 = SUBSCRIBED_ARPI ]
         [ iab_operation_permission: u32 = IAB_OPERATION_PERMISSION ]
-}
-
-group! {
-    /// AMBR, TS 29.272 §7.3.41: bits per second; above 2^32-1 in the extended AVPs, in kilobits per second.
-    #[derive(Debug)]
-    pub struct Ambr ::=
-        { max_requested_bandwidth_ul: u32 = MAX_REQUESTED_BANDWIDTH_UL }
-        { max_requested_bandwidth_dl: u32 = MAX_REQUESTED_BANDWIDTH_DL }
-        [ extended_max_requested_bw_ul: u32 = EXTENDED_MAX_REQUESTED_BW_UL ]
-        [ extended_max_requested_bw_dl: u32 = EXTENDED_MAX_REQUESTED_BW_DL ]
 }
 
 group! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::duplicates::Ticket;
-use super::node::Shared;
+use super::shared::Shared;
 use super::slot::Link;
 use crate::base::{Refusal, error_answer};
 use crate::codec::{HEADER_LEN, Header, Message, ResultCode};

@@ -26,7 +26,7 @@ use super::application::{Down, Shown};
 use super::capabilities::End;
 use super::duplicates::Sender;
 use super::mailbox::{Command, Mail};
-use super::node::Shared;
+use super::shared::Shared;
 use super::slot::{Link, Slot};
 use super::transport::Connected;
 use super::{Counters, PeerInfo, Stream};

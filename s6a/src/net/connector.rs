@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, Held};
-use super::node::Shared;
+use super::shared::Shared;
 use super::slot::Slot;
 use super::transport::Connected;
 use super::{Endpoint, PeerConfig, TransportKind, listen, sctp, tls};

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::application::Shown;
 use super::connection::{Connection, Held};
-use super::node::Shared;
+use super::shared::Shared;
 use super::transport::Connected;
 use super::{Endpoint, TransportKind, sctp};
 use crate::peer::Side;

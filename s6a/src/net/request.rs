@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::duplicates::set_hop_by_hop;
 use super::mailbox::NotPut;
-use super::node::Shared;
+use super::shared::Shared;
 use super::slot::Link;
 use crate::codec::{CommandFlags, Message};
 

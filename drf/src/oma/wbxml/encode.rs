@@ -14,7 +14,19 @@ enum Piece<'a> {
     String(&'a str),
 }
 
-pub(crate) fn encode(document: &Document) -> Vec<u8> {
+impl Document {
+    /// As `application/vnd.wap.connectivity-wbxml` (ProvCont §7), without its content type: see
+    /// [`content_type`](crate::oma::content_type).
+    ///
+    /// [`decode`](crate::oma::decode) reads what stays within [`MAX_DEPTH`](crate::oma::document::MAX_DEPTH) and
+    /// [`MAX_ELEMENTS`](crate::oma::document::MAX_ELEMENTS).
+    #[must_use]
+    pub fn to_wbxml(&self) -> Vec<u8> {
+        encode(self)
+    }
+}
+
+fn encode(document: &Document) -> Vec<u8> {
     let mut body = Body { pieces: Vec::new(), page: 0 };
     body.document(document);
     let table = Table::of(&body.pieces);
