@@ -11,6 +11,9 @@ use harness::programs::workspace;
 
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
+#[path = "rules/circles.rs"]
+mod circles;
+
 /// Normal and build dependencies of every crate of the workspace, by name; development ones prove things and bind
 /// nobody.
 fn edges() -> Result<Edges> {
@@ -172,6 +175,40 @@ fn has_word(code: &str, word: &str) -> bool {
         let outside = |side: Option<char>| side.is_none_or(|c| !c.is_alphanumeric() && c != '_');
         outside(before) && outside(after)
     })
+}
+
+/// The roots of all crates.
+fn crate_roots() -> Result<Vec<PathBuf>> {
+    let root = workspace();
+    let files = sources(&root)?.into_iter().filter(|path| {
+        let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+        let name = path.file_name().unwrap_or_default();
+        folder == "src" && (name == "lib.rs" || name == "main.rs")
+    });
+    Ok(files.collect())
+}
+
+#[test]
+fn modules_import_one_another_in_no_circle() -> Result<()> {
+    let mut wrong = Vec::new();
+    let roots = crate_roots()?;
+    ensure!(roots.len() >= 10, "{roots:?}");
+    let mut arrows = 0;
+    for root in roots {
+        let read = circles::Crate::read(&root)?;
+        arrows += read.arrows().values().map(BTreeSet::len).sum::<usize>();
+        for circle in read.circles() {
+            let shown = |file: &Path| file.strip_prefix(workspace()).unwrap_or(file).display().to_string();
+            wrong.push(format!("a circle of {} files:", circle.len()));
+            for (from, to) in read.arrows().into_iter().filter(|(from, _)| circle.contains(from)) {
+                let to = to.into_iter().filter(|file| circle.contains(file)).map(shown);
+                wrong.push(format!("  {} -> {}", shown(from), to.collect::<Vec<_>>().join(", ")));
+            }
+        }
+    }
+    ensure!(arrows > 500, "{arrows} imports are seen");
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
 }
 
 #[test]

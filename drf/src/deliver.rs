@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::Method;
-use schemas::{identity::Imsi, rest::credential::CredentialPatch, rnct};
-use serde::{Deserialize, Serialize};
+use schemas::rnct;
 use service::{
     client::RoleClient,
     outbox::{Deliver, Delivery, Outgoing},
@@ -17,19 +16,11 @@ use crate::{
         endpoint::{Endpoint, meaning},
         message::Code,
     },
-    desk::{Desk, TO_DEVICE, TO_ICF},
+    desk::Desk,
+    outbound::{CredentialChange, TO_DEVICE, TO_ICF},
     store,
     trigger::{State, Trigger},
 };
-
-/// A change of a credential, as it lies in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToIcf {
-    /// Which.
-    pub imsi: Imsi,
-    /// What to change.
-    pub patch: CredentialPatch,
-}
 
 /// Delivers what the outbox holds.
 #[derive(Debug)]
@@ -182,7 +173,7 @@ impl Postman {
         let Some(icf) = &self.icf else {
             return Delivery::Retry("there is no [icf] in the configuration any more".to_owned());
         };
-        let change: ToIcf = match serde_json::from_slice(&message.body) {
+        let change: CredentialChange = match serde_json::from_slice(&message.body) {
             Ok(change) => change,
             Err(error) => return Delivery::GiveUp(format!("it cannot be read: {error}")),
         };

@@ -39,10 +39,6 @@ pub use bind::{Claim, Subject};
 pub use errors::Refused;
 pub use registry::{Changes, Description, Found, View};
 
-/// Topic of the outbox: RNCTs to devices; key and body are the RNCT's id.
-pub const TO_DEVICE: &str = "rnct";
-/// Topic of the outbox: changes of credentials at the ICF; the body is [`ToIcf`](crate::deliver::ToIcf).
-pub const TO_ICF: &str = "icf";
 /// How long a change of a credential is tried at the ICF.
 const ICF_PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 /// Notices, triggers and results are remembered for this long, milliseconds: as the outbox of who sends them tries.

@@ -12,6 +12,7 @@ pub mod desk;
 pub mod device;
 pub mod metrics;
 pub mod oma;
+pub mod outbound;
 pub mod resolution;
 pub mod rest;
 pub mod start;

@@ -13,6 +13,7 @@ mod record;
 mod report;
 mod source;
 mod table;
+mod wrong;
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -263,7 +264,7 @@ impl Import<'_> {
         match self.profiles.get(&new.profile) {
             None => {
                 let reason =
-                    format!("profile: {} does not exist; create it first", record::shown(&new.profile));
+                    format!("profile: {} does not exist; create it first", wrong::shown(&new.profile));
                 wrong.push((Field::Profile, reason));
             }
             Some(profile) if !self.options.allow_other_addresses => {

@@ -28,8 +28,8 @@ pub use authentication::{AuthenticationInformationAnswer, AuthenticationInformat
 pub use cancel::{CancelLocationAnswer, CancelLocationRequest};
 pub use command::{Answer, Request};
 pub use features::{FeatureList1, FeatureList2};
+pub use groups::TerminalInformation;
 pub use groups::{ActiveApn, EquivalentPlmnList, Load, OcOlr, OcSupportedFeatures, SupportedFeatures};
-pub use groups::{SubscriptionData, TerminalInformation};
 pub use location::{UpdateLocationAnswer, UpdateLocationRequest};
 pub use notify::{NotifyAnswer, NotifyRequest};
 pub use purge::{PurgeUeAnswer, PurgeUeRequest};
@@ -38,6 +38,7 @@ pub use subscriber_data::{DeleteSubscriberDataAnswer, DeleteSubscriberDataReques
 pub use subscriber_data::{InsertSubscriberDataAnswer, InsertSubscriberDataRequest};
 pub use subscription::{
     AllocationRetentionPriority, ApnConfiguration, ApnConfigurationProfile, EpsSubscribedQosProfile,
+    SubscriptionData,
 };
 pub use values::*;
 pub use vectors::{AuthenticationInfo, EutranVector, GeranVector, RequestedVectors, UtranVector};

@@ -4,9 +4,11 @@
 pub mod avp;
 pub mod dictionary;
 pub mod error;
+pub mod flags;
 pub mod frame;
 pub(crate) mod grammar;
 pub mod header;
+pub mod member;
 pub mod message;
 pub mod result;
 #[cfg(test)]
@@ -14,12 +16,13 @@ pub(crate) mod sample;
 pub mod value;
 pub mod writer;
 
-pub use avp::{Avp, AvpFlags, Avps};
+pub use avp::{Avp, Avps};
 pub use dictionary::{AvpDef, Kind};
 pub use error::DecodeError;
+pub use flags::AvpFlags;
 pub use frame::Frame;
-pub use grammar::{Member, Occurs};
 pub use header::{CommandFlags, HEADER_LEN, Header};
+pub use member::{Member, Occurs};
 pub use message::Message;
 pub use result::{Experimental, ResultCode};
 pub use value::{RawAvp, Repeated, Value};

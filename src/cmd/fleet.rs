@@ -11,8 +11,9 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use ue_sim::provision::{
-    FleetConfig, FleetDevice, FleetEnd, FleetNews, FleetReport, Options, provision_many,
+use ue_sim::{
+    fleet::{FleetConfig, FleetDevice, FleetEnd, FleetNews, FleetReport, provision_many},
+    provision::Options,
 };
 
 use super::{

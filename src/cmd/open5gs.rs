@@ -5,6 +5,7 @@ mod fault;
 mod finding;
 mod fragments;
 mod free_diameter;
+mod likeness;
 mod ours;
 mod srsran;
 mod theirs;

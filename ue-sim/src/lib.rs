@@ -2,10 +2,12 @@
 //!
 //! Rooms: [`usim`] is the card, without IO; [`device`] is what a card sits in; [`access`] is how it gets in,
 //! one device and every step; [`load`] is thousands of them. [`tre`] is the device's trusted environment, [`rncp`] the
-//! lifecycle of what operators put there, and [`provision`] how it comes there: RNCT and DPF.
+//! lifecycle of what operators put there, and [`provision`] how it comes there: RNCT and DPF; [`fleet`] is many devices
+//! at once that are provisioned.
 
 pub mod access;
 pub mod device;
+pub mod fleet;
 pub mod latency;
 pub mod load;
 pub mod nas;

@@ -8,11 +8,14 @@
 
 mod aka;
 mod bearer;
+mod capabilities;
 pub mod cause;
+mod doubt;
 mod downlink;
 mod esm;
 mod event;
 mod forbidden;
+mod forbidden_list;
 mod genuine;
 mod messages;
 mod protection;
@@ -24,7 +27,8 @@ mod ue;
 mod tests;
 
 pub use bearer::Bearer;
+pub use capabilities::Capabilities;
 pub use event::{Output, Procedure, Timer, Told, Way};
-pub use forbidden::{Entry, List, Tai};
+pub use forbidden_list::{Entry, List, Tai};
 pub use messages::NasError;
-pub use ue::{Capabilities, EmmState, Ue, UeOptions};
+pub use ue::{EmmState, Ue, UeOptions};

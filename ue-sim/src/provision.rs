@@ -11,7 +11,6 @@ mod conversation;
 mod download;
 mod event;
 mod exchanges;
-mod fleet;
 mod patience;
 mod trigger;
 
@@ -32,7 +31,6 @@ pub(crate) use client::{CallError, Content, DeviceClient};
 pub use coap::{Listening, RnctListener};
 pub use conversation::Provisioner;
 pub use event::{Events, Exchange, ProvisionEvent, Step};
-pub use fleet::{FleetConfig, FleetDevice, FleetEnd, FleetNews, FleetReport, StepReport, provision_many};
 pub use patience::Options;
 pub use trigger::{Taken, TriggerError};
 

@@ -65,13 +65,12 @@ use seal::StorageKey;
 use state::DeviceState;
 pub(crate) use state::{Conversation, Ended};
 
-pub use error::{Reason, TreError};
+pub use error::{Reason, StorageKeyError, TreError};
 pub use identity::{DebugStatus, Manufacture, Measured, Provisional, Triple};
 pub use install::Installed;
 pub use manifest::GoodManifest;
 pub(crate) use manifest::{Expected, reason_of, reason_of_cbor};
 pub use operator::OperatorView;
-pub use seal::StorageKeyError;
 
 /// A device's trusted environment. Cheap to clone; all clones are the same one. Debug shows who it is and no key.
 ///

@@ -7,9 +7,9 @@ use service::outbox;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{Desk, ICF_PATIENCE, Refused, TO_DEVICE, TO_ICF};
+use super::{Desk, ICF_PATIENCE, Refused};
 use crate::{
-    deliver::ToIcf,
+    outbound::{CredentialChange, TO_DEVICE, TO_ICF},
     store::{self, Device, NoticeState, Operator},
     trigger::{self, Order, State, Trigger},
 };
@@ -140,7 +140,7 @@ impl Desk {
             tracing::warn!(%imsi, "there is no [icf] in the configuration: the credential stays as it is");
             return Ok(());
         }
-        let body = serde_json::to_vec(&ToIcf { imsi, patch }).map_err(Refused::internal)?;
+        let body = serde_json::to_vec(&CredentialChange { imsi, patch }).map_err(Refused::internal)?;
         let message = outbox::Message { topic: TO_ICF, key, body: &body, give_up_after: ICF_PATIENCE };
         outbox::enqueue(tx, &message).await?;
         Ok(())

@@ -1,6 +1,6 @@
 //! What a file is, from its first octets and its first line; and what it is instead of something to import.
 
-use super::record::shown;
+use super::wrong::shown;
 
 /// What the first octets say, if they say that it cannot be read.
 pub(super) fn not_text(start: &[u8]) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 
 use super::{
     names::{Field, Meaning, OUR_NAMES, is_left_alone, meaning},
-    record::{Wrong, shown},
+    wrong::{Wrong, shown},
 };
 
 /// Names that an error lists at most.

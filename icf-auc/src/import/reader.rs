@@ -11,9 +11,10 @@ use super::{
     fields::Fields,
     names::{Field, normalise},
     numbers::SqnNotation,
-    record::{self, Wrong},
+    record,
     source::{MAX_RECORD, Source},
     table::Header,
+    wrong::Wrong,
 };
 use crate::store::NewCredential;
 

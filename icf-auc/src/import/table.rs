@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     fields::{Fields, Scalar},
     names::{Field, Meaning, meaning},
-    record::{Wrong, shown},
+    wrong::{Wrong, shown},
 };
 
 /// The columns of a file.

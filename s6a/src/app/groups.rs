@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-pub use super::subscription::SubscriptionData;
 pub(crate) use super::vectors::{AuthenticationInfo, RequestedVectors};
 use crate::codec::{
     dictionary::{VENDOR_3GPP, base::*, s6a::*},

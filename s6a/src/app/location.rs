@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::groups::*;
+use super::subscription::SubscriptionData;
 use super::{monitoring::SupportedServices, values::*};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},

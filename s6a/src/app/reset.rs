@@ -1,5 +1,6 @@
 //! Reset after a restart of the HSS, TS 29.272 §5.2.4.
 
+use super::subscription::SubscriptionData;
 use super::{groups::*, subscriber_data::SubscriptionDataDeletion};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},

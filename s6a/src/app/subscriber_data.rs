@@ -1,6 +1,7 @@
 //! Insert and delete subscriber data, TS 29.272 §5.2.2.
 
 use super::groups::*;
+use super::subscription::SubscriptionData;
 use super::{monitoring::*, place::*, power::EdrxRelatedRat, values::*};
 use crate::{
     base::{AuthSessionState, FailedAvp, Outcome, VendorSpecificApplicationId},

@@ -2,32 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{AvpDef, DecodeError, ResultCode};
-
-/// AVP flags, RFC 6733 §4.1: V, M, P and five reserved bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AvpFlags(pub u8);
-
-impl AvpFlags {
-    /// V: a Vendor-Id follows.
-    pub const VENDOR: Self = Self(0x80);
-    /// M: the receiver has to understand it, RFC 6733 §4.1.
-    pub const MANDATORY: Self = Self(0x40);
-    /// P: reserved for end-to-end security, sent as zero (RFC 6733 §4.1).
-    pub const PROTECTED: Self = Self(0x20);
-
-    /// Whether all bits of `other` are set.
-    #[must_use]
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Both sets of bits.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
+use super::{AvpDef, AvpFlags, DecodeError, ResultCode};
 
 /// One AVP, borrowed from its message.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +17,26 @@ pub struct Avp<'a> {
     pub data: &'a [u8],
     /// Header, data and padding: what is echoed, or shown in a Failed-AVP.
     pub raw: &'a [u8],
+}
+
+impl DecodeError {
+    /// Inside the group that holds the failed AVP, so that the receiver can tell where it stands
+    /// (RFC 6733 §7.5: "the grouped AVP hierarchy up to the single offending AVP").
+    #[cold]
+    #[must_use]
+    pub fn inside(mut self, group: &Avp<'_>) -> Self {
+        if self.failed.is_empty() {
+            return self;
+        }
+        let header = if group.flags.has(AvpFlags::VENDOR) { 12 } else { 8 };
+        let mut wrapped = group.raw[..header].to_vec();
+        wrapped.extend_from_slice(&self.failed);
+        let length = (wrapped.len() as u32).to_be_bytes();
+        wrapped[5..8].copy_from_slice(&length[1..]);
+        self.failed = wrapped;
+        self.path.push((group.code, group.vendor));
+        self
+    }
 }
 
 impl<'a> Avp<'a> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Avp, AvpFlags, ResultCode, dictionary};
+use super::{AvpFlags, ResultCode, dictionary};
 
 /// A message that cannot be accepted: Result-Code and Failed-AVP of the answer (RFC 6733 §7.1, §7.5).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,24 +50,6 @@ impl DecodeError {
         self.failed = avp.to_vec();
         self.failed.resize(avp.len().next_multiple_of(4), 0);
         self.path = code_and_vendor(avp).into_iter().collect();
-        self
-    }
-
-    /// Inside the group that holds the failed AVP, so that the receiver can tell where it stands
-    /// (RFC 6733 §7.5: "the grouped AVP hierarchy up to the single offending AVP").
-    #[cold]
-    #[must_use]
-    pub fn inside(mut self, group: &Avp<'_>) -> Self {
-        if self.failed.is_empty() {
-            return self;
-        }
-        let header = if group.flags.has(AvpFlags::VENDOR) { 12 } else { 8 };
-        let mut wrapped = group.raw[..header].to_vec();
-        wrapped.extend_from_slice(&self.failed);
-        let length = (wrapped.len() as u32).to_be_bytes();
-        wrapped[5..8].copy_from_slice(&length[1..]);
-        self.failed = wrapped;
-        self.path.push((group.code, group.vendor));
         self
     }
 

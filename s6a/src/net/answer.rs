@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::duplicates::Ticket;
-use super::shared::Shared;
-use super::slot::Link;
+use super::duplicates::{Duplicates, Ticket};
+use super::link::Link;
 use crate::base::{Refusal, error_answer};
 use crate::codec::{HEADER_LEN, Header, Message, ResultCode};
 
@@ -18,7 +17,7 @@ pub struct Answer<'a> {
     pub(super) in_flight: &'a mut usize,
     pub(super) answered: &'a mut u64,
     pub(super) link: &'a Arc<Link>,
-    pub(super) shared: &'a Arc<Shared>,
+    pub(super) answering: &'a Arc<Answering>,
     pub(super) ticket: Option<Ticket>,
     pub(super) now: Instant,
 }
@@ -38,9 +37,8 @@ impl Answer<'_> {
 
     /// Refuses at once, as [`error_answer()`] does.
     pub fn refuse<'r>(mut self, refusal: impl Into<Refusal<'r>>) {
-        let shared = self.shared;
-        let request = self.request;
-        self.write(|out| shared.refuse(&request, refusal, out));
+        let (answering, request) = (self.answering, self.request);
+        self.write(|out| answering.refuse(&request, refusal, out));
     }
 
     /// Answers later, from any task.
@@ -50,7 +48,7 @@ impl Answer<'_> {
         Later {
             request: self.request.octets().into(),
             link: Arc::clone(self.link),
-            shared: Arc::clone(self.shared),
+            answering: Arc::clone(self.answering),
             ticket: self.ticket.take(),
         }
     }
@@ -64,18 +62,18 @@ impl Answer<'_> {
         if !answers(&self.request.header, &self.out[start..]) {
             tracing::error!(command = self.request.header.command, "the application wrote no whole answer");
             self.out.truncate(start);
-            self.shared.refuse(&self.request, ResultCode::UNABLE_TO_COMPLY, self.out);
+            self.answering.refuse(&self.request, ResultCode::UNABLE_TO_COMPLY, self.out);
         }
         *self.answered += 1;
-        self.shared.duplicates.finish(&ticket, &self.out[start..], self.now);
+        self.answering.duplicates.finish(&ticket, &self.out[start..], self.now);
     }
 }
 
 impl Drop for Answer<'_> {
     fn drop(&mut self) {
         if self.ticket.is_some() {
-            let (shared, request) = (self.shared, self.request);
-            self.write(|out| shared.refuse(&request, ResultCode::UNABLE_TO_COMPLY, out));
+            let (answering, request) = (self.answering, self.request);
+            self.write(|out| answering.refuse(&request, ResultCode::UNABLE_TO_COMPLY, out));
         }
     }
 }
@@ -84,7 +82,7 @@ impl Drop for Answer<'_> {
 pub struct Later {
     request: Box<[u8]>,
     link: Arc<Link>,
-    shared: Arc<Shared>,
+    answering: Arc<Answering>,
     ticket: Option<Ticket>,
 }
 
@@ -119,7 +117,7 @@ impl Later {
     /// Refuses, as [`error_answer()`] does.
     pub fn refuse<'r>(mut self, refusal: impl Into<Refusal<'r>>) {
         let mut out = Vec::with_capacity(256);
-        self.shared.refuse(&self.request(), refusal, &mut out);
+        self.answering.refuse(&self.request(), refusal, &mut out);
         self.finish(&out);
     }
 
@@ -129,11 +127,11 @@ impl Later {
         let answer = if answers(&self.header(), answer) {
             answer
         } else {
-            self.shared.refuse(&self.request(), ResultCode::UNABLE_TO_COMPLY, &mut refusal);
+            self.answering.refuse(&self.request(), ResultCode::UNABLE_TO_COMPLY, &mut refusal);
             &refusal
         };
         // Kept first: should the connection be gone, the peer asks again over another.
-        self.shared.duplicates.finish(&ticket, answer, Instant::now());
+        self.answering.duplicates.finish(&ticket, answer, Instant::now());
         self.link.mailbox.answer(answer);
     }
 }
@@ -157,7 +155,14 @@ fn answers(request: &Header, octets: &[u8]) -> bool {
         })
 }
 
-impl Shared {
+/// What answers are made with: the names of the node, and the answers that it has given.
+pub(super) struct Answering {
+    pub(super) origin_host: String,
+    pub(super) origin_realm: String,
+    pub(super) duplicates: Duplicates,
+}
+
+impl Answering {
     /// Appends the answer that refuses `request`.
     pub(super) fn refuse<'r>(
         &self,
@@ -165,6 +170,6 @@ impl Shared {
         refusal: impl Into<Refusal<'r>>,
         out: &mut Vec<u8>,
     ) {
-        error_answer(request, &self.config.origin_host, &self.config.origin_realm, refusal, out);
+        error_answer(request, &self.origin_host, &self.origin_realm, refusal, out);
     }
 }

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::SystemTime;
 
-use super::application::shortened;
-use super::{NodeConfig, PeerConfig, PeerInfo, TransportKind, tls};
+use super::certificate;
+use super::shown::shortened;
+use super::{NodeConfig, PeerConfig, PeerInfo, TransportKind};
 use crate::base::{
     CapabilitiesExchangeAnswer, CapabilitiesExchangeRequest, FailedAvp, NO_INBAND_SECURITY, PeerCapabilities,
     RELAY, VendorSpecificApplicationId,
@@ -241,7 +242,7 @@ fn may_be(config: &PeerConfig, end: &End, host: &str, realm: &str) -> Result<(),
             remote.ip()
         ));
     }
-    tls::certificate_is_of(config, end.kind, end.certificate.as_deref())
+    certificate::certificate_is_of(config, end.kind, end.certificate.as_deref())
         .map_err(|why| format!("{host:?} {why}"))
 }
 

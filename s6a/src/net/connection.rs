@@ -22,12 +22,14 @@ use tokio::time::{Instant, Sleep};
 
 use self::buffers::{ReadBuffer, WriteBuffer};
 use super::admission::Waiting;
-use super::application::{Down, Shown};
 use super::capabilities::End;
+use super::down::Down;
 use super::duplicates::Sender;
+use super::link::Link;
 use super::mailbox::{Command, Mail};
 use super::shared::Shared;
-use super::slot::{Link, Slot};
+use super::shown::Shown;
+use super::slot::Slot;
 use super::transport::Connected;
 use super::{Counters, PeerInfo, Stream};
 use crate::codec::Header;
@@ -280,7 +282,7 @@ impl Connection {
         let action = watchdog.up(now.into_std());
         self.link.doubtful.store(watchdog.state() != WatchdogState::Okay, Ordering::Relaxed);
         self.watchdog = Some(watchdog);
-        self.sender.peer = self.shared.duplicates.host(info.identity.as_bytes());
+        self.sender.peer = self.shared.answering.duplicates.host(info.identity.as_bytes());
         self.shared.app.peer_up(&info);
         self.info = Some(info);
         self.watchdog_action(action, now);

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::certificate;
 use super::connection::{Connection, Held};
 use super::shared::Shared;
 use super::slot::Slot;
 use super::transport::Connected;
-use super::{Endpoint, PeerConfig, TransportKind, listen, sctp, tls};
+use super::{Endpoint, PeerConfig, TransportKind, listen, sctp};
 use crate::peer::{Backoff, Side};
 
 /// Keeps a peer connected until the node stops.
@@ -78,7 +79,7 @@ async fn connect(shared: &Shared, config: &PeerConfig, endpoint: &Endpoint) -> i
             let Some(configs) = &shared.config.tls else {
                 return Err(io::Error::other("no certificate is configured"));
             };
-            let name = tls::server_name(config)?;
+            let name = certificate::server_name(config)?;
             let Connected { stream, local, .. } = listen::tcp(TcpStream::connect(address).await?, *address);
             let connector = tokio_rustls::TlsConnector::from(Arc::clone(&configs.client));
             let stream = connector.connect(name, stream).await?;

@@ -16,7 +16,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::slot::Link;
+use super::link::Link;
 use crate::codec::{CommandFlags, Header};
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
 
-use super::application::Shown;
 use super::connection::{Connection, Held};
 use super::shared::Shared;
+use super::shown::Shown;
 use super::transport::Connected;
 use super::{Endpoint, TransportKind, sctp};
 use crate::peer::Side;

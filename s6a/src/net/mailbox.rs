@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use super::PeerInfo;
-use super::application::Down;
+use super::down::Down;
 use crate::base::DisconnectCause;
 use crate::peer::WatchdogState;
 

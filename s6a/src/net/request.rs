@@ -1,6 +1,5 @@
 //! Requests of our own, RFC 6733 §6.1.1 to §6.1.3 and §5.5.4.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,57 +7,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::duplicates::set_hop_by_hop;
+use super::link::Link;
 use super::mailbox::NotPut;
 use super::shared::Shared;
-use super::slot::Link;
+use super::{Destination, Onward, OwnedMessage};
 use crate::codec::{CommandFlags, Message};
-
-/// Who a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Destination<'a> {
-    /// Destination-Host, if it has to be this one.
-    pub host: Option<&'a str>,
-    /// Destination-Realm.
-    pub realm: &'a str,
-}
-
-/// How a request that came from a peer goes on to another (RFC 6733 §6.1.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Onward<'a> {
-    /// Who it is for.
-    pub to: Destination<'a>,
-    /// Identity of the peer that it came from: it never goes back there.
-    pub from: &'a str,
-    /// Whether the host itself has to be the next hop. If not, a relay that leads to it will do (§6.1.6).
-    pub direct: bool,
-    /// How long its answer may take.
-    pub within: Duration,
-}
-
-/// A received message.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OwnedMessage {
-    octets: Box<[u8]>,
-}
-
-impl fmt::Debug for OwnedMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.message().header, f)
-    }
-}
-
-impl OwnedMessage {
-    pub(super) fn copy(message: &Message<'_>) -> Self {
-        Self { octets: message.octets().into() }
-    }
-
-    /// The message.
-    #[must_use]
-    pub fn message(&self) -> Message<'_> {
-        #[allow(clippy::expect_used, reason = "it was a message when it was copied")]
-        Message::parse(&self.octets).expect("a message")
-    }
-}
 
 /// Why a request has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

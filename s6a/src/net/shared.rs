@@ -12,10 +12,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
+use super::answer::Answering;
 use super::application::Application;
 use super::duplicates::Duplicates;
+use super::link::Link;
 use super::registry::Registry;
-use super::slot::Link;
 use super::{Endpoint, NodeConfig};
 use crate::peer::{Jitter, Side};
 
@@ -24,7 +25,7 @@ pub(super) struct Shared {
     pub(super) config: NodeConfig,
     pub(super) app: Arc<dyn Application>,
     pub(super) registry: Registry,
-    pub(super) duplicates: Duplicates,
+    pub(super) answering: Arc<Answering>,
     /// Seconds since 1970 at the start (RFC 6733 §8.16).
     pub(super) origin_state_id: u32,
     pub(super) stopping: CancellationToken,
@@ -45,7 +46,11 @@ impl Shared {
         let end_to_end = (now as u32) << 20 | (seeds.hash_one("end-to-end") as u32 & 0x000f_ffff);
         Self {
             registry: Registry::new(&config),
-            duplicates: Duplicates::new(config.timers.duplicates, config.limits.duplicates),
+            answering: Arc::new(Answering {
+                origin_host: config.origin_host.clone(),
+                origin_realm: config.origin_realm.clone(),
+                duplicates: Duplicates::new(config.timers.duplicates, config.limits.duplicates),
+            }),
             origin_state_id: now as u32,
             stopping: CancellationToken::new(),
             connections: Arc::new(Semaphore::new(config.limits.connections)),

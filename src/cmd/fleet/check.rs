@@ -16,7 +16,7 @@ use schemas::{
 };
 use serde::{Deserialize, Serialize};
 use service::client::RoleClient;
-use ue_sim::provision::FleetEnd;
+use ue_sim::fleet::FleetEnd;
 use uuid::Uuid;
 
 use crate::cmd::lab::clients::Clients;

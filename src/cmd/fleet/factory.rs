@@ -16,7 +16,7 @@ use schemas::{
 };
 use serde::Serialize;
 use serde_json::json;
-use ue_sim::provision::FleetDevice;
+use ue_sim::fleet::FleetDevice;
 use zeroize::Zeroizing;
 
 use super::progress::Line;

@@ -4,8 +4,9 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 use ue_sim::{
+    fleet::{FleetEnd, FleetReport},
     latency::Latency,
-    provision::{FleetEnd, FleetReport, Step},
+    provision::Step,
 };
 
 use super::{check::Checks, factory::Took};

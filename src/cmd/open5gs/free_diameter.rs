@@ -4,6 +4,7 @@
 //! The grammar is that of r1.5.0, with which every Open5GS from 2.3 to 2.8 is built; the tests hold it against Debian's
 //! freeDiameterd.
 
+mod condition;
 mod configuration;
 mod grammar;
 mod keyword;
@@ -13,10 +14,11 @@ mod section;
 mod startup;
 mod tls;
 
+pub use condition::Condition;
 pub use configuration::{Connect, FreeDiameter, PORT, PORT_TLS, TC_TIMER, Without};
 pub use names::numeric_address;
 pub use section::section;
-pub use startup::{Condition, conditions};
+pub use startup::conditions;
 
 use super::fault::Fault;
 use super::yaml;
@@ -44,19 +46,6 @@ fn daemon_of_yaml(text: &[u8]) -> Option<String> {
     let daemon =
         root.pairs().iter().find(|(key, _)| ["mme", "hss", "smf", "upf", "pcrf"].contains(&&**key))?;
     Some(daemon.0.clone())
-}
-
-/// Whether a text that is no YAML of Open5GS is a configuration of freeDiameter.
-pub fn is_like(text: &str) -> bool {
-    let line = |line: &str| {
-        let key = line.split(['=', ' ', '\t']).next().unwrap_or_default();
-        let value = line.contains('=') && line.contains('"');
-        value
-            && ["Identity", "Realm", "ConnectPeer", "ListenOn", "LoadExtension"]
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(key))
-    };
-    text.lines().map(str::trim).any(line)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser};
 
 use super::fault::Fault;
-use super::free_diameter;
+use super::likeness;
 
 /// Levels of nesting; a configuration has a dozen.
 const DEPTH: usize = 64;
@@ -118,7 +118,7 @@ pub fn root(text: &[u8]) -> Result<Node, Fault> {
     })?;
     match read(text) {
         Ok(root) if !root.pairs().is_empty() => Ok(root),
-        _ if free_diameter::is_like(text) => {
+        _ if likeness::is_free_diameter(text) => {
             let found = "this is a configuration of freeDiameter, not YAML of Open5GS";
             Err(Fault::whole(found, "give it as --mme-conf (or --hss-conf), and the daemon's .yaml here"))
         }

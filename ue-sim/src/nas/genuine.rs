@@ -1,19 +1,10 @@
 //! Whether the network is genuine: what follows from challenges that the UE has refused (TS 24.301 §5.4.2.7 c to f).
 
-use super::{EmmState, Output, Procedure, Timer, Told, Ue};
+use super::doubt::Doubt;
+use super::{EmmState, Output, Timer, Told, Ue};
 
 /// So many challenges refused in a row, for whatever reason, and the network is not genuine (TS 24.301 §5.4.2.7 c, d, e).
 const IN_A_ROW: u8 = 3;
-
-/// A challenge was refused, and the network has not made up for it yet.
-pub(super) struct Doubt {
-    /// T3418 or T3420, which runs. Challenges are in a row if the next one comes while it does.
-    timer: Timer,
-    /// Challenges refused in a row.
-    refused: u8,
-    /// The procedure whose timer stands still meanwhile.
-    paused: Option<Procedure>,
-}
 
 impl Ue {
     /// A challenge has come: T3418 and T3420 stop. Gives what was doubted until now.

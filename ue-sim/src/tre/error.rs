@@ -7,8 +7,18 @@ use std::{
 
 use schemas::{cbor::CborError, cose::CoseError, trust::TrustError};
 
-use super::StorageKeyError;
 use crate::rncp::RegistryError;
+
+/// The storage key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageKeyError {
+    /// Others can read it.
+    #[error("{}: others than its owner may read the storage key; chmod 600 it", .0.display())]
+    Open(PathBuf),
+    /// It is no key.
+    #[error("{}: not a storage key (64 hexadecimal digits); without it the device cannot be opened", .0.display())]
+    Content(PathBuf),
+}
 
 /// The trusted environment cannot do it.
 #[derive(Debug, thiserror::Error)]

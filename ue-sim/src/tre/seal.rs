@@ -1,10 +1,7 @@
 //! Sealing: AES-256-GCM (NIST SP 800-38D) with a key for each compartment, derived from the device's storage key by
 //! HKDF-SHA-256 (RFC 5869), so that what is sealed for one operator does not open for another.
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use aes_gcm::{
     Aes256Gcm, KeyInit,
@@ -16,7 +13,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{
-    TreError,
+    StorageKeyError, TreError,
     files::{Files, replace},
 };
 
@@ -26,17 +23,6 @@ const MAGIC: &[u8; 8] = b"callTRE1";
 const NONCE: usize = 12;
 /// Magic, generation, nonce.
 const HEAD: usize = MAGIC.len() + 8 + NONCE;
-
-/// The storage key cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StorageKeyError {
-    /// Others can read it.
-    #[error("{}: others than its owner may read the storage key; chmod 600 it", .0.display())]
-    Open(PathBuf),
-    /// It is no key.
-    #[error("{}: not a storage key (64 hexadecimal digits); without it the device cannot be opened", .0.display())]
-    Content(PathBuf),
-}
 
 /// The key that a real device has in hardware.
 pub(super) struct StorageKey(Zeroizing<[u8; 32]>);

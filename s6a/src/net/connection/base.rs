@@ -12,8 +12,8 @@ use crate::base::{
 };
 use crate::codec::dictionary::base::ORIGIN_HOST;
 use crate::codec::{Message, ResultCode};
-use crate::net::application::shortened;
 use crate::net::capabilities::{self, Refused};
+use crate::net::shown::shortened;
 use crate::net::slot::{Candidate, Slot};
 use crate::peer::{Event, WatchdogAction, WatchdogState};
 
@@ -128,7 +128,7 @@ impl Connection {
                 ..DeviceWatchdogAnswer::default()
             }
             .encode(&mut self.out.octets, &message.header),
-            Some(error) => self.shared.refuse(message, &error, &mut self.out.octets),
+            Some(error) => self.shared.answering.refuse(message, &error, &mut self.out.octets),
         }
     }
 

@@ -8,8 +8,8 @@ use crate::codec::frame::{self, Frame};
 use crate::codec::header::VERSION;
 use crate::codec::{CommandFlags, DecodeError, HEADER_LEN, Message};
 use crate::net::answer::Answer;
-use crate::net::application::{Shown, shortened};
 use crate::net::duplicates::{Begun, Retransmission, Ticket, Waiter};
+use crate::net::shown::{Shown, shortened};
 use crate::net::{OwnedMessage, checks};
 
 impl Connection {
@@ -87,7 +87,7 @@ impl Connection {
             Ok(origin_host) => origin_host,
             Err(error) => {
                 tracing::debug!(peer = info.identity, header = ?message.header, %error, "refused");
-                self.shared.refuse(message, &error, &mut self.out.octets);
+                self.shared.answering.refuse(message, &error, &mut self.out.octets);
                 self.counters.answers_sent += 1;
                 return;
             }
@@ -96,11 +96,11 @@ impl Connection {
         if self.last_origin != origin_host.as_bytes() {
             self.last_origin.clear();
             self.last_origin.extend_from_slice(origin_host.as_bytes());
-            self.sender.origin = self.shared.duplicates.host(origin_host.as_bytes());
+            self.sender.origin = self.shared.answering.duplicates.host(origin_host.as_bytes());
         }
         let header = &message.header;
         let begun = if self.shared.app.keeps_answers_to(header.command) {
-            self.shared.duplicates.begin(
+            self.shared.answering.duplicates.begin(
                 self.sender,
                 header,
                 message.body(),
@@ -139,7 +139,7 @@ impl Connection {
                     in_flight: &mut self.in_flight,
                     answered: &mut self.counters.answers_sent,
                     link: &self.link,
-                    shared: &self.shared,
+                    answering: &self.shared.answering,
                     ticket: Some(ticket),
                     now: now.into_std(),
                 },
@@ -184,7 +184,7 @@ impl Connection {
             head[0] = VERSION;
             head[1..4].copy_from_slice(&[0, 0, HEADER_LEN as u8]);
             if let Ok(request) = Message::parse(&head) {
-                self.shared.refuse(&request, error, &mut self.out.octets);
+                self.shared.answering.refuse(&request, error, &mut self.out.octets);
                 self.counters.answers_sent += 1;
             }
         }

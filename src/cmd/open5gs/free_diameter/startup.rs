@@ -5,37 +5,10 @@ use std::path::Path;
 
 use super::super::fault::Fault;
 use super::super::finding::Verdict;
+use super::condition::Condition;
 use super::configuration::{FreeDiameter, NamedFile};
 use super::names::is_identity;
 use super::tls;
-
-/// Something about a configuration that parses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
-    /// Which check it is of.
-    pub check: &'static str,
-    /// How bad it is.
-    pub verdict: Verdict,
-    /// What it is.
-    pub fault: Fault,
-}
-
-impl Condition {
-    /// It does not start, or nobody gets through.
-    pub fn wrong(check: &'static str, fault: Fault) -> Self {
-        Self { check, verdict: Verdict::Wrong, fault }
-    }
-
-    /// It may not be as it was meant.
-    pub fn doubtful(check: &'static str, fault: Fault) -> Self {
-        Self { check, verdict: Verdict::Doubtful, fault }
-    }
-
-    /// It cannot be looked at from here.
-    pub fn unseen(check: &'static str, fault: Fault) -> Self {
-        Self { check, verdict: Verdict::Unseen, fault }
-    }
-}
 
 /// The extensions that Open5GS's daemons find the AVPs of S6a in, each with what it wants to be loaded before.
 const DICTIONARIES: [(&str, Option<&str>); 7] = [

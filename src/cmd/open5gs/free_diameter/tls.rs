@@ -9,9 +9,9 @@ use rustls::server::WebPkiClientVerifier;
 use x509_cert::{Certificate, der::Decode};
 
 use super::super::fault::Fault;
+use super::condition::Condition;
 use super::configuration::{Credentials, FreeDiameter};
 use super::lexer::Position;
-use super::startup::Condition;
 
 const CHECK: &str = "mme-tls";
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    provision::{FleetConfig, FleetDevice, FleetNews, FleetReport, provision_many},
+    fleet::{FleetConfig, FleetDevice, FleetNews, FleetReport, provision_many},
     test_dpf::World,
 };
 

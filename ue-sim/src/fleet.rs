@@ -14,10 +14,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Events, Options, Outcome, ProvisionEvent, Provisioner, Step, on_disk};
 use crate::{
     access::ip::Drf,
     latency::{Latency, Times},
+    provision::{Events, Options, Outcome, ProvisionEvent, Provisioner, Step, on_disk},
     tre::{Manufacture, Tre},
 };
 
