@@ -12,6 +12,7 @@ mod database;
 mod devices;
 mod enb;
 mod events;
+mod files;
 mod fleet;
 mod icf;
 mod keys;

@@ -1,16 +1,14 @@
 //! `callhome av-pools`: ready vectors, taken in and handed out.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Subcommand;
 use reqwest::Method;
 use schemas::identity::{Imsi, Plmn};
 use schemas::rest::{AvPool, GenerateVectors, NewVectors, Vectors, VectorsAdded};
 
 use super::client::{self, Failure, Range, Server, Shown, with_json};
+use super::files::NewFile;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -72,25 +70,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
         What::Generate { imsi, visited_plmn, count, out } => {
             // First the file: vectors that cannot be written down are lost.
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&out)
-                .with_context(|| format!("{} cannot be made", out.display()))?;
+            let mut file = NewFile::begin(&out, "nothing was generated")?;
             let request =
                 client.request(Method::POST, &["av-pools", &imsi.to_string(), "vectors:generate"])?;
             let asked = with_json(request, &GenerateVectors { visited_plmn, count })?;
-            let made = client.json::<Vectors>(asked).await;
-            if made.is_err() {
-                // Nothing is in it yet.
-                let _ = std::fs::remove_file(&out);
-            }
-            let made = made?;
+            let made: Vectors = client.json(asked).await?;
             let text = zeroize::Zeroizing::new(serde_json::to_vec(&NewVectors { vectors: made.vectors })?);
-            file.write_all(&text)
-                .and_then(|()| file.sync_all())
-                .with_context(|| out.display().to_string())?;
+            const ADVICE: &str =
+                "these vectors are lost, which harms nothing: make room, and generate others";
+            file.write(&text, ADVICE)?;
+            file.finish(ADVICE)?;
             eprintln!("{count} vectors of {imsi} for {visited_plmn} in {}", out.display());
             Ok(())
         }

@@ -1,8 +1,6 @@
 //! `callhome batches`: credentials that were issued or imported together.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -11,7 +9,8 @@ use reqwest::Method;
 use schemas::identity::Imsi;
 use schemas::rest::{Batch, IssueRequest, IssuingMode};
 
-use super::client::{Client, Failure, Range, Server, Shown, day, or_dash, with_json};
+use super::client::{Client, Range, Server, Shown, day, or_dash, with_json};
+use super::files::NewFile;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -85,47 +84,20 @@ async fn issue(client: &Client, what: Issue) -> anyhow::Result<()> {
     let Issue { id, first, count, profile, party, triple_url, recipient, allow_other_networks, out } = what;
     let request = IssueRequest { id: id.clone(), first, count, profile, party, triple_url, recipient };
     // First the file: IMSIs are not to be used up for a batch that cannot be written down.
-    let (mut file, part) = begin(&out)?;
+    let mut file = NewFile::begin(&out, "nothing was issued")?;
     let allow: &[_] = if allow_other_networks { &[("allow_other_networks", "true")] } else { &[] };
     let request = with_json(client.request_with(Method::POST, &["batches"], allow)?, &request)?;
-    let mut answer = match client.send(request).await {
-        Ok(answer) => answer,
-        Err(refused) => {
-            // Nothing is in it yet.
-            let _ = std::fs::remove_file(&part);
-            return Err(refused.into());
-        }
-    };
+    let mut answer = client.send(request).await?;
     let bar = ProgressBar::new_spinner();
     while let Some(piece) = answer.chunk().await.context(ADVICE)? {
-        let written = file.write_all(&piece);
-        written.with_context(|| format!("{} cannot be written; {ADVICE}", part.display()))?;
+        file.write(&piece, ADVICE)?;
         bar.set_position(bar.position() + piece.len() as u64);
         bar.set_message(format!("{} octets", bar.position()));
     }
     bar.finish_and_clear();
-    file.sync_all()
-        .and_then(|()| std::fs::rename(&part, &out))
-        .with_context(|| format!("{} cannot be written; {ADVICE}", out.display()))?;
+    file.finish(ADVICE)?;
     eprintln!("batch {id}: {count} credentials, encrypted, in {}", out.display());
     Ok(())
-}
-
-/// The file that the batch is written to until it is whole, and its name.
-fn begin(out: &Path) -> anyhow::Result<(std::fs::File, PathBuf)> {
-    let refused = |why: &str| Failure::Usage(format!("--out {}: {why}; nothing was issued", out.display()));
-    let Some(name) = out.file_name() else { return Err(refused("is no name of a file").into()) };
-    if out.symlink_metadata().is_ok() {
-        return Err(refused("is there already; remove it, or choose another name").into());
-    }
-    let part = out.with_file_name({
-        let mut part = name.to_owned();
-        part.push(".part");
-        part
-    });
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
-    let file = file.map_err(|error| refused(&format!("{} cannot be written: {error}", part.display())))?;
-    Ok((file, part))
 }
 
 impl Shown for Batch {

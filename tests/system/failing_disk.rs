@@ -283,3 +283,47 @@ fn a_key_that_cannot_be_written_leaves_the_key_file_as_it_was() -> Result<()> {
     ensure!(run(true)?);
     Ok(())
 }
+
+/// Keys and certificates of a PKI, and vectors that were handed out: whole under their names, or not there.
+#[test]
+fn what_commands_write_is_whole_or_not_there() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let faults = harness::faults::Faults::below(folder.path())?;
+    let names = |root: &std::path::Path| -> Result<Vec<String>> {
+        let entries =
+            std::fs::read_dir(root)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        entries.collect()
+    };
+    let (mut met, mut after) = (0, 0);
+    loop {
+        ensure!(after < MOST_CALLS, "a PKI has no end");
+        let root = folder.path().join(format!("pki-{after}"));
+        std::fs::create_dir(&root)?;
+        faults.begin(Fault { call: Call::Write, error: ENOSPC, after, lasting: true, partial: true })?;
+        let mut command = std::process::Command::new(harness::callhome::binary()?);
+        command.args(["pki", "init", "--out"]).arg(&root);
+        faults.environment(&mut command);
+        let output = command.output()?;
+        let hits = faults.hits()?;
+        faults.end()?;
+        for name in names(&root)? {
+            ensure!(!name.ends_with(".part"), "{name} is left after {after} writes");
+            let text = std::fs::read_to_string(root.join(&name))?;
+            ensure!(text.trim_end().ends_with("-----"), "half of {name} is left after {after} writes");
+        }
+        if hits == 0 {
+            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            break;
+        }
+        ensure!(!output.status.success(), "a write has failed, and nobody said so");
+        // The same command goes on where it stopped.
+        let again = std::process::Command::new(harness::callhome::binary()?)
+            .args(["pki", "init", "--out"])
+            .arg(&root)
+            .output()?;
+        ensure!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+        (met, after) = (met + 1, after + 1);
+    }
+    ensure!(met > 4, "{met} faults only");
+    Ok(())
+}

@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use icf_auc::chtif::issuer::StoreIssuer;
 use icf_auc::model::{NodeKind, NodeReport, Rat, Registration, ServingNode, Timestamp};
+use icf_auc::networks::ServedNetworks;
 use icf_auc::rest::{Control, NoVectors, RestState, SCOPES, router};
 use icf_auc::store::memory::MemoryStore;
 use icf_auc::store::sealed::Keyring;
@@ -145,7 +146,12 @@ fn guard() -> Guard {
 
 impl Api {
     pub fn memory() -> Self {
-        Self::over(Arc::new(MemoryStore::new(None)), None)
+        Self::serving(ServedNetworks::any())
+    }
+
+    /// One that takes credentials of these networks.
+    pub fn serving(networks: ServedNetworks) -> Self {
+        Self::over(Arc::new(MemoryStore::new(None)), None, networks)
     }
 
     pub async fn sqlite() -> Self {
@@ -153,13 +159,14 @@ impl Api {
         let keyring = Keyring::parse(&Keyring::generate_line(1).unwrap()).unwrap();
         let url = format!("sqlite://{}", folder.path().join("icf.db").display());
         let store = SqliteStore::open(&url, keyring, OpenOptions::default()).await.unwrap();
-        Self::over(Arc::new(store), Some(folder))
+        Self::over(Arc::new(store), Some(folder), ServedNetworks::any())
     }
 
-    fn over(store: Arc<dyn Store>, folder: Option<tempfile::TempDir>) -> Self {
+    fn over(store: Arc<dyn Store>, folder: Option<tempfile::TempDir>, networks: ServedNetworks) -> Self {
         let control = Arc::new(Recorder { changed: Mutex::default(), news: watch::Sender::new(0) });
         let issuer = Arc::new(StoreIssuer::new(store.clone()));
-        let state = RestState::new(store.clone(), control.clone()).with_issuer(issuer);
+        let state =
+            RestState::new(store.clone(), control.clone()).with_issuer(issuer).with_networks(networks);
         Self { router: router(state, &guard()), store, control, _folder: folder }
     }
 

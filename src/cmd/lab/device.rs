@@ -27,6 +27,7 @@ use ue_sim::{
     tre::Tre,
 };
 
+use super::super::files;
 use super::{
     Visited,
     clients::{Clients, HOME},
@@ -38,7 +39,7 @@ use super::{
         APN, HOME_MME, HSS, HSS_REALM, ICF, MME, MME_REALM, OPERATOR, PROVISIONING_APN, Ports, REALM,
         REGISTRY_MME, Roles, SUPPLIER,
     },
-    setup::{self, Folder},
+    setup::Folder,
     story::{Access, Network, Story},
     subscriber, supply,
 };
@@ -212,7 +213,7 @@ impl<'a> Lab<'a> {
             }
             Outcome::NotTaken => bail!("the device has a newer RNCT than the one that it followed"),
         }
-        setup::write_private(&self.folder.path(&format!("devices/{name}.done")), b"")
+        files::write_private(&self.folder.path(&format!("devices/{name}.done")), b"")
     }
 
     /// The subscriber's contract: with the operator, and known to the registry.

@@ -19,9 +19,10 @@ use time::OffsetDateTime;
 use ue_sim::tre::{DebugStatus, Manufacture, Measured, Provisional, Tre};
 use uuid::Uuid;
 
+use super::super::files::write_private;
 use super::{
     roles::{Roles, SUPPLIER},
-    setup::{Folder, write_private},
+    setup::Folder,
 };
 
 /// Model of the lab's devices.

@@ -2,13 +2,14 @@
 
 use std::{
     fs,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 use service::auth::{Token, TokenHash};
+
+use super::super::files::write_private;
 
 /// A token of the lab: the file that holds it, and the hash that its server knows.
 #[derive(Debug, Clone)]
@@ -104,22 +105,4 @@ impl Folder {
         write_private(&path, text.as_bytes())?;
         Ok(path)
     }
-}
-
-/// Writes a file that only its owner can read, whole or not at all.
-///
-/// # Errors
-/// Which file, and why not.
-pub fn write_private(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    let part = path.with_extension("part");
-    let write = || -> std::io::Result<()> {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-        file.write_all(contents)?;
-        file.sync_all()?;
-        fs::rename(&part, path)
-    };
-    write().with_context(|| {
-        format!("{} cannot be written; check the folder's permissions and the disk's space", path.display())
-    })
 }

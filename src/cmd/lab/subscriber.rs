@@ -8,7 +8,7 @@ use serde::Serialize;
 use ue_sim::tre::Tre;
 use zeroize::Zeroizing;
 
-use super::setup;
+use super::super::files;
 
 /// A line as `batches issue` writes it, as far as a UE needs it.
 #[derive(Serialize)]
@@ -31,5 +31,5 @@ pub fn hand_out(tre: &Tre, to: &Path) -> anyhow::Result<()> {
     let line = Line { imsi: credentials.imsi.to_string(), k: &k, opc: &opc };
     let mut text = Zeroizing::new(serde_json::to_vec(&line)?);
     text.push(b'\n');
-    setup::write_private(to, &text)
+    files::write_private(to, &text)
 }

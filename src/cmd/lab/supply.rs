@@ -11,10 +11,8 @@ use icf_auc::chtif::{
 use schemas::identity::Imsi;
 use zeroize::Zeroizing;
 
-use super::{
-    roles::{Ports, Roles},
-    setup,
-};
+use super::super::files;
+use super::roles::{Ports, Roles};
 
 /// A batch.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +62,7 @@ pub async fn issue(
             credential.write_line(&mut lines)?;
         }
     }
-    setup::write_private(to, &lines)?;
+    files::write_private(to, &lines)?;
     store.close().await;
     Ok(Issued { first, count, resumed: issuing.progress().resumed })
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::super::client::{self, Failure};
-use super::super::lab::setup::write_private;
+use super::super::files::write_private;
 
 /// ue.conf with words in place of the identity and the keys.
 const TEMPLATE: &str = include_str!("../../../open5gs-integration/srsran/ue.conf");

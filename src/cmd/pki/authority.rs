@@ -17,7 +17,7 @@ use schemas::{
 use time::{Duration, OffsetDateTime};
 
 use super::names;
-use crate::cmd::lab::setup::write_private;
+use crate::cmd::files::{write_private, write_public};
 
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ fn read_key(path: &Path) -> anyhow::Result<KeyPair> {
 }
 
 fn write_certificate(path: &Path, pem: &str) -> anyhow::Result<()> {
-    fs::write(path, pem).with_context(|| format!("{} cannot be written", path.display()))
+    write_public(path, pem.as_bytes())
 }
 
 impl Authority {

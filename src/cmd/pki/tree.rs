@@ -17,7 +17,7 @@ use super::{
     authority::{Authority, For, key_file},
     names::{HostedRole, PermittedName, RoleHost, hosts_of, permitted_to_root, prohibited_to_platform_ca},
 };
-use crate::cmd::lab::setup::write_private;
+use crate::cmd::files::{write_private, write_public};
 
 /// Days that TLS certificates are good for at most, whatever the rest.
 const TLS_DAYS: i64 = 825;
@@ -155,7 +155,7 @@ impl Tree {
             if !public.exists() {
                 let pem = service::config::read_private_file(&private)?;
                 let key = PrivateKey::from_pem(&pem).with_context(|| private.display().to_string())?;
-                fs::write(&public, key.public_pem()?).with_context(|| public.display().to_string())?;
+                write_public(&public, key.public_pem()?.as_bytes())?;
             }
         }
         Ok(made)
