@@ -233,6 +233,41 @@ async fn rotation_seals_all_anew_and_then_the_old_key_can_go() {
 }
 
 #[tokio::test]
+async fn a_credential_that_does_not_open_stops_no_rotation_and_keeps_the_old_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KEY_1).await.unwrap();
+    store.insert(credentials(0..40)).await.unwrap();
+    store.close().await;
+    // The first eleven are damaged: more than a step takes.
+    let file = sqlx::SqlitePool::connect(&url(folder.path())).await.unwrap();
+    let damage = "UPDATE credential SET sealed = CAST(substr(sealed, 1, 20) || x'0000' || substr(sealed, 23) AS BLOB) \
+                  WHERE imsi IN (SELECT imsi FROM credential ORDER BY imsi LIMIT 11)";
+    sqlx::query(damage).execute(&file).await.unwrap();
+    file.close().await;
+    let both = format!("{KEY_1}{KEY_2}");
+    let store = open(folder.path(), &both).await.unwrap();
+    let mut total = 0;
+    loop {
+        match store.rotate(10).await.unwrap() {
+            0 => break,
+            done => total += done,
+        }
+    }
+    assert_eq!(total, 29);
+    let (left, first) = store.left_by_rotation().await.unwrap().unwrap();
+    assert!(left == 11 && first.contains(&imsi(0).to_string()), "{left} {first}");
+    for n in 0..11 {
+        store.delete(imsi(n), None, Vec::new()).await.unwrap();
+    }
+    assert_eq!(store.rotate(10).await.unwrap(), 0);
+    assert_eq!(store.left_by_rotation().await.unwrap(), None);
+    let missing = store.delete(imsi(0), None, Vec::new()).await.unwrap_err();
+    assert!(matches!(missing, StoreError::NotFound(_)), "{missing}");
+    store.close().await;
+    open(folder.path(), KEY_2).await.unwrap();
+}
+
+#[tokio::test]
 async fn keys_are_nowhere_in_the_file_and_do_not_open_in_another_row() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), KEY_1).await.unwrap();

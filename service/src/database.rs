@@ -24,7 +24,7 @@ pub use error::{DatabaseError, explain, is_temporary, problem, unavailable};
 pub use inspect::Inspection;
 pub use restore::{Restored, present_schema, restore, schema_of};
 pub use rows::readable;
-pub use seal_anew::SealedColumn;
+pub use seal_anew::{Sealed, SealedColumn};
 pub use transaction::WriteTransaction;
 
 use crate::sealed::{Keyring, Place};

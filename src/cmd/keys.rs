@@ -112,6 +112,13 @@ async fn rotate(config: &std::path::Path) -> anyhow::Result<()> {
             lagging.join("; ")
         );
     }
+    if let Some((count, first)) = store.left_by_rotation().await? {
+        bail!(
+            "{total} re-encrypted; {count} values do not open and stay as they are, {first} among them: older keys stay in \
+             the key file. Import those credentials anew from a good copy, or delete them (callhome credentials delete), \
+             and run this once more"
+        );
+    }
     store.close().await;
     eprintln!(
         "\r{total} re-encrypted; everything in the database is sealed with the newest key, and every ICF that runs seals \

@@ -187,16 +187,21 @@ async fn delete(
     preconditions: Preconditions,
 ) -> Result<StatusCode, Problem> {
     for _ in 0..ATTEMPTS {
-        let credential = state.store.credential(imsi).await.or_problem()?.ok_or_else(|| gone(imsi))?;
-        preconditions.check(Some(credential.version))?;
+        let version = match state.store.credential(imsi).await {
+            // Its keys do not open, which may be why it is to go; nobody has read its version.
+            Err(StoreError::Sealed(_)) => None,
+            found => Some(found.or_problem()?.ok_or_else(|| gone(imsi))?.version),
+        };
+        preconditions.check(version)?;
         let registrations = state.store.registration(imsi).await.or_problem()?;
         let send = effects::cancel(&registrations, false);
-        match state.store.delete(imsi, Some(credential.version), send).await {
-            Ok(()) => {
+        match (state.store.delete(imsi, version, send).await, version) {
+            (Ok(()), _) => {
                 state.control.changed(Some(imsi));
                 return Ok(StatusCode::NO_CONTENT);
             }
-            Err(error) => lost_race(&state, imsi, credential.version, &preconditions, error).await?,
+            (Err(error), Some(version)) => lost_race(&state, imsi, version, &preconditions, error).await?,
+            (Err(error), None) => return Err(super::failure::problem(&error)),
         }
     }
     Err(busy())

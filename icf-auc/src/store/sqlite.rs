@@ -318,7 +318,7 @@ impl Store for SqliteStore {
 
     async fn delete(&self, imsi: Imsi, version: Option<i64>, send: Vec<Outgoing>) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        credentials::delete(&mut tx, &self.keys, imsi, version, &send, Timestamp::now()).await?;
+        credentials::delete(&mut tx, imsi, version, &send, Timestamp::now()).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -35,20 +35,24 @@ pub struct SealedColumn {
 }
 
 impl Database {
-    /// Seals anew whatever `columns` hold that is not sealed with the newest key; gives how many values that were.
+    /// Seals anew whatever `columns` hold that is not sealed with the newest key; gives how many values that were. One
+    /// that does not open stays as it is, and costs the others nothing.
     ///
     /// # Errors
-    /// A value does not open; the database's.
-    pub async fn seal_anew(&self, keys: &Keyring, columns: &[SealedColumn]) -> Result<u64, DatabaseError> {
-        let mut total = 0;
+    /// The database's.
+    pub async fn seal_anew(&self, keys: &Keyring, columns: &[SealedColumn]) -> Result<Sealed, DatabaseError> {
+        let mut total = Sealed::default();
         for column in columns {
+            let mut after = String::new();
             loop {
                 let mut tx = self.write().await?;
-                let done = step(&mut tx, keys, column).await?;
+                let step = step(&mut tx, keys, column, &after).await?;
                 tx.commit().await?;
-                total += done;
-                if done < u64::from(AT_ONCE) {
-                    break;
+                total.anew += step.sealed.anew;
+                total.left.extend(step.sealed.left);
+                match step.last {
+                    Some(last) => after = last,
+                    None => break,
                 }
             }
         }
@@ -64,14 +68,28 @@ impl Database {
     ) {
         let mut since = Instant::now();
         let mut newest = keys.newest_id();
+        let mut told = Vec::new();
         loop {
             if keys.refresh() && keys.newest_id() != newest {
                 newest = keys.newest_id();
                 since = Instant::now();
                 tracing::info!(key = newest, "a newer at-rest key seals from now on");
             }
-            if let Err(error) = self.seal_what_is_left(&keys, columns, since.elapsed() >= UNDER_WAY).await {
-                tracing::error!(%error, "what is stored cannot be sealed with the newest at-rest key");
+            match self.seal_what_is_left(&keys, columns, since.elapsed() >= UNDER_WAY).await {
+                Ok(left) => {
+                    if let (Some(first), true) = (left.first(), left != told) {
+                        tracing::error!(
+                            values = left.len(),
+                            first,
+                            "some values do not open and are not sealed with the newest at-rest key: older keys stay in the \
+                             key file until they are restored or removed"
+                        );
+                    }
+                    told = left;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "what is stored cannot be sealed with the newest at-rest key");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -80,31 +98,34 @@ impl Database {
         }
     }
 
-    /// Seals anew what is left. Once all that was `under_way` with an older key has arrived, the older keys are forgotten.
+    /// Seals anew what is left, and gives the rows of what does not open. Once all that was under way with an older key has
+    /// `arrived`, the older keys are forgotten, unless something is left.
     async fn seal_what_is_left(
         &self,
         keys: &Keyring,
         columns: &[SealedColumn],
         arrived: bool,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<Vec<String>, DatabaseError> {
         let known: Vec<(u32,)> =
             sqlx::query_as("SELECT id FROM at_rest_key").fetch_all(&self.readers).await?;
         let newest = keys.newest_id();
         if known.iter().all(|(id,)| *id == newest) && !known.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.check_keys(keys).await?;
         let done = self.seal_anew(keys, columns).await?;
-        if done > 0 {
-            tracing::info!(values = done, key = newest, "sealed anew with the newest at-rest key");
+        if done.anew > 0 {
+            tracing::info!(values = done.anew, key = newest, "sealed anew with the newest at-rest key");
         }
-        if !arrived {
-            return Ok(());
+        if !arrived || !done.left.is_empty() {
+            return Ok(done.left);
         }
         let mut tx = self.write().await?;
         for column in columns {
-            if step(&mut tx, keys, column).await? > 0 {
-                return Ok(tx.commit().await?);
+            let step = step(&mut tx, keys, column, "").await?;
+            if step.sealed != Sealed::default() {
+                tx.commit().await?;
+                return Ok(step.sealed.left);
             }
         }
         sqlx::query("DELETE FROM at_rest_key WHERE id <> ?1").bind(newest).execute(&mut *tx).await?;
@@ -114,33 +135,58 @@ impl Database {
             "everything is sealed with the newest at-rest key: older ones may be removed from the key file, once no backup \
              needs them"
         );
-        Ok(())
+        Ok(Vec::new())
     }
 }
 
+/// What became of values that were sealed with older keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sealed {
+    /// How many were sealed anew.
+    pub anew: u64,
+    /// Those that do not open, as `table/column/row`.
+    pub left: Vec<String>,
+}
+
+struct Step {
+    sealed: Sealed,
+    /// The row to go on after; `None`: there are no more.
+    last: Option<String>,
+}
+
+/// The values of up to [`AT_ONCE`] rows after the row `after`.
 async fn step(
     conn: &mut SqliteConnection,
     keys: &Keyring,
     column: &SealedColumn,
-) -> Result<u64, DatabaseError> {
+    after: &str,
+) -> Result<Step, DatabaseError> {
     let SealedColumn { table, key, column: name, place, sealed } = *column;
     let found: Vec<(String, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(format!(
-        "SELECT {key}, {name} FROM {table} WHERE {name} IS NOT NULL AND {sealed} AND substr({name}, 1, 5) <> ?1 LIMIT ?2"
+        "SELECT {key}, {name} FROM {table} WHERE {name} IS NOT NULL AND {sealed} AND substr({name}, 1, 5) <> ?1 AND {key} > ?3 \
+         ORDER BY {key} LIMIT ?2"
     )))
     .bind(keys.newest_prefix().as_slice())
     .bind(AT_ONCE)
+    .bind(after)
     .fetch_all(&mut *conn)
     .await?;
+    let mut done = Sealed::default();
     for (row, old) in &found {
-        let place = Place { column: place, row };
-        let new = keys.seal(place, &keys.open(place, old)?)?;
+        let bound = Place { column: place, row };
+        let Ok(new) = keys.open(bound, old).and_then(|open| keys.seal(bound, &open)) else {
+            done.left.push(format!("{place}/{row}"));
+            continue;
+        };
+        done.anew += 1;
         sqlx::query(AssertSqlSafe(format!("UPDATE {table} SET {name} = ?2 WHERE {key} = ?1")))
             .bind(row)
             .bind(new)
             .execute(&mut *conn)
             .await?;
     }
-    Ok(found.len() as u64)
+    let full = found.len() >= AT_ONCE as usize;
+    Ok(Step { sealed: done, last: found.into_iter().next_back().map(|(row, _)| row).filter(|_| full) })
 }
 
 #[cfg(test)]
@@ -195,6 +241,15 @@ mod tests {
             sqlx::query_as("SELECT id FROM at_rest_key ORDER BY id").fetch_all(&db.readers).await.unwrap()
         };
         assert_eq!(ids().await, [(1,), (2,)]);
+        // One that does not open keeps none of the others from it, and the older key where it is.
+        put("sealed", "row 100 damaged", &old.seal(place(&"elsewhere".to_owned()), b"secret").unwrap()).await;
+        put("sealed", "zz late", &old.seal(place(&"zz late".to_owned()), b"secret").unwrap()).await;
+        for _ in 0..2 {
+            let left = db.seal_what_is_left(&both, &[COLUMN], true).await.unwrap();
+            assert_eq!(left, ["audit/outcome/row 100 damaged"]);
+            assert_eq!(ids().await, [(1,), (2,)]);
+        }
+        sqlx::query("DELETE FROM audit WHERE target = 'row 100 damaged'").execute(&db.writer).await.unwrap();
         db.seal_what_is_left(&both, &[COLUMN], true).await.unwrap();
         assert_eq!(ids().await, [(2,)]);
         let new = Keyring::parse(&two).unwrap();
@@ -203,7 +258,7 @@ mod tests {
                 .fetch_all(&db.readers)
                 .await
                 .unwrap();
-        assert_eq!(found.len(), AT_ONCE as usize * 2 + 4);
+        assert_eq!(found.len(), AT_ONCE as usize * 2 + 5);
         for (row, value) in &found {
             assert_eq!(new.open(place(row), value).unwrap().as_slice(), b"secret", "{row}");
         }

@@ -389,13 +389,33 @@ async fn for_change(
     let Some(credential) = one(conn, keys, imsi).await? else {
         return Err(StoreError::NotFound(format!("credential {imsi}")));
     };
-    match version {
-        Some(version) if version != credential.version => Err(StoreError::Conflict(format!(
-            "credential {imsi} has changed since it was read: it is at version {}, not {version}",
-            credential.version
+    check_version(imsi, credential.version, version)?;
+    Ok(credential)
+}
+
+fn check_version(imsi: Imsi, stored: i64, wanted: Option<i64>) -> Result<(), StoreError> {
+    match wanted {
+        Some(wanted) if wanted != stored => Err(StoreError::Conflict(format!(
+            "credential {imsi} has changed since it was read: it is at version {stored}, not {wanted}"
         ))),
-        _ => Ok(credential),
+        _ => Ok(()),
     }
+}
+
+/// The address of a credential that is to be deleted. Its keys need not open: that may be why.
+async fn address_of(
+    conn: &mut SqliteConnection,
+    imsi: Imsi,
+    version: Option<i64>,
+) -> Result<Option<IpAddr>, StoreError> {
+    let found: Option<(i64, Option<Vec<u8>>)> =
+        sqlx::query_as("SELECT version, address FROM credential WHERE imsi = ?1")
+            .bind(rows::code(imsi))
+            .fetch_optional(conn)
+            .await?;
+    let (stored, address) = found.ok_or_else(|| StoreError::NotFound(format!("credential {imsi}")))?;
+    check_version(imsi, stored, version)?;
+    address.as_deref().map(rows::address).transpose()
 }
 
 /// Changes one.
@@ -457,13 +477,12 @@ pub(super) async fn update(
 /// Deletes one; its sequence stays.
 pub(super) async fn delete(
     conn: &mut SqliteConnection,
-    keys: &Keyring,
     imsi: Imsi,
     version: Option<i64>,
     send: &[Outgoing],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let credential = for_change(&mut *conn, keys, imsi, version).await?;
+    let address = address_of(&mut *conn, imsi, version).await?;
     for statement in [
         "DELETE FROM registration WHERE imsi = ?1",
         "DELETE FROM vector WHERE imsi = ?1 AND sealed IS NOT NULL",
@@ -471,7 +490,7 @@ pub(super) async fn delete(
     ] {
         sqlx::query(statement).bind(rows::code(imsi)).execute(&mut *conn).await?;
     }
-    if let Some(address) = credential.address {
+    if let Some(address) = address {
         addresses::free(&mut *conn, address).await?;
     }
     finish(conn, imsi, "credential-deleted", send, now).await
