@@ -12,6 +12,7 @@ mod reader;
 mod record;
 mod report;
 mod source;
+mod subscription;
 mod table;
 mod wrong;
 
@@ -21,8 +22,9 @@ use std::{
 };
 
 use schemas::identity::Imsi;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncBufRead;
+use utoipa::ToSchema;
 
 use crate::{
     model::{AuthMaterial, Credential, IssuingMode, Profile},
@@ -59,6 +61,17 @@ pub enum OnExisting {
     Skip,
 }
 
+/// What decides on a subscription where a file says something of it, as Open5GS's documents do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SubscriptionFrom {
+    /// The file: what it says becomes overrides of the credential.
+    #[default]
+    File,
+    /// The profile: what the file says is counted only.
+    Profile,
+}
+
 /// How to import.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -66,6 +79,8 @@ pub struct Options {
     pub profile: String,
     /// Issuing mode of records that name none.
     pub mode: IssuingMode,
+    /// What decides on the subscription.
+    pub subscription: SubscriptionFrom,
     /// Batch that they are to belong to.
     pub batch: Option<String>,
     /// Records stored in one transaction; at least 1.
@@ -87,6 +102,7 @@ impl Default for Options {
         Self {
             profile: "default".to_owned(),
             mode: IssuingMode::Supplier,
+            subscription: SubscriptionFrom::default(),
             batch: None,
             chunk: 1000,
             on_existing: OnExisting::Refuse,
@@ -126,6 +142,7 @@ where
         profiles: HashMap::new(),
         seen: HashMap::new(),
         addresses: HashMap::new(),
+        addresses_of_apns: HashMap::new(),
         notation: SqnNotation::default(),
         notes: Notes::default(),
         report: Report { dry_run: options.dry_run, ..Report::default() },
@@ -161,6 +178,8 @@ struct Import<'a> {
     /// Every credential of the file with its line.
     seen: HashMap<Imsi, u64>,
     addresses: HashMap<IpAddr, u64>,
+    /// Static addresses by APN.
+    addresses_of_apns: HashMap<(String, IpAddr), u64>,
     notation: SqnNotation,
     notes: Notes,
     report: Report,
@@ -267,12 +286,23 @@ impl Import<'_> {
                     format!("profile: {} does not exist; create it first", wrong::shown(&new.profile));
                 wrong.push((Field::Profile, reason));
             }
-            Some(profile) if !self.options.allow_other_addresses => {
-                if let Some(reason) = new.address.and_then(|address| pool::refusal(profile, address)) {
+            Some(profile) => {
+                let outside = new.address.filter(|_| !self.options.allow_other_addresses);
+                if let Some(reason) = outside.and_then(|address| pool::refusal(profile, address)) {
                     wrong.push((Field::Ip, format!("ip: {reason}")));
                 }
+                if !new.overrides.is_empty() {
+                    wrong.extend(new.overrides.merged(profile).err().into_iter().flatten().map(|field| {
+                        let reason = format!(
+                            "profile: {} does not go with the subscription of this line: {} {}",
+                            wrong::shown(&new.profile),
+                            field.pointer.trim_start_matches('/'),
+                            field.detail
+                        );
+                        (Field::Profile, reason)
+                    }));
+                }
             }
-            Some(_) => {}
         }
         match self.seen.entry(new.imsi) {
             Entry::Occupied(first) => {
@@ -289,6 +319,19 @@ impl Import<'_> {
                 }
                 Entry::Vacant(place) => {
                     place.insert(line);
+                }
+            }
+        }
+        for (apn, addresses) in new.overrides.addresses() {
+            for address in addresses {
+                match self.addresses_of_apns.entry((apn.clone(), address.0)) {
+                    Entry::Occupied(first) => {
+                        let reason = format!("ue: {address} of APN {apn} is on line {} already", first.get());
+                        wrong.push((Field::Slice, reason));
+                    }
+                    Entry::Vacant(place) => {
+                        place.insert(line);
+                    }
                 }
             }
         }
@@ -372,7 +415,7 @@ impl Import<'_> {
         let differs = |new: &Credential| match stored.get(&new.imsi) {
             Some(old) if is_same(old, new) => None,
             _ => Some(
-                "is stored already, with other keys, or another AMF, profile, ind_bitlen or call-home triple",
+                "is stored already, with other keys, or another AMF, profile, subscription, ind_bitlen or call-home triple",
             ),
         };
         let there = good.iter().map(|one| &one.new.credential).filter(|new| there.contains(&new.imsi));
@@ -395,5 +438,6 @@ fn is_same(old: &Credential, new: &Credential) -> bool {
         && old.amf == new.amf
         && old.ind_bitlen == new.ind_bitlen
         && old.profile == new.profile
+        && (new.overrides.is_empty() || old.overrides == new.overrides)
         && (new.triple.is_none() || old.triple == new.triple)
 }

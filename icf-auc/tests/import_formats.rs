@@ -66,7 +66,7 @@ async fn what_others_export_is_stored() {
         ("imsi,security.k,security.opc,security.amf,security.sqn\n@I,@K,@C,8000,97\n", 4),
         (r#""imsi","security.k","security.opc"\n"@I","@K","@C"\n"#, 1),
         (
-            r#"_id,imsi,msisdn,security.k,security.op,security.opc,slice\nObjectId(64),@I,"[""4917""]",@K,,@C,"[{""sst"":1}]"\n"#,
+            r#"_id,imsi,msisdn,security.k,security.op,security.opc,slice\nObjectId(64),@I,"[""4917""]",@K,,@C,"[{""sst"":1,""session"":[{""name"":""internet"",""ambr"":{""downlink"":{""value"":1},""uplink"":{""value"":1}}}]}]"\n"#,
             1,
         ),
         // A list of records, as json.dump writes it; capitals; over many lines.
@@ -159,12 +159,12 @@ async fn what_is_not_taken_is_counted_by_name() {
     }
     let (credential, _, report) = stored(
         r#"{"_id":{"$oid":"6"},"imsi":"@I","msisdn":["4917"],"imeisv":[],"mme_host":[],"security":{"k":"@K","opc":"@C"},
-            "ambr":{"downlink":{"value":1}},"slice":[{"sst":1}],"access_restriction_data":32,"subscriber_status":1,"__v":0}"#,
+            "ambr":{"downlink":{"value":1},"uplink":{"value":1}},"slice":[{"sst":1,"session":[{"name":"internet"}]}],"access_restriction_data":32,"subscriber_status":1,"__v":0}"#,
     )
     .await;
     assert_eq!((credential.msisdn.as_deref(), credential.state), (Some("4917"), CredentialState::Blocked));
     let notes = report.notes.join("\n");
-    for name in ["slice (1)", "ambr (1)", "access_restriction_data (1)"] {
+    for name in ["slice.sst (1)", "ambr of an APN: the subscriber's (1)"] {
         assert!(notes.contains(name), "{notes}");
     }
     assert!(!notes.contains("_id") && !notes.contains("mme_host") && !notes.contains("imeisv"), "{notes}");
@@ -312,7 +312,8 @@ async fn a_fragment_of_open5gs_is_passed_over_wherever_it_stands() {
 fn document(n: u64, before: usize) -> String {
     let flow = "x".repeat(before);
     format!(
-        "{{\"_id\":{{\"$oid\":\"6\"}},\"imsi\":\"{}\",\"slice\":[{{\"sst\":1,\"flow\":\"{flow}\"}}],\
+        "{{\"_id\":{{\"$oid\":\"6\"}},\"imsi\":\"{}\",\"slice\":[{{\"sst\":1,\"flow\":\"{flow}\",\
+         \"session\":[{{\"name\":\"internet\"}}]}}],\"ambr\":{{\"downlink\":{{\"value\":1}},\"uplink\":{{\"value\":1}}}},\
          \"security\":{{\"k\":\"{K}\",\"opc\":\"{OPC}\"}}}}",
         imsi(n)
     )

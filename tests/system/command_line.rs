@@ -191,7 +191,8 @@ fn what_other_hsss_export_is_imported_or_refused_with_its_line() -> Result<()> {
     // Open5GS: `security` far behind, a fragment of its HSS before and between, a document without keys.
     let documents = format!(
         "{{\"_id\":1,\"imsi\":\"999710000000099\",\"mme_host\":[\"mme\"],\"purge_flag\":[false]}}\n\
-         {{\"imsi\":\"{}\",\"slice\":[{{\"pad\":\"{}\"}}],\"security\":{{\"k\":\"{}\",\"opc\":\"{}\",\"sqn\":64.0}}}}\n\
+         {{\"imsi\":\"{}\",\"ambr\":{{\"downlink\":{{\"value\":2,\"unit\":2}},\"uplink\":{{\"value\":1,\"unit\":2}}}},\
+         \"slice\":[{{\"sst\":1,\"pad\":\"{}\",\"session\":[{{\"name\":\"m2m\"}}]}}],\"security\":{{\"k\":\"{}\",\"opc\":\"{}\",\"sqn\":64.0}}}}\n\
          {{\"imsi\":\"999710000000098\",\"slice\":[{{\"sst\":1}}]}}\n",
         imsi(0),
         "x".repeat(20_000),
@@ -203,12 +204,21 @@ fn what_other_hsss_export_is_imported_or_refused_with_its_line() -> Result<()> {
     for part in [
         "line 3: k: is missing (Open5GS: security.k); export the whole document",
         "passed over: 1 document that Open5GS's HSS made by itself",
-        "slice (1)",
+        "slice.pad (1), slice.sst (1)",
+        "type of an APN: IPv4 (1)",
         "3 read, 1 stored, 0 unchanged, 1 passed over, 1 refused",
         "--skip-existing",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    // What the document says of the subscription is the credential's.
+    let stored = icf.rest_ok("GET", &format!("/v1/credentials/{}", imsi(0)), None)?.json()?;
+    assert_eq!(stored["overrides"]["apns"][0]["name"], "m2m", "{stored}");
+    assert_eq!(stored["overrides"]["ambr"]["downlink"], 2_000_000, "{stored}");
+    let again = [documents.lines().nth(1).unwrap_or_default(), "\n"].concat();
+    let (said, code) =
+        import_text(&icf, "again.json", &again, &["--skip-existing", "--subscription", "profile"])?;
+    assert!(code == Some(0) && said.contains("slice (1)") && said.contains("1 unchanged"), "{said}");
     // An SQN of twelve digits is hexadecimal: the next vector is above it. It is above the floor by time, too, which goes
     // by no more than 3 × 10^9 in a century (TS 33.102 §C.1.1.2).
     let csv = format!("imsi,k,opc,sqn\n{},{},{},010000001234\n", imsi(1), k(1), opc(1));

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, fmt};
 
+use schemas::subscription::MAX_APNS;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::{
     names::{Field, Meaning, OUR_NAMES, is_left_alone, meaning},
@@ -49,6 +51,8 @@ struct Named<'a> {
 /// What a record holds.
 pub(super) struct Fields<'a> {
     values: [Option<Named<'a>>; Field::COUNT],
+    /// APNs and rates as Open5GS has them.
+    document: Vec<(Field, Value)>,
     /// What has no effect here, by its first name.
     pub(super) not_taken: Vec<String>,
     unknown: Vec<String>,
@@ -66,6 +70,7 @@ impl<'a> Fields<'a> {
     pub(super) fn new() -> Self {
         Self {
             values: [const { None }; Field::COUNT],
+            document: Vec::new(),
             not_taken: Vec::new(),
             unknown: Vec::new(),
             twice: None,
@@ -111,7 +116,35 @@ impl<'a> Fields<'a> {
     /// Whether it is what Open5GS's HSS writes by itself about an IMSI: the serving node, and no key (docs/ICF.md).
     pub(super) fn is_fragment(&self) -> bool {
         let empty = [Field::K, Field::Opc, Field::Op, Field::OpOrOpc, Field::Amf, Field::Sqn];
-        self.serving_node && self.not_taken.is_empty() && empty.iter().all(|field| self.get(*field).is_none())
+        let empty = empty.iter().chain(&Field::OF_SUBSCRIPTION).all(|field| self.get(*field).is_none());
+        self.serving_node && self.not_taken.is_empty() && self.document.is_empty() && empty
+    }
+
+    /// The names of what says something of a subscription.
+    pub(super) fn of_subscription(&self) -> Vec<String> {
+        let numbers = Field::OF_SUBSCRIPTION.into_iter().filter(|field| self.get(*field).is_some());
+        let document = self.document.iter().map(|(field, _)| *field);
+        document.chain(numbers).map(|field| first_name(field.name())).collect()
+    }
+
+    /// `slice`, `pdn` and `ambr`, of CSV read from their texts.
+    ///
+    /// # Errors
+    /// A text that is not JSON.
+    pub(super) fn document(&self) -> Result<Vec<(Field, Cow<'_, Value>)>, Wrong> {
+        let mut all = Vec::with_capacity(self.document.len());
+        for (field, value) in &self.document {
+            let value = match value {
+                Value::String(text) => Cow::Owned(serde_json::from_str(text).map_err(|_| {
+                    let what =
+                        "is to be JSON, as mongoexport writes it into a column; or leave the column out";
+                    Wrong::of(*field, format!("{}: {what}", field.name()))
+                })?),
+                value => Cow::Borrowed(value),
+            };
+            all.push((*field, value));
+        }
+        Ok(all)
     }
 
     /// Puts a value where its name says.
@@ -133,6 +166,18 @@ impl<'a> Fields<'a> {
                 // A document of a subscriber has empty ones too.
                 self.serving_node |= !value.is_empty();
             }
+            Meaning::Document(field) => {
+                let value = match value {
+                    Scalar::Text(text) if text.is_empty() => Value::Null,
+                    Scalar::Text(text) => Value::String(text.into_owned()),
+                    Scalar::Number(number) => number.into(),
+                    Scalar::Truth(truth) => truth.into(),
+                    Scalar::Nothing => Value::Null,
+                    // Neither a number nor a text: refused where it is read.
+                    Scalar::Other => false.into(),
+                };
+                self.put_document(field, name, value);
+            }
             Meaning::Known => {
                 self.foreign = true;
                 if !value.is_empty() {
@@ -150,6 +195,26 @@ impl<'a> Fields<'a> {
                     self.unknown.push(name);
                 }
             }
+        }
+    }
+
+    /// Puts a value into `slice`, `pdn` or `ambr`, or into what its name says of it (`slice.0.session.1.name`).
+    fn put_document(&mut self, field: Field, name: &str, value: Value) {
+        self.foreign = true;
+        if value.is_null() {
+            return;
+        }
+        let place = match self.document.iter().position(|(it, _)| *it == field) {
+            Some(place) => place,
+            None => {
+                self.document.push((field, Value::Null));
+                self.document.len() - 1
+            }
+        };
+        let steps: Vec<&str> = name.split('.').skip(1).take(DEPTH).collect();
+        let Some((_, root)) = self.document.get_mut(place) else { return };
+        if steps.len() == DEPTH || !insert(root, &steps, value) {
+            self.twice = Some(format!("{} is there twice, or in two ways", shown(name)));
         }
     }
 
@@ -226,6 +291,36 @@ impl<'a> Fields<'a> {
         let seed = Member { fields: &mut fields, path: &mut path, depth: 0 };
         seed.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| not_json(text, &error))?;
         fields.check()
+    }
+}
+
+/// Puts a value where no other is; whether there was none. A number is a place of a list.
+fn insert(target: &mut Value, steps: &[&str], value: Value) -> bool {
+    let Some((step, rest)) = steps.split_first() else {
+        let free = target.is_null();
+        if free {
+            *target = value;
+        }
+        return free;
+    };
+    match step.parse::<usize>() {
+        Ok(place) if place <= MAX_APNS => {
+            if target.is_null() {
+                *target = Value::Array(Vec::new());
+            }
+            let Value::Array(list) = target else { return false };
+            if list.len() <= place {
+                list.resize(place + 1, Value::Null);
+            }
+            list.get_mut(place).is_some_and(|item| insert(item, rest, value))
+        }
+        _ => {
+            if target.is_null() {
+                *target = Value::Object(Map::new());
+            }
+            let Value::Object(object) = target else { return false };
+            insert(object.entry((*step).to_owned()).or_insert(Value::Null), rest, value)
+        }
     }
 }
 
@@ -345,6 +440,14 @@ impl<'de> Visitor<'de> for Member<'_, 'de> {
                 return Ok(());
             }
             any = true;
+            if self.depth == 0
+                && !name.contains('.')
+                && let Meaning::Document(field) = meaning(&name)
+            {
+                let value = map.next_value()?;
+                self.fields.put_document(field, &name, value);
+                continue;
+            }
             if self.depth == 0 && is_left_alone(&name) {
                 let value = map.next_value_seed(Plain)?;
                 self.fields.put(&name, value);

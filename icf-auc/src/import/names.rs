@@ -49,11 +49,35 @@ pub(super) enum Field {
     Algorithm,
     /// That K is encrypted: an algorithm's number (free5GC) or a parameter's name (TS 29.505).
     Encryption,
+    /// Slices of Open5GS, the first of which has the APNs.
+    Slice,
+    /// APNs of Open5GS before release 2.3.
+    Pdn,
+    /// UE-AMBR (Open5GS).
+    Ambr,
+    /// Access-Restriction-Data (TS 29.272 §7.3.31).
+    AccessRestrictionData,
+    /// Network-Access-Mode (TS 29.272 §7.3.21).
+    NetworkAccessMode,
+    /// Subscribed-Periodic-RAU-TAU-Timer (TS 29.272 §7.3.134), minutes.
+    RauTauTimer,
+    /// Operator-Determined-Barring (TS 29.272 §7.3.30).
+    OperatorDeterminedBarring,
+    /// A-MSISDN (TS 29.272 §7.3.157).
+    AdditionalMsisdn,
 }
 
 impl Field {
     /// How many there are.
-    pub(super) const COUNT: usize = Self::Encryption as usize + 1;
+    pub(super) const COUNT: usize = Self::AdditionalMsisdn as usize + 1;
+    /// What a document of Open5GS says of a subscription besides `slice`, `ambr` and `pdn`.
+    pub(super) const OF_SUBSCRIPTION: [Self; 5] = [
+        Self::AccessRestrictionData,
+        Self::NetworkAccessMode,
+        Self::RauTauTimer,
+        Self::OperatorDeterminedBarring,
+        Self::AdditionalMsisdn,
+    ];
 
     /// Its own name, as in a line of NDJSON.
     pub(super) fn name(self) -> &'static str {
@@ -81,6 +105,14 @@ impl Field {
             Self::Enabled => "enabled",
             Self::Algorithm => "algorithm",
             Self::Encryption => "encryption",
+            Self::Slice => "slice",
+            Self::Pdn => "pdn",
+            Self::Ambr => "ambr",
+            Self::AccessRestrictionData => "access_restriction_data",
+            Self::NetworkAccessMode => "network_access_mode",
+            Self::RauTauTimer => "subscribed_rau_tau_timer",
+            Self::OperatorDeterminedBarring => "operator_determined_barring",
+            Self::AdditionalMsisdn => "msisdn.1",
         }
     }
 }
@@ -96,6 +128,8 @@ pub(super) enum Meaning {
     Ours(Field),
     /// A field by somebody else's name.
     Theirs(Field),
+    /// APNs or rates of Open5GS, or a value in them (`ambr.downlink.value`).
+    Document(Field),
     /// Something that others export and that has no effect here.
     Known,
     /// Bookkeeping of a database, which says nothing about the subscriber.
@@ -131,6 +165,9 @@ pub(super) fn meaning(name: &str) -> Meaning {
         return Meaning::EncryptedKey;
     }
     match name.split('.').next().unwrap_or_default() {
+        "slice" => Meaning::Document(Field::Slice),
+        "pdn" => Meaning::Document(Field::Pdn),
+        "ambr" => Meaning::Document(Field::Ambr),
         "id" | "v" | "schemaversion" | "aucid" | "subscriberid" | "lastmodified" | "createdat"
         | "updatedat" | "usernumber" | "tenantid" | "plmnid" | "servingplmnid" => Meaning::Bookkeeping,
         "mmehost" | "mmerealm" | "mmetimestamp" | "purgeflag" | "imeisv" => Meaning::ServingNode,
@@ -139,7 +176,7 @@ pub(super) fn meaning(name: &str) -> Meaning {
     }
 }
 
-/// Whether a member of a document holds no credential however much is in it: it need not be looked into.
+/// Whether a member of a document holds no credential however much is in it: it is not flattened.
 pub(super) fn is_left_alone(name: &str) -> bool {
     let name = normalise(name);
     matches!(&*name, "slice" | "ambr" | "pdn" | "flowrules" | "qosflows" | "chargingdatas")
@@ -185,6 +222,11 @@ fn theirs(name: &str) -> Option<Field> {
         "security.sqn" | "sequencenumber" | "sequencenumber.sqn" => Field::Sqn,
         "ipalloc" => Field::Ip,
         "subscriberstatus" => Field::SubscriberStatus,
+        "accessrestrictiondata" => Field::AccessRestrictionData,
+        "networkaccessmode" => Field::NetworkAccessMode,
+        "subscribedrautautimer" => Field::RauTauTimer,
+        "operatordeterminedbarring" => Field::OperatorDeterminedBarring,
+        "msisdn.1" => Field::AdditionalMsisdn,
         "enabled" => Field::Enabled,
         "auth" | "algo" | "algorithm" | "algorithmid" | "algoid3g" | "aud3g" | "authenticationmethod" => {
             Field::Algorithm
@@ -200,13 +242,6 @@ fn theirs(name: &str) -> Option<Field> {
 const KNOWN: &[&str] = &[
     // Open5GS.
     "security",
-    "slice",
-    "ambr",
-    "pdn",
-    "accessrestrictiondata",
-    "networkaccessmode",
-    "subscribedrautautimer",
-    "operatordeterminedbarring",
     "msisdn",
     "imsis",
     "title",
@@ -351,7 +386,8 @@ mod tests {
             ("encPermanentKey", Meaning::Theirs(Field::K)),
             ("OP/OPc", Meaning::Theirs(Field::OpOrOpc)),
             ("security.rand", Meaning::Known),
-            ("slice.0.session.0.name", Meaning::Known),
+            ("slice.0.session.0.name", Meaning::Document(Field::Slice)),
+            ("access_restriction_data", Meaning::Theirs(Field::AccessRestrictionData)),
             ("ICCID", Meaning::Known),
             ("_id", Meaning::Bookkeeping),
             ("__v", Meaning::Bookkeeping),

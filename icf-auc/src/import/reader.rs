@@ -23,6 +23,8 @@ pub(super) struct ReadCredential {
     pub(super) new: NewCredential,
     /// What the record has that has no effect here.
     pub(super) not_taken: Vec<String>,
+    /// What it leaves open, with what was taken for it.
+    pub(super) assumed: Vec<&'static str>,
     /// Names that were taken for ours.
     pub(super) renamed: Vec<(String, &'static str)>,
     /// Its names are Open5GS's.
@@ -76,12 +78,13 @@ impl Record {
         if fields.is_fragment() {
             return Ok(Read::Fragment);
         }
-        let new = record::read(fields, options, notation, self.line)?;
+        let (new, subscription) = record::read(fields, options, notation, self.line)?;
         let of_open5gs = normalise(fields.label(Field::K)).starts_with("security.");
         let renamed = fields.renamed().filter(|(name, _)| !name.contains('.'));
         Ok(Read::Credential(Box::new(ReadCredential {
             new,
-            not_taken: fields.not_taken.clone(),
+            not_taken: [fields.not_taken.clone(), subscription.not_taken].concat(),
+            assumed: subscription.assumed,
             renamed: renamed.map(|(name, field)| (name.to_owned(), field)).collect(),
             of_open5gs,
         })))

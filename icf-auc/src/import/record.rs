@@ -2,14 +2,15 @@
 
 use std::str::FromStr;
 
-use schemas::{identity::Imsi, secret::Key128, subscription::Overrides};
+use schemas::{identity::Imsi, secret::Key128};
 use zeroize::Zeroizing;
 
 use super::{
-    Options,
+    Options, SubscriptionFrom,
     fields::{Fields, Scalar},
     names::Field,
     numbers::{self, SqnNotation},
+    subscription::{self, Numbers, Subscription},
     wrong::Wrong,
 };
 use crate::{
@@ -30,7 +31,7 @@ pub(super) fn read(
     options: &Options,
     notation: &mut SqnNotation,
     line: u64,
-) -> Result<NewCredential, Wrong> {
+) -> Result<(NewCredential, Subscription), Wrong> {
     let reader = Reader { fields, options };
     let imsi = reader.imsi()?;
     reader.credential(imsi, notation, line).map_err(|wrong| Wrong { imsi: Some(imsi), ..wrong })
@@ -108,7 +109,12 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn credential(&self, imsi: Imsi, notation: &mut SqnNotation, line: u64) -> Result<NewCredential, Wrong> {
+    fn credential(
+        &self,
+        imsi: Imsi,
+        notation: &mut SqnNotation,
+        line: u64,
+    ) -> Result<(NewCredential, Subscription), Wrong> {
         self.check_algorithm()?;
         let (k, opc) = self.keys()?;
         let ind_bitlen = self
@@ -116,13 +122,14 @@ impl Reader<'_, '_> {
             .map_or(Ok(5), |n| u8::try_from(n).map_err(|_| self.wrong(Field::IndBitlen, IND_BITLEN)))?;
         let layout = Layout::new(ind_bitlen).map_err(|_| self.wrong(Field::IndBitlen, IND_BITLEN))?;
         let next_seq = self.next_seq(layout, notation, line)?;
+        let (state, subscription) = self.subscription()?;
         let credential = Credential {
             imsi,
             auth: AuthMaterial::Keys { k, opc },
             triple: self.triple()?,
             amf: self.amf()?,
             ind_bitlen,
-            state: self.state()?,
+            state,
             profile: self.text(Field::Profile)?.unwrap_or(&self.options.profile).to_owned(),
             expires_at: self
                 .parsed::<Timestamp>(Field::ExpiresAt, "a time as 2026-11-23T17:40:00Z (RFC 3339)")?,
@@ -136,8 +143,8 @@ impl Reader<'_, '_> {
                 Some("dynamic") => None,
                 _ => self.parsed(Field::Ip, "an IPv4 or IPv6 address")?,
             },
-            msisdn: self.msisdn()?,
-            overrides: Overrides::default(),
+            msisdn: self.msisdn(0)?,
+            overrides: subscription.overrides.clone(),
             mode: match self.text(Field::Mode)? {
                 None => self.options.mode,
                 Some("generated") => IssuingMode::Generated,
@@ -151,7 +158,7 @@ impl Reader<'_, '_> {
             updated_at: Timestamp(0),
             version: 0,
         };
-        Ok(NewCredential { credential, next_seq })
+        Ok((NewCredential { credential, next_seq }, subscription))
     }
 
     fn check_algorithm(&self) -> Result<(), Wrong> {
@@ -286,36 +293,74 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Subscriber-Status 1 is `OPERATOR_DETERMINED_BARRING` (TS 29.272 §7.3.29).
-    fn state(&self) -> Result<CredentialState, Wrong> {
-        let barred = self.number(Field::SubscriberStatus)? == Some(1);
+    /// Whether it may be used, and what the file says of its subscription. Subscriber-Status 1 is
+    /// `OPERATOR_DETERMINED_BARRING` (TS 29.272 §7.3.29); who is barred from all packet services, or from what is not said,
+    /// is blocked.
+    fn subscription(&self) -> Result<(CredentialState, Subscription), Wrong> {
+        let field = Field::SubscriberStatus;
+        let status = self.number(field)?.unwrap_or(0);
+        if self.options.subscription == SubscriptionFrom::Profile {
+            let not_taken = self.fields.of_subscription();
+            let subscription = Subscription { not_taken, ..Subscription::default() };
+            return Ok((self.state(status == 1), subscription));
+        }
+        if status > 1 {
+            return Err(self.wrong(field, "is to be 0, service granted, or 1, barred (TS 29.272 §7.3.29)"));
+        }
+        let mask = self.number(Field::OperatorDeterminedBarring)?;
+        let numbers = Numbers {
+            access_restriction_data: self.number(Field::AccessRestrictionData)?,
+            network_access_mode: self.number(Field::NetworkAccessMode)?,
+            rau_tau_timer: self.number(Field::RauTauTimer)?,
+            barring: mask.filter(|_| status == 1),
+            additional_msisdn: self.msisdn(1)?,
+        };
+        let mut subscription = subscription::read(self.fields, &numbers)?;
+        if status == 0 && mask.is_some_and(|mask| mask != 0) {
+            subscription.not_taken.push(Field::OperatorDeterminedBarring.name().to_owned());
+        }
+        let all_packet_services = mask.is_none_or(|mask| mask == 0 || mask & 1 != 0);
+        Ok((self.state(status == 1 && all_packet_services), subscription))
+    }
+
+    fn state(&self, barred: bool) -> CredentialState {
         let disabled = match self.fields.get(Field::Enabled) {
             Some(Scalar::Truth(enabled)) => !enabled,
             Some(Scalar::Number(number)) => *number == 0,
             Some(Scalar::Text(text)) => text == "0" || text.eq_ignore_ascii_case("false"),
             _ => false,
         };
-        Ok(if barred || disabled { CredentialState::Blocked } else { CredentialState::Active })
+        if barred || disabled { CredentialState::Blocked } else { CredentialState::Active }
     }
 
-    fn msisdn(&self) -> Result<Option<String>, Wrong> {
-        let field = Field::Msisdn;
+    /// MSISDN, or of place 1 A-MSISDN: the first two of a list.
+    fn msisdn(&self, place: usize) -> Result<Option<String>, Wrong> {
+        // A list, as mongoexport writes it into a column.
+        if let Some(Scalar::Text(text)) = self.fields.get(Field::Msisdn)
+            && text.starts_with('[')
+        {
+            let what = "is to be digits, or a JSON list of them";
+            let list: Vec<String> =
+                serde_json::from_str(text).map_err(|_| self.wrong(Field::Msisdn, what))?;
+            let digits = list.get(place).filter(|text| !text.is_empty());
+            return digits.map(|text| self.digits(Field::Msisdn, text)).transpose();
+        }
+        self.one_msisdn(if place == 0 { Field::Msisdn } else { Field::AdditionalMsisdn })
+    }
+
+    fn one_msisdn(&self, field: Field) -> Result<Option<String>, Wrong> {
         let number;
         let text = match self.fields.get(field) {
             Some(Scalar::Number(n)) => {
                 number = n.to_string();
                 Some(number.as_str())
             }
-            // A list, as mongoexport writes it into a column.
-            Some(Scalar::Text(text)) if text.starts_with('[') => {
-                let list: Vec<String> = serde_json::from_str(text)
-                    .map_err(|_| self.wrong(field, "is to be digits, or a JSON list of them"))?;
-                number = list.into_iter().next().unwrap_or_default();
-                Some(number.as_str()).filter(|text| !text.is_empty())
-            }
             _ => self.text(field)?,
         };
-        let Some(text) = text else { return Ok(None) };
+        text.map(|text| self.digits(field, text)).transpose()
+    }
+
+    fn digits(&self, field: Field, text: &str) -> Result<String, Wrong> {
         if numbers::is_scientific(text) {
             return Err(self.wrong(
                 field,
@@ -326,7 +371,7 @@ impl Reader<'_, '_> {
         if !(1..=15).contains(&digits.len()) || !digits.bytes().all(|c| c.is_ascii_digit()) {
             return Err(self.wrong(field, "1 to 15 digits, country code first (TS 23.003 §3.3)"));
         }
-        Ok(Some(digits.to_owned()))
+        Ok(digits.to_owned())
     }
 }
 

@@ -93,6 +93,7 @@ pub(super) struct Notes {
     fragments: u64,
     first_fragment: u64,
     not_taken: BTreeMap<String, u64>,
+    assumed: BTreeMap<&'static str, u64>,
     renamed: BTreeMap<String, &'static str>,
 }
 
@@ -111,6 +112,9 @@ impl Notes {
             if self.not_taken.len() < LISTED || self.not_taken.contains_key(name) {
                 *self.not_taken.entry(name.clone()).or_default() += 1;
             }
+        }
+        for what in &read.assumed {
+            *self.assumed.entry(*what).or_default() += 1;
         }
         for (name, field) in &read.renamed {
             if self.renamed.len() < LISTED && !self.renamed.contains_key(name) {
@@ -135,11 +139,16 @@ impl Notes {
                 self.renamed.iter().map(|(name, field)| format!("{name} as {field}")).collect();
             all.push(format!("read: {}", names.join(", ")));
         }
+        if !self.assumed.is_empty() {
+            let names: Vec<String> =
+                self.assumed.iter().map(|(what, count)| format!("{what} ({count})")).collect();
+            all.push(format!("not in the file, so that it was taken as: {}", names.join("; ")));
+        }
         if !self.not_taken.is_empty() {
             let names: Vec<String> =
                 self.not_taken.iter().map(|(name, count)| format!("{name} ({count})")).collect();
             all.push(format!(
-                "not taken, with the number of records that have it: {}; what a subscriber may do is in its profile",
+                "not taken, with the number of records that have it: {}; what a subscriber may do otherwise is in its profile",
                 names.join(", ")
             ));
         }

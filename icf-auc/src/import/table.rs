@@ -93,8 +93,7 @@ impl Header {
 
     /// The number of a field's column, from 1.
     pub(super) fn column(&self, field: Field) -> Option<u64> {
-        let is =
-            |column: &Column| matches!(column.meaning, Meaning::Ours(f) | Meaning::Theirs(f) if f == field);
+        let is = |column: &Column| matches!(column.meaning, Meaning::Ours(f) | Meaning::Theirs(f) | Meaning::Document(f) if f == field);
         self.columns.iter().position(is).map(|at| at as u64 + 1)
     }
 

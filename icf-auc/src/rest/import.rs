@@ -18,7 +18,7 @@ use super::RestState;
 use super::allowances;
 use super::failure::OrProblem;
 use super::gate::{Gates, Target, Write};
-use crate::import::{self, Format, OnExisting, Options, Report};
+use crate::import::{self, Format, OnExisting, Options, Report, SubscriptionFrom};
 use crate::model::Timestamp;
 use crate::store::Batch;
 
@@ -54,6 +54,11 @@ struct How {
     /// Issuing mode of lines that name none.
     #[param(inline)]
     mode: Option<IssuingMode>,
+    /// What decides on the subscription where a line says something of it, as Open5GS's documents do: `file`, as overrides
+    /// of the credential, or `profile`.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    subscription: SubscriptionFrom,
     /// Batch that they are to belong to.
     #[param(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     batch: Option<String>,
@@ -103,6 +108,7 @@ async fn take(
     let options = Options {
         profile: how.profile.unwrap_or(defaults.profile),
         mode: how.mode.map_or(defaults.mode, Into::into),
+        subscription: how.subscription,
         batch: how.batch,
         on_existing: if how.skip_existing { OnExisting::Skip } else { OnExisting::Refuse },
         networks: allowances::networks(&state.networks, how.allow_other_networks),

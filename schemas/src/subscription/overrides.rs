@@ -6,16 +6,17 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value};
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, Type, schema::AdditionalProperties},
+    openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Schema, Type, schema::AdditionalProperties},
 };
 
-use super::{Apn, Profile, StaticAddress, WrongField};
+use super::{Apn, MAX_APNS, Profile, StaticAddress, WrongField};
 use crate::rest::Object;
 
 /// The fields of a profile that a credential can have otherwise: what serving nodes are told, but for the APNs, which
-/// are named in `apns`.
-const FIELDS: [&str; 31] = [
+/// are in `apns`.
+const FIELDS: [&str; 32] = [
     "ambr",
+    "allowed_rats",
     "network_access_mode",
     "periodic_tau",
     "active_time",
@@ -53,7 +54,8 @@ const APNS: &str = "apns";
 
 /// A partial profile of one credential, merged into the credential's profile: its fields take the place of the
 /// profile's. `apns` is an object by APN name, of fields of that APN, as
-/// `{"additional_msisdn": "883130000000124", "apns": {"ims": {"addresses": ["10.45.0.7"]}}}`.
+/// `{"additional_msisdn": "883130000000124", "apns": {"ims": {"addresses": ["10.45.0.7"]}}}`; or a list of whole APNs,
+/// which takes the place of the profile's list.
 ///
 /// Field by field it is a JSON Merge Patch (RFC 7396) of the profile, but for `null`: an override sets, and takes
 /// nothing away.
@@ -78,8 +80,11 @@ impl Overrides {
                     return Err(format!("{field}: null takes nothing away here; leave it out"));
                 }
                 (APNS, Value::Object(apns)) => check_apns(apns)?,
+                (APNS, Value::Array(apns)) => check_apn_list(apns)?,
                 (APNS, _) => {
-                    return Err("apns: an object by APN name, as {\"ims\": {\"addresses\": []}}".into());
+                    return Err("apns: an object by APN name, as {\"ims\": {\"addresses\": []}}, or a list of APNs that \
+                                takes the place of the profile's"
+                        .into());
                 }
                 (other, _) if FIELDS.contains(&other) => {}
                 (other, _) => {
@@ -93,13 +98,20 @@ impl Overrides {
         Ok(Self(fields))
     }
 
-    /// These overrides after a JSON Merge Patch (RFC 7396), whose `null` removes an override.
+    /// These overrides after a JSON Merge Patch (RFC 7396), whose `null` removes an override. Where `apns` is a list, an
+    /// object by APN name changes its APNs, and `null` for one takes it out of the list.
     ///
     /// # Errors
-    /// As [`Overrides::new`].
+    /// As [`Overrides::new`]; an APN that the list does not have.
     pub fn patched(&self, patch: &Map<String, Value>) -> Result<Self, String> {
         let mut fields = Value::Object(self.0.clone());
-        merge(&mut fields, &Value::Object(patch.clone()));
+        let mut patch = patch.clone();
+        if let (Some(Value::Array(list)), Some(Value::Object(apns))) = (fields.get_mut(APNS), patch.get(APNS))
+        {
+            patch_list(list, apns)?;
+            patch.remove(APNS);
+        }
+        merge(&mut fields, &Value::Object(patch));
         let Value::Object(mut fields) = fields else { return Ok(Self::default()) };
         if let Some(Value::Object(apns)) = fields.get_mut(APNS) {
             apns.retain(|_, apn| apn.as_object().is_none_or(|apn| !apn.is_empty()));
@@ -117,6 +129,7 @@ impl Overrides {
     /// take. Pointers are into the overrides.
     pub fn merged(&self, profile: &Profile) -> Result<Profile, Vec<WrongField>> {
         let wrong = |pointer: &str, detail: String| vec![WrongField { pointer: pointer.to_owned(), detail }];
+        let whole_list = matches!(self.0.get(APNS), Some(Value::Array(_)));
         let mut json = serde_json::to_value(profile).map_err(|error| wrong("", error.to_string()))?;
         for (field, value) in &self.0 {
             match value {
@@ -129,20 +142,75 @@ impl Overrides {
         if found.is_empty() {
             return Ok(merged);
         }
+        if whole_list {
+            return Err(found);
+        }
         Err(found.into_iter().map(|it| WrongField { pointer: by_name(profile, &it.pointer), ..it }).collect())
     }
 
     /// Static addresses by APN name, in lower case: each is one subscriber's.
     #[must_use]
     pub fn addresses(&self) -> BTreeMap<String, Vec<StaticAddress>> {
-        let Some(Value::Object(apns)) = self.0.get(APNS) else { return BTreeMap::new() };
-        apns.iter()
+        let apns: Vec<(&str, &Value)> = match self.0.get(APNS) {
+            Some(Value::Object(apns)) => apns.iter().map(|(name, apn)| (name.as_str(), apn)).collect(),
+            Some(Value::Array(apns)) => apns.iter().filter_map(|apn| Some((name_of(apn)?, apn))).collect(),
+            _ => Vec::new(),
+        };
+        apns.into_iter()
             .filter_map(|(name, apn)| {
                 let addresses = serde_json::from_value(apn.get("addresses")?.clone()).ok()?;
                 Some((name.to_ascii_lowercase(), addresses))
             })
             .collect()
     }
+}
+
+/// The name of an APN of a list.
+fn name_of(apn: &Value) -> Option<&str> {
+    apn.get("name").and_then(Value::as_str)
+}
+
+/// Changes APNs of a list by name.
+///
+/// # Errors
+/// The list has no such APN, or the name is to be another.
+fn patch_list(list: &mut Vec<Value>, apns: &Map<String, Value>) -> Result<(), String> {
+    for (name, fields) in apns {
+        let place = list.iter().position(|apn| name_of(apn).is_some_and(|it| it.eq_ignore_ascii_case(name)));
+        match (place, fields) {
+            (Some(place), Value::Null) => {
+                list.remove(place);
+            }
+            (Some(place), Value::Object(fields)) if !fields.contains_key("name") => {
+                if let Some(apn) = list.get_mut(place) {
+                    merge(apn, &Value::Object(fields.clone()));
+                }
+            }
+            (Some(_), Value::Object(_)) => {
+                return Err(format!("apns.{name}.name: cannot be changed; give apns as a list"));
+            }
+            (Some(_), _) => return Err(format!("apns.{name}: an object of fields of the APN, or null")),
+            (None, _) => {
+                let have: Vec<&str> = list.iter().filter_map(name_of).collect();
+                return Err(format!(
+                    "apns.{name}: the subscriber has no such APN; it has {}",
+                    have.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_apn_list(apns: &[Value]) -> Result<(), String> {
+    if !(1..=MAX_APNS).contains(&apns.len()) {
+        return Err(format!("apns: 1 to {MAX_APNS} APNs, the first being the default"));
+    }
+    for (place, apn) in apns.iter().enumerate() {
+        // As the profile would read it, so that what cannot be read is told here.
+        serde_json::from_value::<Apn>(apn.clone()).map_err(|error| format!("apns.{place}: {error}"))?;
+    }
+    Ok(())
 }
 
 fn check_apns(apns: &Map<String, Value>) -> Result<(), String> {
@@ -234,11 +302,18 @@ impl PartialSchema for Overrides {
         for (field, schema) in properties(Apn::schema(), |field| !IDENTITY.contains(&field)) {
             apn = apn.property(field, schema);
         }
-        let apns = ObjectBuilder::new()
+        let by_name = ObjectBuilder::new()
             .schema_type(Type::Object)
             .description(Some("Fields of the profile's APNs, by the APN's name"))
             .additional_properties(Some(Schema::Object(apn.build())));
-        overrides.property(APNS, apns).into()
+        let list = ArrayBuilder::new()
+            .description(Some(
+                "All APNs of the subscriber, in place of the profile's; the first is the default",
+            ))
+            .items(Apn::schema())
+            .min_items(Some(1))
+            .max_items(Some(MAX_APNS));
+        overrides.property(APNS, OneOfBuilder::new().item(by_name).item(list)).into()
     }
 }
 
@@ -301,7 +376,9 @@ mod tests {
         for (text, said) in [
             (r#"{"lifetime":1}"#, "lifetime: cannot be overridden"),
             (r#"{"stn_sr":null}"#, "leave it out"),
-            (r#"{"apns":[]}"#, "an object by APN name"),
+            (r#"{"apns":7}"#, "an object by APN name"),
+            (r#"{"apns":[]}"#, "1 to 50 APNs"),
+            (r#"{"apns":[{"name":"x"}]}"#, "apns.0: missing field `ambr`"),
             (r#"{"apns":{"ims":{"name":"x"}}}"#, "apns.ims.name"),
             (r#"{"apns":{"ims":7}}"#, "apns.ims"),
             ("[]", "object"),
@@ -323,6 +400,30 @@ mod tests {
         assert_eq!(patched(r#"{"apns":{"ims":null}}"#), overrides(r#"{"stn_sr":"1"}"#).unwrap());
         assert!(patched(r#"{"stn_sr":null,"apns":null}"#).is_empty());
         assert_eq!(first.addresses()["ims"], ["10.0.0.1".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_list_of_apns_takes_the_place_of_the_profiles() {
+        let text = r#"{"apns":[{"name":"m2m","ambr":{"uplink":1,"downlink":2},"addresses":["10.0.0.1"]},
+            {"name":"ims","ambr":{"uplink":3,"downlink":4}}]}"#;
+        let list = overrides(text).unwrap();
+        let names = |overrides: &Overrides| {
+            let merged = overrides.merged(&profile()).unwrap();
+            merged.apns.iter().map(|apn| (apn.name.clone(), apn.qci)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&list), [("m2m".to_owned(), 9), ("ims".to_owned(), 9)]);
+        assert_eq!(list.addresses()["m2m"], ["10.0.0.1".parse().unwrap()]);
+        let patched = |text: &str| list.patched(&serde_json::from_str(text).unwrap());
+        let after = patched(r#"{"apns":{"IMS":{"qci":5},"m2m":{"addresses":null}}}"#).unwrap();
+        assert_eq!(names(&after), [("m2m".to_owned(), 9), ("ims".to_owned(), 5)]);
+        assert!(after.addresses().is_empty());
+        assert_eq!(names(&patched(r#"{"apns":{"m2m":null}}"#).unwrap()), [("ims".to_owned(), 9)]);
+        assert!(patched(r#"{"apns":null}"#).unwrap().is_empty());
+        assert!(patched(r#"{"apns":{"mms":{}}}"#).unwrap_err().contains("it has m2m, ims"));
+        assert!(patched(r#"{"apns":{"ims":{"name":"x"}}}"#).unwrap_err().contains("apns.ims.name"));
+        let twice = text.replace("m2m", "ims");
+        let wrong = overrides(&twice).unwrap().merged(&profile()).unwrap_err();
+        assert_eq!(wrong[0].pointer, "/apns/1/name");
     }
 
     #[test]

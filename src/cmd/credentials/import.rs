@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use futures_util::TryStreamExt;
-use icf_auc::import::{Format, OnExisting, Options};
+use icf_auc::import::{Format, OnExisting, Options, SubscriptionFrom};
 use icf_auc::networks::ServedNetworks;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Method;
@@ -28,6 +28,10 @@ pub struct Args {
     /// Profile of lines that name none.
     #[arg(long, default_value = "default")]
     profile: String,
+    /// What decides on APNs, rates and restrictions where the file says something of them, as Open5GS's documents do: the
+    /// file, as overrides of the credential, or the profile.
+    #[arg(long, value_enum, default_value = "file")]
+    subscription: Deciding,
     /// Batch that they are to belong to.
     #[arg(long)]
     batch: Option<String>,
@@ -50,6 +54,12 @@ enum Written {
     Ndjson,
     Csv,
     Open5gs,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Deciding {
+    File,
+    Profile,
 }
 
 /// Does it.
@@ -105,6 +115,10 @@ async fn into_database(
     let store = icf_auc::start::open_store(&config).await?;
     let options = Options {
         profile: args.profile.clone(),
+        subscription: match args.subscription {
+            Deciding::File => SubscriptionFrom::File,
+            Deciding::Profile => SubscriptionFrom::Profile,
+        },
         batch: args.batch.clone(),
         on_existing: if args.skip_existing { OnExisting::Skip } else { OnExisting::Refuse },
         networks,
@@ -150,6 +164,9 @@ async fn over_rest(
     let mut query = vec![("profile", args.profile.as_str())];
     if matches!(args.format, Some(Written::Open5gs)) {
         query.push(("format", "open5gs"));
+    }
+    if matches!(args.subscription, Deciding::Profile) {
+        query.push(("subscription", "profile"));
     }
     if let Some(batch) = &args.batch {
         query.push(("batch", batch));
