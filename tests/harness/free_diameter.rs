@@ -104,7 +104,7 @@ impl FreeDiameter {
     pub fn wait_connected(&mut self, peer: &str) -> Result<()> {
         let wanted = format!("CONNECTED TO '{peer}'");
         self.child
-            .wait_for("CEA that freeDiameter takes", Duration::from_secs(20), |log| log.contains(&wanted))?;
+            .wait_for("CEA that freeDiameter takes", Duration::from_secs(60), |log| log.contains(&wanted))?;
         Ok(())
     }
 

@@ -241,9 +241,9 @@ impl Icf {
     /// Starts it and waits until it is ready.
     ///
     /// # Errors
-    /// If it ends or is not ready within 20 s.
+    /// If it ends or is not ready within a minute.
     pub fn start(&mut self) -> Result<()> {
-        self.start_within(Duration::from_secs(20))
+        self.start_within(Duration::from_secs(60))
     }
 
     /// As [`Icf::start`], with another time to become ready in.
@@ -288,11 +288,11 @@ impl Icf {
     /// SIGTERM, and how it ended.
     ///
     /// # Errors
-    /// If it is still there after 20 s.
+    /// If it is still there after a minute.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         let mut child = self.child.take().context("the ICF is not running")?;
         child.signal("TERM")?;
-        child.wait(Duration::from_secs(20))
+        child.wait(Duration::from_secs(60))
     }
 
     /// SIGKILL while other threads hold it; [`Icf::kill`] is to follow.

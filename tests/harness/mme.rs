@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long one waits for what has to come.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 type Routes = Arc<Mutex<HashMap<String, UnboundedSender<Value>>>>;
 

@@ -102,7 +102,7 @@ impl Mme {
     /// # Errors
     /// If it does not.
     pub fn wait_for(&mut self, text: &str) -> Result<()> {
-        self.child.wait_for(text, Duration::from_secs(20), |log| log.contains(text)).map(drop)
+        self.child.wait_for(text, Duration::from_secs(60), |log| log.contains(text)).map(drop)
     }
 
     /// Gives an order and waits for the answer that python-diameter decodes.
@@ -113,7 +113,7 @@ impl Mme {
         let input = self.child.input()?;
         writeln!(input, "{order}")?;
         input.flush()?;
-        let answer = self.event("answer", Duration::from_secs(20))?;
+        let answer = self.event("answer", Duration::from_secs(60))?;
         Ok(Answer(answer))
     }
 

@@ -1,6 +1,7 @@
 //! Contracts, claims, rules; and that operators see nothing of one another.
 
 use axum::http::{Method, StatusCode};
+use drf::store;
 use serde_json::json;
 
 use crate::harness::{PCID, World, refused};
@@ -175,4 +176,29 @@ async fn an_import_is_whole_or_not_at_all_and_names_its_lines() {
     let next = world.get(page["next"].as_str().unwrap()).await.unwrap();
     assert_eq!(next["items"].as_array().unwrap().len(), 2);
     assert_eq!(next["next"], json!(null));
+}
+
+#[tokio::test]
+async fn wrong_codes_are_counted_for_so_many_targets_and_the_oldest_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/drf.db", folder.path().display());
+    let db = service::database::Database::open(&url, &drf::store::SCHEMA).await.unwrap();
+    let mut tx = db.write().await.unwrap();
+    for n in 0..500 {
+        store::note_failure(&mut tx, &format!("made up {n}"), n, 0, 100).await.unwrap();
+    }
+    // Who goes on is counted on.
+    for n in 500..504 {
+        store::note_failure(&mut tx, "made up 499", n, 0, 100).await.unwrap();
+    }
+    let (rows,): (i64,) =
+        sqlx::query_as("SELECT count(*) FROM claim_failure").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(rows, 99, "a hundred at most, one of which is free for the next");
+    assert_eq!(store::failures(&mut tx, "made up 0").await.unwrap(), None);
+    assert_eq!(store::failures(&mut tx, "made up 499").await.unwrap(), Some((5, 499)));
+    // What is older than the window goes with the next one.
+    store::note_failure(&mut tx, "later", 2000, 1000, 100).await.unwrap();
+    let (rows,): (i64,) =
+        sqlx::query_as("SELECT count(*) FROM claim_failure").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(rows, 1);
 }

@@ -60,6 +60,33 @@ async fn hello_gives_the_rnct_to_the_device_of_the_certificate_or_the_triple_and
     assert!(world.audited("device.hello", PCID, "certificate is of another device").await);
 }
 
+#[tokio::test]
+async fn a_certificate_of_another_supplier_opens_no_door_of_a_device_that_is_registered_as_acmes() {
+    let world = World::new().await;
+    world.contract(PCID, "sho-a").await;
+    let hello_url = format!("{}/device/v1/hello", world.drf().device_url.as_ref().unwrap());
+    let fetch = format!("{}/device/v1/rnct?pcid={PCID}", world.drf().device_url.as_ref().unwrap());
+    // The same device identity, certified for somebody else.
+    let rival = world.device_of(Some("meter-1"), Some("rival"));
+    for request in [rival.post(&hello_url).json(&hello()), rival.get(&fetch)] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        let told = answer.text().await.unwrap();
+        assert!(
+            !told.contains("acme") && !told.contains("supplier"),
+            "it says nothing of the registry: {told}"
+        );
+    }
+    for action in ["device.hello", "device.rnct"] {
+        assert!(world.audited(action, PCID, "certificate is of another supplier's device").await, "{action}");
+    }
+    assert!(world.triggers().await.iter().all(|trigger| trigger["state"] != "acknowledged"));
+    let own = world.device_of(Some("meter-1"), Some("acme"));
+    for request in [own.post(&hello_url).json(&hello()), own.get(&fetch)] {
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    }
+}
+
 /// Asks, and echoes what it is told to (RFC 9175 §2.3).
 async fn ask(from: &UdpSocket, world: &World, id: u16) -> Message {
     let answer = ask_once(from, world, id, None).await;

@@ -368,11 +368,17 @@ impl World {
 
     /// An HTTPS client, with the platform certificate of `device` if one is given.
     pub fn device(&self, device: Option<&str>) -> reqwest::Client {
+        self.device_of(device, None)
+    }
+
+    /// As [`device`](Self::device), with a certificate that names the device's supplier, if one is given.
+    pub fn device_of(&self, device: Option<&str>, supplier: Option<&str>) -> reqwest::Client {
         let at = |name: &str| self.folder.path().join(name);
         if let Some(device) = device {
             let (pem, key) = self.platform_ca.issue("tre", |params| {
-                let uri = format!("urn:callhome:device:{device}");
-                params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+                let supplier = supplier.map(|supplier| format!("urn:callhome:supplier:{supplier}"));
+                let names = [format!("urn:callhome:device:{device}")].into_iter().chain(supplier);
+                params.subject_alt_names = names.map(|uri| SanType::URI(uri.try_into().unwrap())).collect();
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             });
             fs::write(at("device.crt"), pem).unwrap();
