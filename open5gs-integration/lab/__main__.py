@@ -14,6 +14,7 @@ With --mongod, a command that serves MongoDB's protocol on 127.0.0.1:27017, the 
 operator's subscribers are served by a second ICF, and the report says so.
 
 What the guest of User Mode Linux may write is cargo's target folder; an --out elsewhere gets its files when the guest has ended.
+It has a /tmp, /run and /dev/shm of its own: programs that it is to start are not there.
 
 Exit codes: 0 everything was as it should be, 1 something was not, 2 wrong usage or something is missing.
 """
@@ -136,7 +137,7 @@ def main():
         sys.exit(scenarios.run(options))
     sctp = kernel_has_sctp()
     try:
-        prerequisites.check(options, sctp)
+        prerequisites.check(options, sctp, [WORKSPACE, TARGET])
     except Missing as missing:
         fail(missing)
     guest = not sctp and bool(scenarios.split(options.scenario)[1])

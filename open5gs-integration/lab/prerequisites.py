@@ -16,14 +16,18 @@ PROGRAMS = {"ip": "iproute2", "tcpdump": "tcpdump", "tshark": "tshark", "openssl
 #: The same where the network is a namespace of this kernel, and where it is User Mode Linux.
 OF_NAMESPACE = {"unshare": "util-linux"}
 OF_GUEST = {"linux.uml": "user-mode-linux", "busybox": "busybox", "bash": "bash"}
+#: What the guest of User Mode Linux has of its own, empty at its start (tests/uml/init).
+GUEST_FOLDERS = ["/tmp", "/run", "/dev/shm"]
 
 
 class Missing(Exception):
     """Something is not there: what, and what to do."""
 
 
-def check(options, sctp):
+def check(options, sctp, shown=()):
     """Looks for everything that the scenarios of the options need; `sctp`: whether this kernel has it.
+
+    `shown`: folders that the guest of User Mode Linux sees wherever they are.
 
     Raises Missing for the first that is not there.
     """
@@ -48,11 +52,26 @@ def check(options, sctp):
             raise Missing("a network of its own needs root: run it by sudo, or with User Mode Linux on a kernel without SCTP")
     if not sctp and others:
         wanted |= OF_GUEST
+        seen_by_guest(options, shown)
     for program, package in wanted.items():
         if shutil.which(program) is None:
             raise Missing(f"there is no {program}: apt-get install {package}")
     if sctp and not pathlib.Path("/dev/net/tun").exists():
         raise Missing("there is no /dev/net/tun, which the UPF's packets go through: modprobe tun")
+
+
+def seen_by_guest(options, shown):
+    """The guest sees the machine's files, but in the folders that it has of its own only those below one of `shown`."""
+    programs = {"--open5gs": options.open5gs, "--callhome": options.callhome}
+    if options.mongod:
+        programs["--mongod"] = shutil.which(shlex.split(options.mongod)[0])
+    if "answers" in options.scenario:
+        programs["--python"] = shutil.which(options.python) or options.python
+    for name, program in programs.items():
+        path = pathlib.Path(program).absolute()
+        own = next((folder for folder in GUEST_FOLDERS if path.is_relative_to(folder)), None)
+        if own and not any(path.is_relative_to(folder) for folder in shown):
+            raise Missing(f"{name} {path}: User Mode Linux, which this kernel without SCTP needs, has a {own} of its own; put it elsewhere")
 
 
 def daemons(prefix):

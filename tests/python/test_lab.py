@@ -18,7 +18,7 @@ import core  # noqa: E402
 import lab  # noqa: E402
 import prerequisites  # noqa: E402
 import scenarios  # noqa: E402
-from scenarios import crowd, transports  # noqa: E402
+from scenarios import crowd, transports, user_plane  # noqa: E402
 
 spec = importlib.util.spec_from_file_location("lab_main", LAB / "__main__.py")
 main = importlib.util.module_from_spec(spec)
@@ -73,6 +73,10 @@ class Prerequisites(Folder):
         everything = mock.patch("prerequisites.shutil.which", lambda program: f"/bin/{program}")
         everything.start()
         self.addCleanup(everything.stop)
+        # This core is in a temporary folder, which is below /tmp.
+        nothing_of_its_own = mock.patch("prerequisites.GUEST_FOLDERS", [])
+        nothing_of_its_own.start()
+        self.addCleanup(nothing_of_its_own.stop)
 
     def test_everything_that_is_there_is_enough(self):
         prerequisites.check(options(open5gs=str(self.core)), False)
@@ -96,6 +100,30 @@ class Prerequisites(Folder):
             self.assertIn("root", self.missing(sctp=True))
         (self.core / "lib/freeDiameter/dict_mip6i.fdx").unlink()
         self.assertIn("dict_mip6i.fdx", self.missing())
+
+    def test_what_the_guest_would_not_find_is_said_before_it_starts(self):
+        self.folder = self.folder.resolve()
+        callhome, python = self.folder / "callhome", self.folder / "python"
+        callhome.touch()
+        with mock.patch("prerequisites.GUEST_FOLDERS", [str(self.folder)]), mock.patch("prerequisites.python_diameter"):
+            elsewhere = {"open5gs": "/opt/open5gs"}
+            with mock.patch("prerequisites.daemons"), mock.patch("prerequisites.extensions"):
+                for name, more in (
+                    ("--open5gs", {"open5gs": str(self.core)}),
+                    ("--callhome", {**elsewhere, "callhome": str(callhome)}),
+                    ("--mongod", {**elsewhere, "mongod": "stub 127.0.0.1:27017"}),
+                    ("--python", {**elsewhere, "scenario": ["answers"], "python": str(python)}),
+                ):
+                    which = {"stub": str(self.folder / "stub")}
+                    with mock.patch("prerequisites.shutil.which", lambda program: which.get(program, program)):
+                        said = self.missing(**more)
+                    self.assertTrue(said.startswith(f"{name} {self.folder}/"), said)
+                    self.assertIn("of its own; put it elsewhere", said)
+                # It sees the workspace and cargo's target folder wherever they are; a namespace sees everything.
+                there = options(**elsewhere, callhome=str(callhome))
+                prerequisites.check(there, False, [self.folder])
+                with mock.patch("prerequisites.os.geteuid", lambda: 0), mock.patch("prerequisites.pathlib.Path.exists", lambda path: True):
+                    prerequisites.check(there, True)
 
     def test_a_stand_in_for_sctp_is_looked_for(self):
         with mock.patch("prerequisites.radio.missing", lambda prefix: []):
@@ -179,6 +207,7 @@ class Restored(Folder):
             with mock.patch("scenarios.Lab", lambda options: self.lab):
                 scenarios.run(self.lab.options)
         self.assertEqual(order, ["causes", "restored", "crowd"])
+        self.assertRegex(self.lab.report.facts["causes took"], r"^\d+ s$")
 
 
 class Rate(unittest.TestCase):
@@ -195,6 +224,23 @@ class Rate(unittest.TestCase):
             self.assertIsNone(main.arguments().rate)
         with mock.patch.object(sys, "argv", ["lab", "--callhome", "x", "--rate", "3"]):
             self.assertEqual(main.arguments().rate, 3.0)
+
+
+class Device(unittest.TestCase):
+    def test_programs_are_started_when_the_tun_device_has_the_ues_address(self):
+        answers = iter(["", "", "3: tun0    inet 10.45.128.1/32 scope global tun0\n"])
+        asked = []
+
+        def ip(words, **_):
+            asked.append(words)
+            return mock.Mock(stdout=next(answers))
+
+        with mock.patch("scenarios.user_plane.subprocess.run", ip), mock.patch("scenarios.user_plane.time.sleep"):
+            user_plane.on_device("10.45.128.1")
+        self.assertEqual(len(asked), 3)
+        self.assertEqual(asked[0][-2:], ["to", "10.45.128.1"])
+        with mock.patch("scenarios.user_plane.subprocess.run", lambda *_, **__: mock.Mock(stdout="")), self.assertRaises(RuntimeError):
+            user_plane.on_device("10.45.128.1", 0)
 
 
 class Output(Folder):
@@ -232,7 +278,7 @@ class Output(Folder):
         with contextlib.ExitStack() as patched:
             patched.enter_context(mock.patch.object(main, "TARGET", self.folder / "target"))
             patched.enter_context(mock.patch.object(main, "kernel_has_sctp", lambda: False))
-            patched.enter_context(mock.patch("prerequisites.check", lambda options, sctp: None))
+            patched.enter_context(mock.patch("prerequisites.check", lambda options, sctp, shown: None))
             patched.enter_context(mock.patch.object(main.subprocess, "call", guest))
             patched.enter_context(mock.patch.object(sys, "argv", words))
             said = patched.enter_context(contextlib.redirect_stdout(io.StringIO()))

@@ -2,11 +2,12 @@
 
 import os
 import subprocess
+import time
 import traceback
 
 from lab import Lab
 
-from . import answers, causes, config, crowd, provision, resynchronisation, restarts, shared, srsran, transports, user_plane
+from . import answers, causes, config, crowd, provision, resynchronisation, restarts, shared, srsran, subscription, transports, user_plane
 
 SCENARIOS = {
     "provision": provision,
@@ -16,6 +17,7 @@ SCENARIOS = {
     "answers": answers,
     "restarts": restarts,
     "shared": shared,
+    "subscription": subscription,
     "transports": transports,
     "user_plane": user_plane,
     "crowd": crowd,
@@ -41,11 +43,13 @@ def run(options):
     try:
         lab.start()
         for name in options.scenario:
+            begun = time.monotonic()
             try:
                 SCENARIOS[name].run(lab)
             except Exception as error:  # a scenario that breaks is a row, and the next one has its turn
                 traceback.print_exc()
                 lab.report.row(name, "comes to its end", False, repr(error)[:500])
+            lab.report.fact(f"{name} took", f"{time.monotonic() - begun:.0f} s")
             # What a scenario has stopped, restarted or written otherwise is not for the next one to find.
             if name != options.scenario[-1]:
                 lab.restore()

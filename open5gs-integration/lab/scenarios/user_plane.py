@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import threading
+import time
 
 import core
 from lab import PROVISIONING, UE, UE_NETWORK
@@ -28,6 +29,7 @@ def by_tun(lab, row):
     ue = start(lab, "999710000950001", "--tun", "tun0", "--netns", UE_NETWORK, "attach", "wait:30", "off")
     try:
         address = attached(ue)
+        on_device(address)
         inside = ["ip", "netns", "exec", UE_NETWORK]
         done = subprocess.run([*inside, "ping", "-c", "3", "-W", "5", "-I", address, core.GATEWAY], capture_output=True, text=True)
         said = next((line for line in done.stdout.splitlines() if "transmitted" in line), done.stdout + done.stderr)
@@ -76,6 +78,15 @@ def attached(ue):
                 return report["bearer"]["address"]
             break
     raise RuntimeError(f"the UE has not attached: {''.join(said[-5:])}")
+
+
+def on_device(address, seconds=30):
+    """Waits until the UE's network has the address: its attach is told before its TUN device is made."""
+    until = time.monotonic() + seconds
+    while not subprocess.run(["ip", "-n", UE_NETWORK, "-o", "-4", "address", "show", "to", address], capture_output=True, text=True).stdout.strip():
+        if time.monotonic() > until:
+            raise RuntimeError(f"the network {UE_NETWORK} has not got {address} after {seconds} s")
+        time.sleep(0.1)
 
 
 def mirror(server):
