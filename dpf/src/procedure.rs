@@ -254,18 +254,13 @@ impl Dpf {
     /// Writes that a device, or somebody who says that it is one, was refused. Of a flood of them only some are written:
     /// nobody fills the disk by being refused.
     pub async fn refused(&self, who: &str, action: &str, target: &str, outcome: &str) {
-        match self.noted.entry(self.noted.allows(), outcome) {
-            Some(outcome) => self.audit(who, action, target, &outcome).await,
-            None => {
-                tracing::warn!(
-                    who,
-                    action,
-                    target,
-                    outcome,
-                    "not in the audit log: there are too many refusals"
-                );
-            }
-        }
+        self.audit_limited(who, action, target, outcome).await;
+    }
+
+    /// As [`refused`](Self::refused), for whatever a device can ask for without end.
+    pub async fn audit_limited(&self, who: &str, action: &str, target: &str, outcome: &str) {
+        let trail = AuditTable(self.store.database().clone());
+        self.noted.record(&trail, [who, action, target, outcome]).await;
     }
 
     /// Writes an entry of the audit log that is not part of a step.

@@ -42,8 +42,6 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Refusals that the audit log takes at once; after that, one a second.
-const NOTED_AT_ONCE: u32 = 200;
 /// Platform certificates that the PVA is asked for at a time.
 const CERTIFY_AT_ONCE: usize = 8;
 
@@ -190,7 +188,7 @@ pub async fn start(config: DpfConfig, stop: CancellationToken) -> anyhow::Result
         waiting: Waiting::default(),
         driving: Mutex::new(HashSet::new()),
         opening: Mutex::new(HashSet::new()),
-        noted: service::api::Trickle::new(NOTED_AT_ONCE),
+        noted: service::api::Trickle::new(service::api::ENTRIES_AT_ONCE),
     });
 
     let limits = config.device.limits.clone();

@@ -15,7 +15,7 @@ pub use audit::{AUDIT_MIGRATION, AuditTable, Trail, audit, audit_page};
 pub use describe::{About, describe, document, operations, preamble, problem_response};
 pub use gate::{Gates, Target, answer_headers, outcome};
 pub use retention::{Retention, keep_short};
-pub use trickle::Trickle;
+pub use trickle::{ENTRIES_AT_ONCE, Trickle};
 
 /// Largest body of a request, octets, where a route sets no other.
 pub const MAX_BODY: usize = 1 << 20;

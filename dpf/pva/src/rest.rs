@@ -20,7 +20,7 @@ use axum::{
 };
 use schemas::rest::Object;
 use service::{
-    api::{About, AuditTable, Gates, Trail, document, finish, preamble},
+    api::{About, AuditTable, ENTRIES_AT_ONCE, Gates, Trail, Trickle, document, finish, preamble},
     auth::Guard,
     problem::{Json, Problem},
 };
@@ -65,6 +65,8 @@ pub struct RestState {
     pub pva: Arc<Pva>,
     /// Where verdicts and refusals are put down.
     pub trail: Arc<dyn Trail>,
+    /// How much is put down of what devices cause through the other roles.
+    pub device_entries: Arc<Trickle>,
 }
 
 impl fmt::Debug for RestState {
@@ -78,7 +80,7 @@ impl RestState {
     #[must_use]
     pub fn new(pva: Arc<Pva>) -> Self {
         let trail = Arc::new(AuditTable(pva.store.database().clone()));
-        Self { pva, trail }
+        Self { pva, trail, device_entries: Arc::new(Trickle::new(ENTRIES_AT_ONCE)) }
     }
 }
 
@@ -99,7 +101,7 @@ fn routes(state: &RestState, guard: &Guard) -> OpenApiRouter<RestState> {
         .merge(suppliers::routes(&gates))
         .merge(references::routes(&gates))
         .merge(enrolments::routes(&gates))
-        .merge(platforms::routes(&gates))
+        .merge(platforms::routes(&gates, &state.device_entries))
         .merge(validations::routes(&gates))
         .merge(audit::routes(&gates))
 }

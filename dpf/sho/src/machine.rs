@@ -27,7 +27,7 @@ use schemas::{
     trust::{Anchors, TrustError},
 };
 use service::{
-    api::{AuditTable, Trail, audit},
+    api::{AuditTable, ENTRIES_AT_ONCE, Trail, Trickle, audit},
     client::RoleClient,
     outbox::{Deliver, Delivery as Delivered, Message, Outbox, Outgoing, enqueue},
 };
@@ -119,6 +119,8 @@ pub struct Sho {
     pub dpf: Option<RoleClient>,
     sessions: Turns<Uuid>,
     numbers: Turns<String>,
+    /// How much the audit log takes of what devices and their DPF can repeat without end.
+    device_entries: Trickle,
 }
 
 impl std::fmt::Debug for Sho {
@@ -217,6 +219,7 @@ impl Sho {
             dpf: None,
             sessions,
             numbers,
+            device_entries: Trickle::new(ENTRIES_AT_ONCE),
         }
     }
 
@@ -426,14 +429,12 @@ impl Sho {
         Ok(audit(tx, [&who, action, &target, outcome], self.clock.now()).await?)
     }
 
-    /// Writes down what a device was refused where nothing is changed by it.
+    /// Writes down what a device was refused where nothing is changed by it: of a flood only some.
     async fn audit(&self, device: &impl std::fmt::Display, action: &str, session: Uuid, outcome: &str) {
         let who = format!("device:{device}");
         let trail = AuditTable(self.store.db.clone());
         tracing::info!(%device, %session, action, outcome);
-        if let Err(error) = trail.record(&who, action, &session.to_string(), outcome).await {
-            tracing::error!(%session, action, error, "the audit log cannot be written");
-        }
+        self.device_entries.record(&trail, [&who, action, &session.to_string(), outcome]).await;
     }
 }
 

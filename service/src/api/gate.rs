@@ -8,7 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt};
 
-use super::{Trail, describe};
+use super::{Trail, Trickle, describe};
 use crate::auth::{Guard, Principal};
 use crate::problem::Problem;
 
@@ -49,8 +49,30 @@ impl<'a> Gates<'a> {
         action: &'static str,
         routes: UtoipaMethodRouter<S>,
     ) -> UtoipaMethodRouter<S> {
+        self.write_with(scope, action, None, routes)
+    }
+
+    /// As [`write`](Self::write), for what devices cause by asking another role, which they can do without end: `limit` says
+    /// how much of it is put down.
+    pub fn write_for_devices<S: Clone + Send + Sync + 'static>(
+        &self,
+        scope: &'static str,
+        action: &'static str,
+        limit: &Arc<Trickle>,
+        routes: UtoipaMethodRouter<S>,
+    ) -> UtoipaMethodRouter<S> {
+        self.write_with(scope, action, Some(Arc::clone(limit)), routes)
+    }
+
+    fn write_with<S: Clone + Send + Sync + 'static>(
+        &self,
+        scope: &'static str,
+        action: &'static str,
+        limit: Option<Arc<Trickle>>,
+        routes: UtoipaMethodRouter<S>,
+    ) -> UtoipaMethodRouter<S> {
         let routes = describe(routes, scope);
-        let state = (Arc::clone(&self.trail), action);
+        let state = WriteState { trail: Arc::clone(&self.trail), action, limit };
         routes.map(|route| {
             route
                 .route_layer(middleware::from_fn_with_state(state, write_gate))
@@ -78,9 +100,17 @@ impl Target {
     }
 }
 
+/// What [`write_gate`] needs.
+#[derive(Clone)]
+struct WriteState {
+    trail: Arc<dyn Trail>,
+    action: &'static str,
+    limit: Option<Arc<Trickle>>,
+}
+
 /// Runs a write to its end, whether or not the client still listens, and writes it down.
 async fn write_gate(
-    State((trail, action)): State<(Arc<dyn Trail>, &'static str)>,
+    State(WriteState { trail, action, limit }): State<WriteState>,
     principal: Principal,
     mut request: Request,
     next: Next,
@@ -91,6 +121,10 @@ async fn write_gate(
     let work = tokio::spawn(async move {
         let response = next.run(request).await;
         let (who, target) = (principal.name, target.or_path(&path));
+        if let Some(limit) = limit {
+            limit.record(&*trail, [&who, action, &target, &outcome(&response)]).await;
+            return response;
+        }
         if let Err(error) = trail.record(&who, action, &target, &outcome(&response)).await {
             // It is done and cannot be undone; the log is what remains.
             tracing::error!(%who, action, %target, error, "the audit log cannot be written");

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::Trail;
+
 /// Lets so many through at once and then one a second: for entries of the audit log that a device, or somebody who says
 /// that it is one, can cause by itself. What is not let through belongs into a metric and the log.
 #[derive(Debug)]
@@ -16,6 +18,9 @@ pub struct Trickle {
     state: Mutex<Option<(u32, Instant)>>,
     left_out: AtomicU64,
 }
+
+/// Entries that strangers can cause which the audit log of a role takes at once.
+pub const ENTRIES_AT_ONCE: u32 = 200;
 
 /// How often one more is let through.
 const EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +48,18 @@ impl Trickle {
         match self.left_out.swap(0, Ordering::Relaxed) {
             0 => Some(outcome.to_owned()),
             left_out => Some(format!("{outcome} ({left_out} before this are not written down: too many)")),
+        }
+    }
+
+    /// Writes an entry (as [`Trail::record`]) that a stranger can cause without end, if one more may be written; else, and
+    /// where it cannot be written, it is in the log.
+    pub async fn record(&self, trail: &dyn Trail, [who, action, target, outcome]: [&str; 4]) {
+        let Some(outcome) = self.entry(self.allows(), outcome) else {
+            tracing::warn!(who, action, target, outcome, "not in the audit log: there are too many entries");
+            return;
+        };
+        if let Err(error) = trail.record(who, action, target, &outcome).await {
+            tracing::error!(who, action, target, outcome, error, "the audit log cannot be written");
         }
     }
 

@@ -1,5 +1,7 @@
 //! `/v1/platforms`.
 
+use std::sync::Arc;
+
 use axum::{
     body::Bytes,
     extract::State,
@@ -12,7 +14,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use service::{
-    api::{Gates, page},
+    api::{Gates, Trickle, page},
     auth::Principal,
     problem::{Json, Path, Problem, Query},
 };
@@ -31,12 +33,14 @@ use crate::model::Platform;
 /// The scope that lets a platform have a new key.
 pub(super) const REKEY: &str = "platforms:rekey";
 
-pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {
+pub(super) fn routes(gates: &Gates<'_>, device_entries: &Arc<Trickle>) -> OpenApiRouter<RestState> {
+    let certify = routes!(certify);
+    let certify = gates.write_for_devices("platforms:write", "platforms.certify", device_entries, certify);
     OpenApiRouter::new()
         .routes(gates.read("platforms:read", routes!(list)))
         .routes(gates.read("platforms:read", routes!(show)))
         .routes(gates.write("platforms:revoke", "platforms.revoke", routes!(revoke)))
-        .routes(gates.write("platforms:write", "platforms.certify", routes!(certify)))
+        .routes(certify)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

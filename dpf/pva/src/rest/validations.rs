@@ -60,7 +60,11 @@ async fn validate(
     outcome.or_problem().map(|it| Json(Validation { verdict: Octets(it.signed) }))
 }
 
-/// One entry for each verdict that is given, with its reasons; what is repeated was put down before.
+/// A good verdict, in the audit log.
+const GOOD: &str = "good";
+
+/// One entry for each verdict that is given, with its reasons; what is repeated was put down before. Of a flood of what is
+/// refused only some is put down.
 async fn record(
     state: &RestState,
     principal: &Principal,
@@ -70,7 +74,7 @@ async fn record(
     let (tre, said) = match outcome {
         Ok(Validated { verdict: None, .. }) => return,
         Ok(Validated { verdict: Some(verdict), .. }) if verdict.good => {
-            (verdict.tre_id.as_ref(), "good".to_owned())
+            (verdict.tre_id.as_ref(), GOOD.to_owned())
         }
         Ok(Validated { verdict: Some(verdict), .. }) => {
             let said = format!("refused ({}): {}", shown(&verdict.reasons), verdict.detail);
@@ -82,6 +86,11 @@ async fn record(
         Some(tre) => format!("{tre} session {}", request.session),
         None => format!("session {}", request.session),
     };
+    let entry = [&*principal.name, "validations.judge", &target, &said];
+    // What is refused anybody can send who reaches a DPF, as often as he likes.
+    if said != GOOD {
+        return state.device_entries.record(&*state.trail, entry).await;
+    }
     if let Err(error) = state.trail.record(&principal.name, "validations.judge", &target, &said).await {
         tracing::error!(who = %principal.name, target, said, error, "the audit log cannot be written");
     }

@@ -9,6 +9,7 @@ use schemas::{
     verdict::Reason,
 };
 use serde_json::json;
+use service::api::ENTRIES_AT_ONCE;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -221,4 +222,32 @@ async fn a_state_whose_reference_value_is_deleted_is_not_accepted_any_more() {
     let nonce = world.nonce().await;
     let verdict = world.validate(&request(&nonce, device.evidence(&nonce, |_| ()))).await;
     assert_eq!(verdict.reasons, [Reason::StateNotAccepted]);
+}
+
+#[tokio::test]
+async fn of_a_flood_of_what_is_refused_the_audit_log_takes_some_and_every_good_verdict() {
+    let world = World::new().await;
+    let [device] = world.devices(["m1"]).await;
+    let nonce = world.nonce().await;
+    let (began, sent) = (std::time::Instant::now(), 600_u64);
+    for _ in 0..sent / 2 {
+        let verdict = world.validate(&request(&nonce, b"no evidence".to_vec())).await;
+        assert_eq!(verdict.reasons, [Reason::Malformed]);
+        // Certificates, too, devices ask for by themselves.
+        let asked = world.post("/v1/platforms/tre-m9/certificate", json!({})).await;
+        assert!(asked.is_err());
+    }
+    let written = async || -> u64 {
+        let sql = "SELECT count(*) FROM audit WHERE action IN ('validations.judge', 'platforms.certify')";
+        let (entries,): (i64,) = sqlx::query_as(sql)
+            .fetch_one(&world.started.as_ref().unwrap().pva.store.database().readers)
+            .await
+            .unwrap();
+        entries.unsigned_abs()
+    };
+    let entries = written().await;
+    let allowed = u64::from(ENTRIES_AT_ONCE) + began.elapsed().as_secs();
+    assert!(entries >= u64::from(ENTRIES_AT_ONCE) && entries <= allowed && entries < sent, "{entries}");
+    assert!(world.validate(&request(&nonce, device.evidence(&nonce, |_| ()))).await.good);
+    assert!(world.audited("validations.judge", "tre-m1", "good").await);
 }

@@ -5,6 +5,7 @@ use schemas::{
     rest::provisioning::{ProvisioningReport, ProvisioningResult},
     rncp::Kind,
 };
+use service::api::ENTRIES_AT_ONCE;
 use sho::{
     machine::{Reported, Step},
     model::{State, SubscriptionState},
@@ -135,4 +136,42 @@ async fn keys_are_forgotten_after_retention_and_sessions_without_an_end_end() {
     let mut reader = rig.sho.store.db.readers.acquire().await.unwrap();
     let found = subscriptions::find(&mut reader, credentials.imsi).await.unwrap().unwrap();
     assert_eq!((found.state, found.session), (SubscriptionState::Active, Some(session)));
+}
+
+#[tokio::test]
+async fn of_a_flood_of_reports_that_are_not_believed_the_audit_log_takes_some_and_counts_the_others() {
+    let rig = Rig::new().await;
+    let device = rig.device("meter-1").await;
+    let session = Uuid::now_v7();
+    let rncp = rig.package(&device, session, Kind::Initial).await.rncp;
+    let unsigned = report(ProvisioningResult::Installed, rncp, None);
+    let (began, sent) = (std::time::Instant::now(), 2000_u64);
+    for _ in 0..sent {
+        let taken = rig.sho.report(session, &unsigned).await.unwrap();
+        assert!(matches!(taken, Reported::NotBelieved(_)), "{taken:?}");
+    }
+    let entries = async || -> u64 {
+        let (entries,): (i64,) =
+            sqlx::query_as("SELECT count(*) FROM audit WHERE outcome LIKE '%not believed%'")
+                .fetch_one(&rig.sho.store.db.readers)
+                .await
+                .unwrap();
+        entries.unsigned_abs()
+    };
+    let written = entries().await;
+    let allowed = u64::from(ENTRIES_AT_ONCE) + began.elapsed().as_secs();
+    assert!(written >= u64::from(ENTRIES_AT_ONCE) && written <= allowed && written < sent, "{written}");
+    // The next that is written says how many are missing.
+    let next = async {
+        while entries().await == written {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            rig.sho.report(session, &unsigned).await.unwrap();
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), next).await.unwrap();
+    assert!(rig.audit().await.contains("before this are not written down"));
+    // What changes something is written whatever else there was.
+    let failed = rig.report(&device, session, rncp, ProvisioningResult::Failed).await;
+    assert_eq!(failed, Reported::Known);
+    assert!(rig.audit().await.contains("reported: failed"));
 }
