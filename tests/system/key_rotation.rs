@@ -1,16 +1,19 @@
-//! At-rest keys are rotated beside a running ICF: no request fails, and the old key can go when that is said.
+//! At-rest keys are rotated beside a running ICF or DRF: no request fails, and the old key can go when that is said.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use harness::{
     aka::{self, Subscriber},
-    callhome,
+    callhome, http,
     icf::{Icf, MME, Settings},
+    role::Role,
 };
+use serde_json::{Value, json};
 
 use crate::PLMN;
 
@@ -82,5 +85,83 @@ fn nothing_is_rotated_while_an_icf_that_runs_lacks_the_new_key() -> Result<()> {
         ensure!(said.contains(part), "{part:?} is missing: {said}");
     }
     aka::vector(&icf.connect(MME)?.air(&subscriber.imsi, PLMN, 1, None)?)?;
+    Ok(())
+}
+
+/// A request of a test's own, which has to succeed.
+fn done(role: &Role, method: &str, path: &str, body: &Value) -> Result<()> {
+    let answer = http::request(role.rest, method, path, Some(&role.token), Some(body), &[])?;
+    ensure!(answer.status / 100 == 2, "{method} {path}: {} {}", answer.status, answer.body);
+    Ok(())
+}
+
+/// Waits until the log has this.
+fn logged(role: &Role, part: &str) -> Result<()> {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !role.log().contains(part) {
+        ensure!(Instant::now() < until, "{part:?} is missing: {}", role.log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_drf_seals_claim_codes_with_a_key_that_is_added_under_load_without_a_failed_request() -> Result<()> {
+    let drf = Role::start("drf")?;
+    let key_file = drf.folder().join("at-rest.key");
+    let old = std::fs::read_to_string(&key_file)?;
+    done(&drf, "PUT", "/v1/operators/sho-a", &json!({ "name": "A", "plmns": ["999-71"] }))?;
+    let pcid = |n: usize| format!("99971{n:010}");
+    let register = |n: usize| {
+        let device = json!({ "device_id": format!("meter-{n}"), "supplier": "acme", "claim_code": format!("code-{n:06}") });
+        done(&drf, "PUT", &format!("/v1/devices/{}", pcid(n)), &device)
+    };
+    // What was sealed before is opened while it is sealed anew.
+    let claim = |n: usize| {
+        let claim = json!({ "pcid": pcid(n), "claim_code": format!("code-{n:06}"), "operator": "sho-a" });
+        done(&drf, "POST", "/v1/claims", &claim)
+    };
+    (0..50).try_for_each(register)?;
+    let (stop, registered) = (AtomicBool::new(false), AtomicUsize::new(50));
+    thread::scope(|scope| -> Result<()> {
+        let load = scope.spawn(|| -> Result<()> {
+            while !stop.load(Ordering::SeqCst) {
+                let n = registered.load(Ordering::SeqCst);
+                register(n)?;
+                registered.store(n + 1, Ordering::SeqCst);
+                claim(n - 50)?;
+            }
+            Ok(())
+        });
+        let rotation = || -> Result<()> {
+            callhome::run(&["keys", "generate", "--out", &key_file.to_string_lossy(), "--add"])?;
+            logged(
+                &drf,
+                "a newer at-rest key seals from now on; the log says when older ones may be removed",
+            )?;
+            logged(&drf, "sealed anew with the newest at-rest key")?;
+            let so_far = registered.load(Ordering::SeqCst);
+            while registered.load(Ordering::SeqCst) < so_far + 20 && !load.is_finished() {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Ok(())
+        };
+        let rotated = rotation();
+        stop.store(true, Ordering::SeqCst);
+        load.join().ok().context("the load has panicked")??;
+        rotated
+    })?;
+    // Something may still be under way for a minute: it is not said too early.
+    ensure!(!drf.log().contains("older ones may be removed from the key file, once"), "{}", drf.log());
+    for part in ["cannot be sealed", "do not open"] {
+        ensure!(!drf.log().contains(part), "{}", drf.log());
+    }
+    // Every code opens, whichever key it was sealed with at first.
+    (0..registered.load(Ordering::SeqCst)).try_for_each(claim)?;
+    let new = std::fs::read_to_string(&key_file)?;
+    ensure!(
+        new.strip_prefix(&old).is_some_and(|line| !line.is_empty()),
+        "the new key is a line after the old one"
+    );
     Ok(())
 }

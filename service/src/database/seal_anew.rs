@@ -73,7 +73,10 @@ impl Database {
             if keys.refresh() && keys.newest_id() != newest {
                 newest = keys.newest_id();
                 since = Instant::now();
-                tracing::info!(key = newest, "a newer at-rest key seals from now on");
+                tracing::info!(
+                    key = newest,
+                    "a newer at-rest key seals from now on; the log says when older ones may be removed from the key file"
+                );
             }
             match self.seal_what_is_left(&keys, columns, since.elapsed() >= UNDER_WAY).await {
                 Ok(left) => {
