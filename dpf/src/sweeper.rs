@@ -30,10 +30,18 @@ pub async fn run(dpf: Arc<Dpf>, every: Duration, keep: Duration) {
 }
 
 async fn expire(dpf: &Arc<Dpf>) -> Result<(), StoreError> {
+    // Sessions that cannot be read stay where they are, before the others.
+    let mut damaged = 0;
     loop {
-        let overdue = dpf.store.overdue(now(), AT_ONCE).await?;
+        let overdue = dpf.store.overdue(now(), damaged, AT_ONCE).await?;
         for id in &overdue {
-            dpf.put(*id, &Input::Time).await?;
+            match dpf.put(*id, &Input::Time).await {
+                Err(error @ StoreError::Damaged(_)) => {
+                    tracing::error!(session = %id, %error, "a session whose time is over cannot be ended");
+                    damaged = damaged.saturating_add(1);
+                }
+                ended => drop(ended?),
+            }
         }
         if overdue.len() < AT_ONCE as usize {
             return Ok(());

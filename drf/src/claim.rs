@@ -30,7 +30,7 @@ pub const SEALED: &[SealedColumn] =
 pub const FAILURES: i64 = 5;
 /// How long that is counted, and lasts, milliseconds.
 pub const WINDOW: i64 = 15 * 60 * 1000;
-/// Tokens and devices that are counted at a time; beyond, the oldest count is forgotten.
+/// Devices that are counted at a time for each token; beyond, the count of the fewest wrong codes is forgotten.
 pub const MAX_COUNTED: i64 = 10_000;
 
 /// A claim code: 8 to 64 visible ASCII characters. Neither Debug nor an error shows it; wiped when dropped.

@@ -132,7 +132,7 @@ impl Desk {
         db: &mut SqliteConnection,
         device: &Device,
     ) -> Result<Option<Resolved>, sqlx::Error> {
-        let rules = store::rules(&mut *db).await?;
+        let rules = store::deciding_rules(&mut *db).await?;
         let Some((operator, why)) = resolve(device, &rules) else { return Ok(None) };
         // A reference holds it there; a directory without it would be a damaged one.
         Ok(store::operator(db, operator).await?.map(|operator| Resolved { operator, why }))

@@ -97,6 +97,7 @@ pub fn check(config: &DrfConfig) -> anyhow::Result<()> {
         config.rest.tls()?;
     }
     config.keys.keyring()?;
+    config.keys.settle()?;
     icf(config)?;
     Ok(())
 }
@@ -288,9 +289,8 @@ pub async fn start_with(
     let postman = Arc::new(Postman { desk: desk.clone(), endpoint, icf });
     tasks.spawn(desk.outbox.clone().run(postman, stop.clone()));
     tasks.spawn(sweep(desk.clone(), stop.clone()));
-    let sealed =
-        desk.db.clone().keep_sealed_with_newest(desk.keys.clone(), crate::claim::SEALED, stop.clone());
-    tasks.spawn(sealed);
+    let (db, keys, settle) = (desk.db.clone(), desk.keys.clone(), config.keys.settle()?);
+    tasks.spawn(db.keep_sealed_with_newest(keys, crate::claim::SEALED, settle, stop.clone()));
     tasks.spawn(keep_short(desk.db.clone(), config.database.retention(), stop.clone()));
     Ok(Started { device_url, coap, rest_url, desk, stop, tasks, _alone: alone })
 }

@@ -15,7 +15,8 @@ pub use devices::{
     note_failure, set_claim, set_contract, set_current, update_device,
 };
 pub use directory::{
-    Operator, delete_operator, delete_rule, operator, operators, put_operator, put_rule, rule, rules,
+    Operator, deciding_rules, delete_operator, delete_rule, operator, operators, put_operator, put_rule,
+    rule, rules,
 };
 pub use notices::{
     NoticeRow, NoticeState, Place, forget_notices, forget_old, forget_own_waiting, insert_notice,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use s6a::{
     base::DisconnectCause,
     net::{ApplicationId, Endpoint, Node, NodeConfig, PeerConfig, RELAY, StartError, TlsConfigs},
@@ -96,6 +96,10 @@ pub fn check(config: &IcfConfig) -> anyhow::Result<()> {
         config.rest.tls()?;
     }
     config.keys.keyring()?;
+    ensure!(
+        config.keys.settle.is_none(),
+        "keys.settle: an ICF has none: `callhome keys rotate` says when older at-rest keys may go"
+    );
     if let Some(chtif) = &config.icf.chtif {
         Chtif::new(chtif)?;
     }

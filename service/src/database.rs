@@ -23,7 +23,8 @@ pub use backup::{BackupReport, backup};
 pub use error::{DatabaseError, explain, is_temporary, problem, unavailable};
 pub use inspect::Inspection;
 pub use restore::{Restored, present_schema, restore, schema_of};
-pub use rows::readable;
+pub(crate) use rows::count_unreadable;
+pub use rows::{ReadablePage, readable, readable_rows};
 pub use seal_anew::SealedColumn;
 pub use transaction::WriteTransaction;
 
@@ -148,12 +149,13 @@ impl Database {
         if reasons.is_empty() { Ok(()) } else { Err(format!("{}: {}", self.path, reasons.join("; "))) }
     }
 
-    /// Adds the counters of failed writes to those that `/metrics` shows.
+    /// Adds the counters of failed writes and of rows that cannot be read to those that `/metrics` shows.
     ///
     /// # Errors
     /// If the registry has them already.
     pub fn register(&self, registry: &prometheus::Registry) -> Result<(), prometheus::Error> {
-        self.status.register(registry)
+        self.status.register(registry)?;
+        rows::register(registry)
     }
 
     /// The file, as the URL names it.

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -64,9 +65,29 @@ impl DatabaseConfig {
 pub struct KeysConfig {
     /// The key file that `callhome keys generate` writes.
     pub at_rest: SecretSource,
+    /// How long a DRF or SHO, from when it seals with a newer key, does not say that older ones may go: what was sealed with
+    /// one of them may be on its way into the database as long as a request takes. A minute, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Span>,
 }
 
+/// See [`KeysConfig::settle`].
+const SETTLE: Duration = Duration::from_secs(60);
+
 impl KeysConfig {
+    /// [`settle`](Self::settle), or its default.
+    ///
+    /// # Errors
+    /// If it is less than a second or more than a day.
+    pub fn settle(&self) -> Result<Duration, RoleError> {
+        let settle = self.settle.map_or(SETTLE, |settle| settle.0);
+        if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&settle) {
+            Ok(settle)
+        } else {
+            Err(RoleError::Settle)
+        }
+    }
+
     /// Reads the keys.
     ///
     /// # Errors
@@ -187,6 +208,9 @@ pub enum RoleError {
         /// Which line.
         error: KeyError,
     },
+    /// A time that is too short or too long.
+    #[error("keys.settle: 1s to 1d")]
+    Settle,
     /// A token.
     #[error("rest.tokens: {0}")]
     Tokens(AuthError),

@@ -34,7 +34,8 @@ fn replace(path: &Path, contents: &[u8], mode: u32) -> anyhow::Result<()> {
         let mut file = create(&part, mode)?;
         file.write_all(contents)?;
         file.sync_all()?;
-        fs::rename(&part, path)
+        fs::rename(&part, path)?;
+        sync_folder_of(path)
     };
     let written = write();
     if written.is_err() {
@@ -45,8 +46,23 @@ fn replace(path: &Path, contents: &[u8], mode: u32) -> anyhow::Result<()> {
     })
 }
 
+/// Makes a file. One that a command left behind that was killed is not taken over, with whatever mode it has.
 fn create(path: &Path, mode: u32) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Makes a new name durable: it is the folder's content.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match File::open(folder.unwrap_or(Path::new(".")))?.sync_all() {
+        // A file system that cannot.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
 }
 
 fn part_of(path: &Path) -> PathBuf {
@@ -61,7 +77,6 @@ pub struct NewFile {
     out: PathBuf,
     part: PathBuf,
     file: File,
-    whole: bool,
 }
 
 impl NewFile {
@@ -80,7 +95,7 @@ impl NewFile {
         let part = part_of(out);
         let file = create(&part, 0o600)
             .map_err(|error| refused(&format!("{} cannot be written: {error}", part.display())))?;
-        Ok(Self { out: out.to_owned(), part, file, whole: false })
+        Ok(Self { out: out.to_owned(), part, file })
     }
 
     /// Writes on.
@@ -96,20 +111,18 @@ impl NewFile {
     ///
     /// # Errors
     /// It cannot be written; `advice` says what to do.
-    pub fn finish(mut self, advice: &str) -> anyhow::Result<()> {
+    pub fn finish(self, advice: &str) -> anyhow::Result<()> {
         self.file
             .sync_all()
             .and_then(|()| fs::rename(&self.part, &self.out))
+            .and_then(|()| sync_folder_of(&self.out))
             .with_context(|| format!("{} cannot be written; {advice}", self.out.display()))?;
-        self.whole = true;
         Ok(())
     }
 }
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if !self.whole {
-            let _ = fs::remove_file(&self.part);
-        }
+        let _ = fs::remove_file(&self.part);
     }
 }

@@ -284,7 +284,54 @@ fn a_key_that_cannot_be_written_leaves_the_key_file_as_it_was() -> Result<()> {
     Ok(())
 }
 
-/// Keys and certificates of a PKI, and vectors that were handed out: whole under their names, or not there.
+/// What is handed out only once is whole under its name, or not there; and nothing is handed out for a folder that is not.
+#[test]
+fn vectors_and_batches_are_whole_under_their_name_or_not_there() -> Result<()> {
+    const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let (icf, subscriber) = Icf::with_one()?;
+    let folder = tempfile::tempdir()?;
+    let faults = harness::faults::Faults::below(folder.path())?;
+    let url = format!("http://127.0.0.1:{}", icf.rest);
+    let commands: [&[&str]; 2] = [
+        &["av-pools", "generate", &subscriber.imsi, "--visited-plmn", "999-71", "--count", "3"],
+        &["batches", "issue", "lot", "--first", "999719990000001", "--count", "3", "--recipient", RECIPIENT],
+    ];
+    for (n, command) in commands.iter().enumerate() {
+        let run = |out: &std::path::Path| -> Result<std::process::Output> {
+            let mut process = std::process::Command::new(harness::callhome::binary()?);
+            process.args(*command).arg("--out").arg(out).args(["--url", &url]);
+            process.env("CALLHOME_TOKEN", &icf.token);
+            faults.environment(&mut process);
+            Ok(process.output()?)
+        };
+        let nowhere = run(&folder.path().join("nowhere/out"))?;
+        let said = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+        ensure!(nowhere.status.code() == Some(2) && said.contains("nothing was"), "{said}");
+        let out = folder.path().join(format!("out-{n}"));
+        for call in [Call::Write, Call::Sync, Call::Rename] {
+            faults.begin(Fault { call, error: ENOSPC, after: 0, lasting: true, partial: true })?;
+            let failed = run(&out)?;
+            ensure!(faults.hits()? > 0, "{command:?} was not hindered by {call:?}");
+            faults.end()?;
+            let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+            ensure!(!failed.status.success() && said.contains("cannot be written"), "{call:?}: {said}");
+            ensure!(std::fs::read_dir(folder.path())?.count() == n, "{call:?} has left something: {said}");
+        }
+        // A file that a killed command left behind is not taken over with its mode.
+        std::fs::write(out.with_extension("part"), "left behind")?;
+        let done = run(&out)?;
+        ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&out)?.permissions());
+        ensure!(mode & 0o777 == 0o600, "mode {mode:o}");
+        ensure!(std::fs::read_dir(folder.path())?.count() == n + 1);
+        // Nothing is written in the place of what is there.
+        let before = std::fs::read(&out)?;
+        ensure!(run(&out)?.status.code() == Some(2) && std::fs::read(&out)? == before);
+    }
+    Ok(())
+}
+
+/// Keys and certificates of a PKI: whole under their names, or not there.
 #[test]
 fn what_commands_write_is_whole_or_not_there() -> Result<()> {
     let folder = tempfile::tempdir()?;

@@ -20,7 +20,7 @@ use axum::{
 };
 use schemas::rest::Object;
 use service::{
-    api::{About, AuditTable, Gates, Trail, document, finish, preamble},
+    api::{About, AuditTable, Gates, Trail, Trickle, document, finish, preamble},
     auth::Guard,
     problem::{Json, Problem},
 };
@@ -58,6 +58,9 @@ const ABOUT: About = About {
     ],
 };
 
+/// Refused validations that are in the audit log at once, and one more a second: devices can be refused without end.
+const NOTED_AT_ONCE: u32 = 200;
+
 /// What the routes work on.
 #[derive(Clone)]
 pub struct RestState {
@@ -65,6 +68,8 @@ pub struct RestState {
     pub pva: Arc<Pva>,
     /// Where verdicts and refusals are put down.
     pub trail: Arc<dyn Trail>,
+    /// How many refused validations are put down.
+    pub noted: Arc<Trickle>,
 }
 
 impl fmt::Debug for RestState {
@@ -78,7 +83,7 @@ impl RestState {
     #[must_use]
     pub fn new(pva: Arc<Pva>) -> Self {
         let trail = Arc::new(AuditTable(pva.store.database().clone()));
-        Self { pva, trail }
+        Self { pva, trail, noted: Arc::new(Trickle::new(NOTED_AT_ONCE)) }
     }
 }
 

@@ -27,7 +27,7 @@ use schemas::{
     trust::{Anchors, TrustError},
 };
 use service::{
-    api::{AuditTable, Trail, audit},
+    api::{AuditTable, Trail, Trickle, audit},
     client::RoleClient,
     outbox::{Deliver, Delivery as Delivered, Message, Outbox, Outgoing, enqueue},
 };
@@ -97,6 +97,9 @@ pub struct Operator {
     pub anchors: Anchors,
 }
 
+/// Refusals that change nothing and are in the audit log at once, and one more a second: devices can be refused without end.
+const NOTED_AT_ONCE: u32 = 200;
+
 /// A running SHO.
 pub struct Sho {
     /// What it remembers.
@@ -119,6 +122,8 @@ pub struct Sho {
     pub dpf: Option<RoleClient>,
     sessions: Turns<Uuid>,
     numbers: Turns<String>,
+    /// How much of what devices are refused is in the audit log.
+    noted: Trickle,
 }
 
 impl std::fmt::Debug for Sho {
@@ -217,6 +222,7 @@ impl Sho {
             dpf: None,
             sessions,
             numbers,
+            noted: Trickle::new(NOTED_AT_ONCE),
         }
     }
 
@@ -426,12 +432,13 @@ impl Sho {
         Ok(audit(tx, [&who, action, &target, outcome], self.clock.now()).await?)
     }
 
-    /// Writes down what a device was refused where nothing is changed by it.
+    /// Writes down what a device was refused where nothing is changed by it. Of a flood only some are in the audit log.
     async fn audit(&self, device: &impl std::fmt::Display, action: &str, session: Uuid, outcome: &str) {
         let who = format!("device:{device}");
         let trail = AuditTable(self.store.db.clone());
         tracing::info!(%device, %session, action, outcome);
-        if let Err(error) = trail.record(&who, action, &session.to_string(), outcome).await {
+        let Some(outcome) = self.noted.entry(self.noted.allows(), outcome) else { return };
+        if let Err(error) = trail.record(&who, action, &session.to_string(), &outcome).await {
             tracing::error!(%session, action, error, "the audit log cannot be written");
         }
     }

@@ -66,6 +66,7 @@ impl Validator for Pva {
 pub fn check(config: &ShoConfig) -> anyhow::Result<()> {
     operator(config)?;
     config.keys.keyring()?;
+    config.keys.settle()?;
     RoleClient::new(ServerRole::Pva, &config.pva).context("pva")?;
     if let Some(dpf) = &config.dpf {
         RoleClient::new(ServerRole::Dpf, dpf).context("dpf")?;
@@ -231,7 +232,8 @@ pub async fn start(config: ShoConfig, stop: CancellationToken) -> anyhow::Result
     tasks.spawn(sho.outbox.clone().run(Arc::new(Delivery(sho.clone())), stop.clone()));
     tasks.spawn(sweeper::run(sho.clone(), stop.clone()));
     let (db, keys) = (sho.store.db.clone(), sho.store.keyring.clone());
-    tasks.spawn(db.keep_sealed_with_newest(keys, crate::store::SEALED, stop.clone()));
+    let settle = config.keys.settle()?;
+    tasks.spawn(db.keep_sealed_with_newest(keys, crate::store::SEALED, settle, stop.clone()));
     tasks.spawn(keep_short(sho.store.db.clone(), config.database.retention(), stop.clone()));
     let rest_url = match config.rest.listen {
         None => None,

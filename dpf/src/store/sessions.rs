@@ -10,7 +10,7 @@ use schemas::{
 use serde::{Deserialize, Serialize};
 use service::{
     api::audit,
-    database::readable,
+    database::{ReadablePage, readable, readable_rows},
     outbox::{Message, enqueue},
 };
 use sqlx::{Row, SqliteConnection};
@@ -216,23 +216,24 @@ impl Store {
         ))
         .fetch_all(&self.database().readers)
         .await?;
-        Ok(readable("a session", rows.iter().map(rows::session)))
+        Ok(readable_rows("a session", "id", &rows, rows::session))
     }
 
-    /// Open sessions whose time is over, `limit` of them.
+    /// Open sessions whose time is over, `limit` of them but for the first `skip`.
     ///
     /// # Errors
     /// The database's.
-    pub async fn overdue(&self, now: i64, limit: u32) -> Result<Vec<Uuid>, StoreError> {
+    pub async fn overdue(&self, now: i64, skip: u32, limit: u32) -> Result<Vec<Uuid>, StoreError> {
         let rows = sqlx::query(
             "SELECT id FROM session WHERE expires_at <= ?1 AND state IN ('opened', 'relaying', 'generating', \
-             'authorised', 'validating', 'downloading') ORDER BY expires_at LIMIT ?2",
+             'authorised', 'validating', 'downloading') ORDER BY expires_at, id LIMIT ?2 OFFSET ?3",
         )
         .bind(now)
         .bind(limit)
+        .bind(skip)
         .fetch_all(&self.database().readers)
         .await?;
-        Ok(readable("a session", rows.iter().map(|row| rows::parsed::<Uuid>(row, "id", "session"))))
+        Ok(readable_rows("a session", "id", &rows, |row| rows::parsed::<Uuid>(row, "id", "session")))
     }
 
     /// Sessions, newest first.
@@ -245,18 +246,23 @@ impl Store {
             let ours = State::ALL.into_iter().filter(|state| state.shown() == shown);
             serde_json::Value::from_iter(ours.map(State::as_str)).to_string()
         });
-        let rows = sqlx::query(rows::select(
-            "WHERE (?1 IS NULL OR operator = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2))) \
-             AND (?3 IS NULL OR pcid = ?3) AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5",
-        ))
-        .bind(filter.operator.as_ref().map(OperatorId::as_str))
-        .bind(states)
-        .bind(filter.pcid.map(|pcid| pcid.to_string()))
-        .bind(filter.before.map(|id| id.to_string()))
-        .bind(limit)
-        .fetch_all(&self.database().readers)
-        .await?;
-        rows.iter().map(rows::session).collect()
+        let before = filter.before.map(|id| id.to_string());
+        let mut page = ReadablePage::new("a session", "id", before, limit);
+        while let Some((before, limit)) = page.wanted() {
+            let rows = sqlx::query(rows::select(
+                "WHERE (?1 IS NULL OR operator = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2))) \
+                 AND (?3 IS NULL OR pcid = ?3) AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5",
+            ))
+            .bind(filter.operator.as_ref().map(OperatorId::as_str))
+            .bind(&states)
+            .bind(filter.pcid.map(|pcid| pcid.to_string()))
+            .bind(before)
+            .bind(limit)
+            .fetch_all(&self.database().readers)
+            .await?;
+            page.add(&rows, rows::session, |row| row.try_get("id").map(Some))?;
+        }
+        Ok(page.items())
     }
 
     /// What happened to a session, in order.
@@ -264,20 +270,21 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn steps(&self, id: Uuid) -> Result<Vec<StepRow>, StoreError> {
-        let rows = sqlx::query("SELECT at, step, state, detail FROM step WHERE session = ?1 ORDER BY id")
-            .bind(id.to_string())
-            .fetch_all(&self.database().readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT session, at, step, state, detail FROM step WHERE session = ?1 ORDER BY id")
+                .bind(id.to_string())
+                .fetch_all(&self.database().readers)
+                .await?;
         let line = |row: &sqlx::sqlite::SqliteRow| {
             let state: String = row.try_get("state")?;
-            Ok(StepRow {
+            Ok::<_, StoreError>(StepRow {
                 at: row.try_get("at")?,
                 step: row.try_get("step")?,
                 state: State::of(&state).ok_or(StoreError::Damaged("step"))?,
                 detail: row.try_get("detail")?,
             })
         };
-        rows.iter().map(line).collect()
+        Ok(readable_rows("a step of a session", "session", &rows, line))
     }
 
     /// Notes that somebody is waited for, in history and audit log.
@@ -304,7 +311,7 @@ impl Store {
         let counted = |(state, count): (String, i64)| {
             State::of(&state).map(|state| (state, count)).ok_or(StoreError::Damaged("session"))
         };
-        rows.into_iter().map(counted).collect()
+        Ok(readable("a state of sessions", rows.into_iter().map(counted)))
     }
 
     /// Whether the operator has an RNCP in the field for this PCID.

@@ -1,6 +1,7 @@
 //! A DPF over real sockets, with SHO, PVA, DRF and ICF that sign real objects.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod damaged;
 mod document;
 mod flow;
 mod generation;

@@ -60,7 +60,7 @@ impl Desk {
         }
         let mut tx = self.db.write().await?;
         let device = store::device(&mut tx, pcid).await?;
-        let rules = store::rules(&mut tx).await?;
+        let rules = store::deciding_rules(&mut tx).await?;
         let bound = device.as_ref().and_then(|device| resolve(device, &rules)).map(|(operator, _)| operator);
         if bound.is_some() && !view.sees(bound) {
             return Err(no_device(pcid));
@@ -170,8 +170,8 @@ impl Desk {
         // For each token, of which there are as many as the configuration has: a code of eight characters is not guessed by
         // all of them together in a lifetime, and nobody's wrong codes are held against another.
         let target = device.as_ref().map_or(named, |device| format!("pcid {}", device.pcid));
-        let target = format!("{who}: {target}");
-        if let Some((failures, since)) = store::failures(&mut *tx, &target).await? {
+        let target = (who, target.as_str());
+        if let Some((failures, since)) = store::failures(&mut *tx, target).await? {
             let left = since.saturating_add(WINDOW).saturating_sub(now);
             if failures >= FAILURES && left > 0 {
                 return Err(Refused::Throttled(left.unsigned_abs().div_ceil(1000)));
@@ -182,9 +182,9 @@ impl Desk {
         let good = claim::matches(&self.keys, pcid, stored, code)?;
         let device = device.filter(|_| good);
         if device.is_some() {
-            store::clear_failures(tx, &target).await?;
+            store::clear_failures(tx, target).await?;
         } else {
-            store::note_failure(tx, &target, now, now.saturating_sub(WINDOW), MAX_COUNTED).await?;
+            store::note_failure(tx, target, now, now.saturating_sub(WINDOW), MAX_COUNTED).await?;
             self.metrics.claims.with_label_values(&["refused"]).inc();
         }
         Ok(device)

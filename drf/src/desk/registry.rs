@@ -87,7 +87,7 @@ impl Desk {
         let mut db = self.db.readers.acquire().await?;
         let gone = || Refused::NotFound(format!("{pcid} is not in the registry"));
         let device = store::device(&mut db, pcid).await?.ok_or_else(gone)?;
-        let rules = store::rules(&mut db).await?;
+        let rules = store::deciding_rules(&mut db).await?;
         let bound = resolve(&device, &rules).map(|(operator, why)| (operator.clone(), why));
         if view.sees(bound.as_ref().map(|(operator, _)| operator)) {
             Ok((device, bound))
@@ -110,7 +110,7 @@ impl Desk {
         /// Rows read at most for one page.
         const READ: usize = 10_000;
         let mut db = self.db.readers.acquire().await?;
-        let rules = store::rules(&mut db).await?;
+        let rules = store::deciding_rules(&mut db).await?;
         let (mut found, mut at, mut read) = (Vec::new(), after.map(str::to_owned), 0);
         loop {
             let rows = store::devices(&mut db, at.as_deref(), view.operator(), limit.max(500)).await?;

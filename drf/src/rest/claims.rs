@@ -8,7 +8,7 @@ use axum::{
 };
 use schemas::rest::{Object, Problem as ProblemShape};
 use service::{
-    api::{Gates, Target},
+    api::{Gates, Target, Trickle},
     auth::Principal,
     problem::{Json, Problem},
 };
@@ -21,8 +21,18 @@ use super::{
 };
 use crate::desk::{Claim, Refused, Subject};
 
+/// Refusals of claims that are in the audit log at once, and one more a second: whoever reaches a portal can type wrong
+/// codes without end.
+const REFUSALS_AUDITED_AT_ONCE: u32 = 200;
+
 pub(super) fn routes(gates: &Gates<'_>) -> OpenApiRouter<RestState> {
-    OpenApiRouter::new().routes(gates.write("claims:write", "claims.make", routes!(claim)))
+    let refusals = Trickle::new(REFUSALS_AUDITED_AT_ONCE);
+    OpenApiRouter::new().routes(gates.write_for_strangers(
+        "claims:write",
+        "claims.make",
+        refusals,
+        routes!(claim),
+    ))
 }
 
 /// Choose an operator for a device

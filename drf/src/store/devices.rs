@@ -1,6 +1,7 @@
 //! Devices, and wrong claim codes.
 
 use schemas::identity::{DeviceId, OperatorId, Pcid, SupplierId};
+use service::database::ReadablePage;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{optional, parsed};
@@ -88,16 +89,20 @@ pub async fn devices(
     of: Option<&OperatorId>,
     limit: u32,
 ) -> Result<Vec<Device>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT * FROM device WHERE pcid > ?1 AND (?2 IS NULL OR coalesce(contract, claimed, ?2) = ?2)
-         ORDER BY pcid LIMIT ?3",
-    )
-    .bind(after.unwrap_or_default())
-    .bind(of.map(OperatorId::as_str))
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(read).collect()
+    let mut page = ReadablePage::new("a device", "pcid", after.unwrap_or_default().to_owned(), limit);
+    while let Some((after, limit)) = page.wanted() {
+        let rows = sqlx::query(
+            "SELECT * FROM device WHERE pcid > ?1 AND (?2 IS NULL OR coalesce(contract, claimed, ?2) = ?2)
+             ORDER BY pcid LIMIT ?3",
+        )
+        .bind(after)
+        .bind(of.map(OperatorId::as_str))
+        .bind(limit)
+        .fetch_all(&mut *db)
+        .await?;
+        page.add(&rows, read, |row| row.try_get("pcid"))?;
+    }
+    Ok(page.items())
 }
 
 /// A new device.
@@ -217,25 +222,29 @@ pub async fn set_current(
     Ok(())
 }
 
-/// Wrong codes for `target` since when.
+/// Wrong codes of `who` for `target`, and since when.
 ///
 /// # Errors
 /// The database's.
-pub async fn failures(db: &mut SqliteConnection, target: &str) -> Result<Option<(i64, i64)>, sqlx::Error> {
+pub async fn failures(
+    db: &mut SqliteConnection,
+    (who, target): (&str, &str),
+) -> Result<Option<(i64, i64)>, sqlx::Error> {
     sqlx::query_as("SELECT failures, since FROM claim_failure WHERE target = ?1")
-        .bind(target)
+        .bind(failure_key(who, target))
         .fetch_optional(db)
         .await
 }
 
-/// One more wrong code; those before `oldest` do not count any more. Old entries are forgotten, and those beyond the `most`
-/// newest: names can be invented.
+/// One more wrong code of `who` for `target`; those before `oldest` do not count any more. Old entries are forgotten, and of
+/// `who` all but `most`: names can be invented. Those with the fewest wrong codes go first, so that inventing names does not
+/// end the wait of a device for which there were many.
 ///
 /// # Errors
 /// The database's.
 pub async fn note_failure(
     db: &mut SqliteConnection,
-    target: &str,
+    (who, target): (&str, &str),
     now: i64,
     oldest: i64,
     most: i64,
@@ -243,8 +252,11 @@ pub async fn note_failure(
     sqlx::query("DELETE FROM claim_failure WHERE since < ?1").bind(oldest).execute(&mut *db).await?;
     sqlx::query(
         "DELETE FROM claim_failure WHERE target IN (
-             SELECT target FROM claim_failure ORDER BY since DESC LIMIT -1 OFFSET ?1)",
+             SELECT target FROM claim_failure WHERE substr(target, 1, length(?1)) = ?1 AND target <> ?2
+             ORDER BY failures DESC, since DESC LIMIT -1 OFFSET ?3)",
     )
+    .bind(claimer(who))
+    .bind(failure_key(who, target))
     .bind(most.saturating_sub(1))
     .execute(&mut *db)
     .await?;
@@ -252,18 +264,31 @@ pub async fn note_failure(
         "INSERT INTO claim_failure (target, failures, since) VALUES (?1, 1, ?2)
          ON CONFLICT (target) DO UPDATE SET failures = failures + 1",
     )
-    .bind(target)
+    .bind(failure_key(who, target))
     .bind(now)
     .execute(db)
     .await?;
     Ok(())
 }
 
+/// What all keys of wrong codes of the bearer of the token `who` begin with.
+fn claimer(who: &str) -> String {
+    format!("{who}: ")
+}
+
+fn failure_key(who: &str, target: &str) -> String {
+    claimer(who) + target
+}
+
 /// The right code.
 ///
 /// # Errors
 /// The database's.
-pub async fn clear_failures(db: &mut SqliteConnection, target: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM claim_failure WHERE target = ?1").bind(target).execute(db).await?;
+pub async fn clear_failures(
+    db: &mut SqliteConnection,
+    (who, target): (&str, &str),
+) -> Result<(), sqlx::Error> {
+    let key = failure_key(who, target);
+    sqlx::query("DELETE FROM claim_failure WHERE target = ?1").bind(key).execute(db).await?;
     Ok(())
 }

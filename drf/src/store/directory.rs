@@ -1,6 +1,7 @@
 //! Operators, and the rules that send devices to them.
 
 use schemas::identity::{OperatorId, Plmn};
+use service::database::readable_rows;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{decoded, optional, parsed};
@@ -45,7 +46,7 @@ pub async fn operator(db: &mut SqliteConnection, id: &OperatorId) -> Result<Opti
 /// The database's.
 pub async fn operators(db: &mut SqliteConnection) -> Result<Vec<Operator>, sqlx::Error> {
     let rows = sqlx::query("SELECT * FROM operator ORDER BY id").fetch_all(db).await?;
-    rows.iter().map(read).collect()
+    Ok(readable_rows("an operator", "id", &rows, read))
 }
 
 /// Stores an operator; `true` if it is new.
@@ -124,8 +125,23 @@ pub async fn rule(db: &mut SqliteConnection, id: &str) -> Result<Option<Rule>, s
 /// # Errors
 /// The database's.
 pub async fn rules(db: &mut SqliteConnection) -> Result<Vec<Rule>, sqlx::Error> {
-    let rows = sqlx::query("SELECT * FROM rule ORDER BY priority, id").fetch_all(db).await?;
-    rows.iter().map(read_rule).collect()
+    let rows = sqlx::query(ALL_RULES).fetch_all(db).await?;
+    Ok(readable_rows("a rule", "id", &rows, read_rule))
+}
+
+const ALL_RULES: &str = "SELECT * FROM rule ORDER BY priority, id";
+
+/// The rules that devices are resolved by, the one that decides first. Behind one that cannot be read none decides: it may
+/// be the one that fits, and a device that waits can be helped, unlike one that went to another operator.
+///
+/// # Errors
+/// The database's.
+pub async fn deciding_rules(db: &mut SqliteConnection) -> Result<Vec<Rule>, sqlx::Error> {
+    let rows = sqlx::query(ALL_RULES).fetch_all(db).await?;
+    let decide = rows.iter().take_while(|row| read_rule(row).is_ok()).count();
+    let mut rules = readable_rows("a rule that devices are resolved by", "id", &rows, read_rule);
+    rules.truncate(decide);
+    Ok(rules)
 }
 
 /// Stores a rule; `true` if it is new.

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use schemas::{identity::Pcid, rest::provisioning::Provisioned};
-use service::database::readable;
+use service::database::ReadablePage;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::{decoded, parsed};
+use super::parsed;
 
 /// What became of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,14 +156,18 @@ pub async fn waiting_pcids(
     after: &str,
     limit: u32,
 ) -> Result<Vec<Pcid>, sqlx::Error> {
-    let texts: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT pcid FROM notice WHERE state = 'waiting' AND pcid > ?1 ORDER BY pcid LIMIT ?2",
-    )
-    .bind(after)
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    Ok(readable("a notice", texts.iter().map(|text| decoded("pcid", text.parse()))))
+    let mut page = ReadablePage::new("a notice", "pcid", after.to_owned(), limit);
+    while let Some((after, limit)) = page.wanted() {
+        let rows = sqlx::query(
+            "SELECT DISTINCT pcid FROM notice WHERE state = 'waiting' AND pcid > ?1 ORDER BY pcid LIMIT ?2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut *db)
+        .await?;
+        page.add(&rows, |row| parsed(row, "pcid"), |row| row.try_get("pcid"))?;
+    }
+    Ok(page.items())
 }
 
 /// Where a device was last.

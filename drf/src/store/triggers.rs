@@ -1,6 +1,7 @@
 //! Triggers and their sequence numbers.
 
 use schemas::identity::{OperatorId, Pcid};
+use service::database::ReadablePage;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -206,17 +207,21 @@ pub async fn triggers(
     before: Option<(i64, Uuid)>,
     limit: u32,
 ) -> Result<Vec<Trigger>, sqlx::Error> {
-    let (at, id) = before.map_or((i64::MAX, String::new()), |(at, id)| (at, id.to_string()));
-    let rows = sqlx::query(
-        "SELECT * FROM trigger_sent WHERE (?1 IS NULL OR pcid = ?1) AND (?2 IS NULL OR operator = ?2)
-         AND (issued_at, id) < (?3, ?4) ORDER BY issued_at DESC, id DESC LIMIT ?5",
-    )
-    .bind(pcid.map(|pcid| pcid.to_string()))
-    .bind(operator.map(OperatorId::as_str))
-    .bind(at)
-    .bind(id)
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(read).collect()
+    let before = before.map_or((i64::MAX, String::new()), |(at, id)| (at, id.to_string()));
+    let mut page = ReadablePage::new("a trigger", "id", before, limit);
+    while let Some(((at, id), limit)) = page.wanted() {
+        let rows = sqlx::query(
+            "SELECT * FROM trigger_sent WHERE (?1 IS NULL OR pcid = ?1) AND (?2 IS NULL OR operator = ?2)
+             AND (issued_at, id) < (?3, ?4) ORDER BY issued_at DESC, id DESC LIMIT ?5",
+        )
+        .bind(pcid.map(|pcid| pcid.to_string()))
+        .bind(operator.map(OperatorId::as_str))
+        .bind(at)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(&mut *db)
+        .await?;
+        page.add(&rows, read, |row| Ok((row.try_get("issued_at")?, row.try_get("id")?)))?;
+    }
+    Ok(page.items())
 }

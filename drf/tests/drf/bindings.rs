@@ -1,6 +1,7 @@
 //! Contracts, claims, rules; and that operators see nothing of one another.
 
 use axum::http::{Method, StatusCode};
+use drf::claim::MAX_COUNTED;
 use serde_json::json;
 
 use crate::harness::{PCID, World, refused};
@@ -61,6 +62,66 @@ async fn wrong_claim_codes_and_unknown_devices_are_one_answer_and_are_throttled(
     assert!(world.audited("claims.make", "meter-1", "429").await);
     world.register("999710000000002", "meter-2").await;
     claim("meter-2", "K7F2-9QXA").await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_types_wrong_codes_without_end_does_not_fill_the_audit_log() {
+    let world = World::new().await;
+    let claim = |code: &str| json!({"device_id": "no-such", "claim_code": code, "operator": "sho-a"});
+    let begun = std::time::Instant::now();
+    for _ in 0..400 {
+        world.post("/v1/claims", claim("wrong-code")).await.unwrap_err();
+    }
+    let log = service::api::audit_page(&world.drf().desk.db, None, 500).await.unwrap();
+    let written = log.iter().filter(|entry| entry.action == "claims.make").count();
+    // 200 at once, and one more a second.
+    let most = 200 + usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
+    assert!((200..=most).contains(&written), "{written}");
+    // What is done is written all the same.
+    let right = json!({"device_id": "meter-1", "claim_code": "K7F2-9QXA", "operator": "sho-a"});
+    world.post("/v1/claims", right).await.unwrap();
+    assert!(world.audited("claims.make", "meter-1", "done").await);
+}
+
+#[tokio::test]
+async fn names_that_are_invented_neither_fill_the_table_of_wrong_codes_nor_end_a_wait() {
+    let world = World::new().await;
+    let db = &world.drf().desk.db;
+    let count = async |who: &str| -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM claim_failure WHERE target LIKE ?1")
+            .bind(format!("{who}: %"))
+            .fetch_one(&db.readers)
+            .await
+            .unwrap()
+    };
+    let claim =
+        |device: &str, code: &str| json!({"device_id": device, "claim_code": code, "operator": "sho-a"});
+    for who in ["admin", "sho-a"] {
+        for _ in 0..5 {
+            let body = Some(claim("meter-1", "wrong-code"));
+            let status = refused(world.call(who, Method::POST, "/v1/claims", body).await);
+            assert_eq!(status, StatusCode::NOT_FOUND);
+        }
+    }
+    // As many as are counted, each invented after the five of meter-1.
+    let now = "(SELECT max(since) FROM claim_failure)";
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MAX_COUNTED}) \
+         INSERT INTO claim_failure SELECT 't-admin: device invented-' || n, 1, {now} FROM n"
+    )))
+    .execute(&db.writer)
+    .await
+    .unwrap();
+    for n in 0..3 {
+        world.post("/v1/claims", claim(&format!("new-{n}"), "wrong-code")).await.unwrap_err();
+        assert_eq!(count("t-admin").await, MAX_COUNTED, "of this token");
+    }
+    assert_eq!(count("t-sho-a").await, 1, "another's counts stay");
+    for who in ["admin", "sho-a"] {
+        let body = Some(claim("meter-1", "K7F2-9QXA"));
+        let status = refused(world.call(who, Method::POST, "/v1/claims", body).await);
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{who} still waits");
+    }
 }
 
 #[tokio::test]

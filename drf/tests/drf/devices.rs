@@ -150,3 +150,35 @@ async fn pings_and_what_is_malformed_are_reset_and_nonsense_is_ignored() {
         assert_eq!(&buffer[..length], b"\x70\x00\x12\x34", "{octets:02x?}");
     }
 }
+
+#[tokio::test]
+async fn a_device_that_another_supplier_enrolled_is_not_the_registered_one() {
+    let world = World::new().await;
+    world.contract(PCID, "sho-a").await;
+    let base = world.drf().device_url.clone().unwrap();
+    let (post, fetch) = (format!("{base}/device/v1/hello"), format!("{base}/device/v1/rnct?pcid={PCID}"));
+    let both = async |client: &reqwest::Client| {
+        let answers = [client.post(&post).json(&hello()).send().await, client.get(&fetch).send().await];
+        answers.map(|answer| answer.unwrap().status().as_u16())
+    };
+    // The registry has it from acme. Another supplier can enrol whatever identities a PVA lets it: the certificate is good,
+    // and its device identity is the registered one.
+    let rogue = world.device_of(Some("meter-1"), Some("rogue"));
+    assert_eq!(both(&rogue).await, [403, 403]);
+    for action in ["device.hello", "device.rnct"] {
+        assert!(world.audited(action, PCID, "another supplier's device").await, "{action}");
+    }
+    assert_eq!(world.triggers().await.len(), 0, "nothing was made for it");
+    let place: Option<String> = sqlx::query_scalar("SELECT address FROM place")
+        .fetch_optional(&world.drf().desk.db.readers)
+        .await
+        .unwrap();
+    assert_eq!(place, None, "nor is it where that device is");
+    let own = world.device_of(Some("meter-1"), Some("acme"));
+    assert_eq!(both(&own).await, [200, 200]);
+    // The registry is corrected: from then on it is the other way round.
+    let body = json!({"device_id": "meter-1", "supplier": "rogue", "claim_code": "K7F2-9QXA"});
+    world.put(&format!("/v1/devices/{PCID}"), body).await.unwrap();
+    assert_eq!(both(&own).await, [403, 403]);
+    assert_eq!(both(&rogue).await, [200, 200]);
+}

@@ -30,7 +30,7 @@ use rcgen::{
 use schemas::{
     cose::{self, PrivateKey},
     rnct::{self, Rnct},
-    trust::{Anchors, Purpose, ServerRole},
+    trust::{Anchors, Purpose, SUPPLIER_URN, ServerRole},
 };
 use serde_json::{Value, json};
 use service::{
@@ -368,11 +368,18 @@ impl World {
 
     /// An HTTPS client, with the platform certificate of `device` if one is given.
     pub fn device(&self, device: Option<&str>) -> reqwest::Client {
+        self.device_of(device, None)
+    }
+
+    /// As [`device`](Self::device); the certificate says that `supplier` has made it.
+    pub fn device_of(&self, device: Option<&str>, supplier: Option<&str>) -> reqwest::Client {
         let at = |name: &str| self.folder.path().join(name);
         if let Some(device) = device {
             let (pem, key) = self.platform_ca.issue("tre", |params| {
-                let uri = format!("urn:callhome:device:{device}");
-                params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+                let device = format!("urn:callhome:device:{device}");
+                let supplier = supplier.map(|supplier| format!("{SUPPLIER_URN}{supplier}"));
+                let uris = std::iter::once(device).chain(supplier);
+                params.subject_alt_names = uris.map(|uri| SanType::URI(uri.try_into().unwrap())).collect();
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             });
             fs::write(at("device.crt"), pem).unwrap();

@@ -82,6 +82,38 @@ async fn a_patch_gives_an_address_of_the_pool_that_the_credential_then_has() {
 }
 
 #[tokio::test]
+async fn an_import_refuses_lines_of_other_networks_and_addresses_by_name_unless_allowed() {
+    const PATH: &str = "/v1/credentials/import";
+    const OUTSIDE: &str = "999710000000003";
+    let api = api().await;
+    let lines = [credential("999710000000002", Some("10.1.0.7")), credential(OTHER, None), credential(OUTSIDE, Some("192.0.2.1"))];
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let import = async |query: &str| api.post_as(&format!("{PATH}{query}"), "application/x-ndjson", text.clone()).await;
+    let answer = import("").await;
+    answer.problem(422);
+    let report = answer.json()["report"].clone();
+    assert_eq!((&report["stored"], &report["refused"]), (&json!(1), &json!(2)), "{report}");
+    let words: [(u64, &str, &[&str]); 2] = [
+        (2, "imsi", &[OTHER, "99971", "icf.networks", "allow_other_networks=true"]),
+        (3, "address", &["192.0.2.1", "10.1.0.0/24", "profile pool", "allow_other_addresses=true"]),
+    ];
+    for (line, field, words) in words {
+        let problems = report["problems"].as_array().unwrap();
+        let problem = problems.iter().find(|problem| problem["line"] == line).unwrap();
+        assert_eq!(problem["field"], field, "{problem}");
+        for word in words {
+            assert!(problem.to_string().contains(word), "{word}: {problem}");
+        }
+    }
+    // One flag is not the other.
+    import("?skip_existing=true&allow_other_networks=true").await.problem(422);
+    api.get(&format!("/v1/credentials/{OTHER}")).await.ok(200);
+    api.get(&format!("/v1/credentials/{OUTSIDE}")).await.problem(404);
+    let report = import("?skip_existing=true&allow_other_networks=true&allow_other_addresses=true").await.ok(200);
+    assert_eq!((&report["stored"], &report["skipped"]), (&json!(1), &json!(2)));
+}
+
+#[tokio::test]
 async fn a_batch_that_runs_over_the_end_of_its_network_issues_nothing() {
     let api = api().await;
     let recipient = Identity::generate();

@@ -8,7 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt};
 
-use super::{Trail, describe};
+use super::{Trail, Trickle, describe};
 use crate::auth::{Guard, Principal};
 use crate::problem::Problem;
 
@@ -49,13 +49,62 @@ impl<'a> Gates<'a> {
         action: &'static str,
         routes: UtoipaMethodRouter<S>,
     ) -> UtoipaMethodRouter<S> {
+        self.written_down(scope, action, None, routes)
+    }
+
+    /// As [`write`](Self::write), for what the bearer of a token does for strangers, as with claim codes that subscribers
+    /// type: of refusals only so many are put down as `refusals` lets through, the others are in the log.
+    pub fn write_for_strangers<S: Clone + Send + Sync + 'static>(
+        &self,
+        scope: &'static str,
+        action: &'static str,
+        refusals: Trickle,
+        routes: UtoipaMethodRouter<S>,
+    ) -> UtoipaMethodRouter<S> {
+        self.written_down(scope, action, Some(Arc::new(refusals)), routes)
+    }
+
+    fn written_down<S: Clone + Send + Sync + 'static>(
+        &self,
+        scope: &'static str,
+        action: &'static str,
+        refusals: Option<Arc<Trickle>>,
+        routes: UtoipaMethodRouter<S>,
+    ) -> UtoipaMethodRouter<S> {
         let routes = describe(routes, scope);
-        let state = (Arc::clone(&self.trail), action);
+        let state = Write { trail: Arc::clone(&self.trail), action, refusals };
         routes.map(|route| {
             route
                 .route_layer(middleware::from_fn_with_state(state, write_gate))
                 .route_layer(self.guard.require(scope))
         })
+    }
+}
+
+/// How a write is put down.
+#[derive(Clone)]
+struct Write {
+    trail: Arc<dyn Trail>,
+    action: &'static str,
+    /// Of refusals only so many.
+    refusals: Option<Arc<Trickle>>,
+}
+
+impl Write {
+    async fn put_down(&self, who: &str, target: &str, outcome: String) {
+        let action = self.action;
+        let entry = match &self.refusals {
+            Some(refusals) if outcome != DONE => refusals.entry(refusals.allows(), &outcome),
+            _ => Some(outcome.clone()),
+        };
+        let Some(entry) = entry else {
+            tracing::warn!(%who, action, %target, outcome, "not in the audit log: there are too many refusals");
+            return;
+        };
+        if let Err(error) = self.trail.record(who, action, target, &entry).await {
+            // It is done and cannot be undone; the log is what remains.
+            tracing::error!(%who, action, %target, error, "the audit log cannot be written");
+        }
     }
 }
 
@@ -80,7 +129,7 @@ impl Target {
 
 /// Runs a write to its end, whether or not the client still listens, and writes it down.
 async fn write_gate(
-    State((trail, action)): State<(Arc<dyn Trail>, &'static str)>,
+    State(write): State<Write>,
     principal: Principal,
     mut request: Request,
     next: Next,
@@ -90,22 +139,21 @@ async fn write_gate(
     let path = request.uri().path().to_owned();
     let work = tokio::spawn(async move {
         let response = next.run(request).await;
-        let (who, target) = (principal.name, target.or_path(&path));
-        if let Err(error) = trail.record(&who, action, &target, &outcome(&response)).await {
-            // It is done and cannot be undone; the log is what remains.
-            tracing::error!(%who, action, %target, error, "the audit log cannot be written");
-        }
+        write.put_down(&principal.name, &target.or_path(&path), outcome(&response)).await;
         response
     });
     work.await.unwrap_or_else(|error| Problem::internal(&error).into_response())
 }
+
+/// What became of a write that was not refused.
+const DONE: &str = "done";
 
 /// An answer, as the audit log has it: `done`, or the problem.
 #[must_use]
 pub fn outcome(response: &Response) -> String {
     match response.extensions().get::<Problem>() {
         Some(problem) => problem.to_string(),
-        None if response.status().is_success() => "done".to_owned(),
+        None if response.status().is_success() => DONE.to_owned(),
         None => response.status().to_string(),
     }
 }

@@ -14,8 +14,6 @@ use crate::sealed::{Keyring, Place};
 
 /// How often the key file is read.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How long what was sealed with an older key may be on its way into the database.
-const UNDER_WAY: Duration = Duration::from_secs(60);
 /// Values of one transaction.
 const AT_ONCE: u32 = 200;
 
@@ -55,11 +53,13 @@ impl Database {
         Ok(total)
     }
 
-    /// Keeps `columns` sealed with the newest key of the file that `keys` came from, until `stop`.
+    /// Keeps `columns` sealed with the newest key of the file that `keys` came from, until `stop`. What was sealed with an
+    /// older key may be on its way into the database for `settle`.
     pub async fn keep_sealed_with_newest(
         self,
         keys: Arc<Keyring>,
         columns: &'static [SealedColumn],
+        settle: Duration,
         stop: CancellationToken,
     ) {
         let mut since = Instant::now();
@@ -70,7 +70,7 @@ impl Database {
                 since = Instant::now();
                 tracing::info!(key = newest, "a newer at-rest key seals from now on");
             }
-            if let Err(error) = self.seal_what_is_left(&keys, columns, since.elapsed() >= UNDER_WAY).await {
+            if let Err(error) = self.seal_what_is_left(&keys, columns, since.elapsed() >= settle).await {
                 tracing::error!(%error, "what is stored cannot be sealed with the newest at-rest key");
             }
             tokio::select! {

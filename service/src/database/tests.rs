@@ -387,3 +387,34 @@ async fn a_backup_is_restored_whole_or_nothing_is_changed() {
     assert_eq!(restore(&url(empty.path()), &SCHEMA, &out, None).await.unwrap().replaced, None);
     assert!(restored.replaced.is_some());
 }
+
+#[tokio::test]
+async fn a_page_is_as_long_as_asked_although_rows_are_left_out() {
+    use sqlx::Row as _;
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).await;
+    let names = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20) \
+                 INSERT INTO audit (at, who, action, target, outcome) \
+                 SELECT n, format('%02d', n), '', iif(n % 4 = 0, n, '?'), '' FROM n";
+    sqlx::query(names).execute(&db.writer).await.unwrap();
+    let number = |row: &sqlx::sqlite::SqliteRow| row.try_get::<String, _>("target").unwrap().parse::<u32>();
+    let read = async |after: &str, limit: u32| {
+        let mut page = ReadablePage::new("an entry", "who", after.to_owned(), limit);
+        let mut rounds = 0;
+        while let Some((after, limit)) = page.wanted() {
+            let rows = sqlx::query("SELECT * FROM audit WHERE who > ?1 ORDER BY who LIMIT ?2")
+                .bind(after)
+                .bind(limit)
+                .fetch_all(&db.readers)
+                .await
+                .unwrap();
+            page.add(&rows, number, |row| row.try_get("who")).unwrap();
+            rounds += 1;
+        }
+        (page.items(), rounds)
+    };
+    assert_eq!(read("", 3).await.0, [4, 8, 12]);
+    assert_eq!(read("12", 3).await.0, [16, 20]);
+    assert_eq!(read("20", 3).await, (vec![], 1));
+    assert_eq!(read("", 0).await, (vec![], 0));
+}

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Deliver, Delivery, Outbox, Outgoing, milliseconds, table};
-use crate::database::explain;
+use crate::database::{count_unreadable, explain, is_temporary};
 
 /// How long it is not looked for messages at most.
 const LOOK: Duration = Duration::from_secs(5);
@@ -143,7 +143,17 @@ async fn attempt(outbox: &Outbox, deliver: &dyn Deliver, id: i64) {
         Ok(None) => {}
         Err(error) => {
             tracing::error!(message = id, error = explain(&error), "a message cannot be read");
-            tokio::time::sleep(STORE_AGAIN).await;
+            if is_temporary(&error) {
+                tokio::time::sleep(STORE_AGAIN).await;
+                return;
+            }
+            // It is damaged. The others of its topic go before; somebody may repair it.
+            count_unreadable();
+            let later = (outbox.clock)().saturating_add(milliseconds(outbox.policy.max));
+            if let Err(error) = table::postpone(&outbox.db, id, later).await {
+                tracing::error!(message = id, error = explain(&error), "it cannot be postponed");
+                tokio::time::sleep(STORE_AGAIN).await;
+            }
         }
     }
 }

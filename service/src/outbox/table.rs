@@ -3,7 +3,7 @@
 use sqlx::{Row, SqliteConnection};
 
 use super::{Message, Outgoing, milliseconds};
-use crate::database::Database;
+use crate::database::{Database, readable_rows};
 
 /// How long an ended message's key is kept,
 const KEPT: i64 = 30 * 24 * 3600 * 1000;
@@ -40,7 +40,7 @@ pub(super) async fn pending(db: &Database) -> Result<u64, sqlx::Error> {
 
 /// Topics that something is on its way of: one step in the index each, however many messages wait.
 pub(super) async fn topics(db: &Database) -> Result<Vec<String>, sqlx::Error> {
-    let found: Vec<(String,)> = sqlx::query_as(
+    let found = sqlx::query(
         "WITH RECURSIVE next (topic) AS ( \
             SELECT min(topic) FROM outgoing_message WHERE ended_at IS NULL \
             UNION ALL \
@@ -50,7 +50,7 @@ pub(super) async fn topics(db: &Database) -> Result<Vec<String>, sqlx::Error> {
     )
     .fetch_all(&db.readers)
     .await?;
-    Ok(found.into_iter().map(|(topic,)| topic).collect())
+    Ok(readable_rows("the topic of outgoing messages", "topic", &found, |row| row.try_get("topic")))
 }
 
 /// The next messages of a topic, those due longest first: id and when.

@@ -372,3 +372,26 @@ async fn of_what_has_ended_the_last_ten_thousand_are_kept() {
     assert_eq!((kept, first), (table::MOST_KEPT, 2501));
     assert_eq!(bench.outbox.pending().await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_damaged_message_or_topic_keeps_no_other_waiting() {
+    let bench = Bench::new(Policy { parallel: 1, ..Policy::default() }).await;
+    for (topic, key) in [("t", "damaged"), ("t", "whole"), ("u", "other topic"), ("v", "lost")] {
+        bench.enqueue(topic, key, HOUR).await;
+    }
+    for damage in [
+        "UPDATE outgoing_message SET attempts = -5 WHERE key = 'damaged'",
+        "UPDATE outgoing_message SET topic = CAST(x'ff' AS TEXT) WHERE key = 'lost'",
+    ] {
+        sqlx::query(damage).execute(&bench.outbox.db.writer).await.unwrap();
+    }
+    let script = Script::of([]);
+    let mut runner = bench.runner(&script);
+    for _ in 0..3 {
+        round(&mut runner).await;
+    }
+    let mut seen = script.seen();
+    seen.sort();
+    assert_eq!(seen, [("other topic".to_owned(), 0), ("whole".to_owned(), 0)]);
+    assert!(bench.next_at("damaged").await > START, "it is tried again later: it may be repaired");
+}

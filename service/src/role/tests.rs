@@ -57,12 +57,24 @@ fn keys_that_are_not_known_are_errors() {
 }
 
 #[test]
+fn older_keys_may_go_after_a_minute_or_what_is_configured() {
+    let settle = |settle: Option<u64>| {
+        KeysConfig { at_rest: SecretSource::File("key".into()), settle: settle.map(Span::seconds) }.settle()
+    };
+    assert_eq!(settle(None).unwrap().as_secs(), 60);
+    assert_eq!(settle(Some(1)).unwrap().as_secs(), 1);
+    for wrong in [0, 86_401] {
+        assert!(settle(Some(wrong)).unwrap_err().to_string().starts_with("keys.settle: "));
+    }
+}
+
+#[test]
 fn at_rest_keys_are_read_and_errors_name_the_place_and_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let line = Keyring::generate_line(7).unwrap();
-    let keys = KeysConfig { at_rest: private(&folder, "good", &line) };
+    let keys = KeysConfig { at_rest: private(&folder, "good", &line), settle: None };
     assert_eq!(keys.keyring().unwrap().newest_id(), 7);
-    let keys = KeysConfig { at_rest: private(&folder, "bad", "7:c2VjcmV0") };
+    let keys = KeysConfig { at_rest: private(&folder, "bad", "7:c2VjcmV0"), settle: None };
     let error = keys.keyring().unwrap_err();
     assert!(
         error.to_string().starts_with("keys.at_rest: ") && error.to_string().contains("line 1"),
@@ -72,7 +84,7 @@ fn at_rest_keys_are_read_and_errors_name_the_place_and_no_key() {
         error.to_string().contains("bad") && !format!("{error}{error:?}").contains("c2VjcmV0"),
         "{error}"
     );
-    let keys = KeysConfig { at_rest: SecretSource::File(folder.path().join("missing")) };
+    let keys = KeysConfig { at_rest: SecretSource::File(folder.path().join("missing")), settle: None };
     let error = keys.keyring().unwrap_err().to_string();
     assert!(error.contains("missing") && error.contains("callhome keys generate"), "{error}");
 }

@@ -36,7 +36,7 @@ impl Failure for StoreError {
 impl Failure for SupplierError {
     fn problem(&self) -> Problem {
         match self {
-            Self::Overlaps { .. } => Problem::conflict(self.to_string()),
+            Self::Overlaps { .. } | Self::Damaged(_) => Problem::conflict(self.to_string()),
             Self::Store(error) => error.problem(),
         }
     }

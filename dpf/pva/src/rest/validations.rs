@@ -60,29 +60,35 @@ async fn validate(
     outcome.or_problem().map(|it| Json(Validation { verdict: Octets(it.signed) }))
 }
 
-/// One entry for each verdict that is given, with its reasons; what is repeated was put down before.
+/// One entry for each verdict that is given, with its reasons; what is repeated was put down before. Of a flood of refusals
+/// only some are: whatever device sends bad evidence must not fill the disk.
 async fn record(
     state: &RestState,
     principal: &Principal,
     request: &ValidationRequest,
     outcome: &Result<Validated, ValidateError>,
 ) {
-    let (tre, said) = match outcome {
+    let (tre, said, refused) = match outcome {
         Ok(Validated { verdict: None, .. }) => return,
         Ok(Validated { verdict: Some(verdict), .. }) if verdict.good => {
-            (verdict.tre_id.as_ref(), "good".to_owned())
+            (verdict.tre_id.as_ref(), "good".to_owned(), false)
         }
         Ok(Validated { verdict: Some(verdict), .. }) => {
             let said = format!("refused ({}): {}", shown(&verdict.reasons), verdict.detail);
-            (verdict.tre_id.as_ref(), said)
+            (verdict.tre_id.as_ref(), said, true)
         }
-        Err(error) => (None, error.to_string()),
+        Err(error) => (None, error.to_string(), true),
     };
     let target = match tre {
         Some(tre) => format!("{tre} session {}", request.session),
         None => format!("session {}", request.session),
     };
-    if let Err(error) = state.trail.record(&principal.name, "validations.judge", &target, &said).await {
+    let entry = if refused { state.noted.entry(state.noted.allows(), &said) } else { Some(said.clone()) };
+    let Some(entry) = entry else {
+        tracing::warn!(who = %principal.name, target, said, "not in the audit log: there are too many refusals");
+        return;
+    };
+    if let Err(error) = state.trail.record(&principal.name, "validations.judge", &target, &entry).await {
         tracing::error!(who = %principal.name, target, said, error, "the audit log cannot be written");
     }
 }

@@ -1,6 +1,7 @@
 //! Enrolments: all of a batch or nothing of it.
 
 use schemas::identity::SupplierId;
+use service::database::readable_rows;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
@@ -159,9 +160,15 @@ async fn there(connection: &mut SqliteConnection, platform: &Platform) -> Result
         .bind(&platform.public_key)
         .fetch_all(&mut *connection)
         .await?;
-    let found: Vec<Platform> = found.iter().map(rows::platform).collect::<Result<_, _>>()?;
-    let Some(first) = found.first() else { return Ok(There::Not) };
     let (tre, device) = (&platform.tre_id, &platform.device_id);
+    let readable = readable_rows("a platform", "tre_id", &found, rows::platform);
+    if readable.len() < found.len() {
+        return Ok(There::Otherwise(format!(
+            "TRE {tre}: what is enrolled with its identity, device or key cannot be read; the log says why"
+        )));
+    }
+    let found = readable;
+    let Some(first) = found.first() else { return Ok(There::Not) };
     let why = if found.iter().any(|it| it.tre_id == *tre && it.public_key != platform.public_key) {
         format!("TRE {tre} is enrolled with another key")
     } else if found.iter().any(|it| it.device_id == *device && it.tre_id != *tre) {

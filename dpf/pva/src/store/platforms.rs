@@ -1,7 +1,8 @@
 //! Platforms and their certificates after enrolment: listings, renewal, revocation.
 
 use schemas::identity::{SupplierId, TreId};
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use service::database::{ReadablePage, readable_rows};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{Store, StoreError, enrolments::insert_credential, rows};
 use crate::model::{Credential, Platform, Revocation, RevocationReason};
@@ -74,13 +75,17 @@ impl Store {
             "SELECT {} FROM platform WHERE {of} tre_id > ?1 ORDER BY tre_id LIMIT ?2",
             rows::PLATFORM
         );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(after.unwrap_or_default())
-            .bind(limit)
-            .bind(supplier.map(SupplierId::as_str))
-            .fetch_all(&self.db.readers)
-            .await?;
-        rows.iter().map(rows::platform).collect()
+        let mut page = ReadablePage::new("a platform", "tre_id", after.unwrap_or_default().to_owned(), limit);
+        while let Some((after, limit)) = page.wanted() {
+            let rows = sqlx::query(AssertSqlSafe(sql.clone()))
+                .bind(after)
+                .bind(limit)
+                .bind(supplier.map(SupplierId::as_str))
+                .fetch_all(&self.db.readers)
+                .await?;
+            page.add(&rows, rows::platform, |row| row.try_get("tre_id"))?;
+        }
+        Ok(page.items())
     }
 
     /// The certificates of a platform, newest first.
@@ -90,7 +95,7 @@ impl Store {
     pub async fn credentials(&self, tre: &TreId) -> Result<Vec<Credential>, StoreError> {
         let sql = format!("SELECT {} FROM credential WHERE tre_id = ?1 ORDER BY id DESC", rows::CREDENTIAL);
         let rows = sqlx::query(AssertSqlSafe(sql)).bind(tre.as_str()).fetch_all(&self.db.readers).await?;
-        rows.iter().map(rows::credential).collect()
+        Ok(readable_rows("a certificate", "tre_id", &rows, rows::credential))
     }
 
     /// Of the certificate with this serial number (content octets without leading zeros): `None` if none was issued, else

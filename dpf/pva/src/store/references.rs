@@ -1,7 +1,8 @@
 //! Reference values: accepted states.
 
 use schemas::identity::SupplierId;
-use sqlx::AssertSqlSafe;
+use service::database::ReadablePage;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::{Store, StoreError, rows};
 use crate::model::{Label, ReferenceValue};
@@ -85,14 +86,19 @@ impl Store {
             rows::REFERENCE
         );
         let (model, name) = after.unwrap_or_default();
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(supplier.as_str())
-            .bind(model)
-            .bind(name)
-            .bind(limit)
-            .fetch_all(&self.db.readers)
-            .await?;
-        rows.iter().map(rows::reference).collect()
+        let after = (model.to_owned(), name.to_owned());
+        let mut page = ReadablePage::new("a reference value", "name", after, limit);
+        while let Some(((model, name), limit)) = page.wanted() {
+            let rows = sqlx::query(AssertSqlSafe(sql.clone()))
+                .bind(supplier.as_str())
+                .bind(model)
+                .bind(name)
+                .bind(limit)
+                .fetch_all(&self.db.readers)
+                .await?;
+            page.add(&rows, rows::reference, |row| Ok((row.try_get("model")?, row.try_get("name")?)))?;
+        }
+        Ok(page.items())
     }
 
     /// Deletes a reference value: platforms in that state are not accepted any more. Whether there was one.

@@ -1,7 +1,8 @@
 //! Suppliers.
 
 use schemas::identity::{DeviceId, SupplierId};
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use service::database::{ReadablePage, readable_rows};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{Store, StoreError, rows};
 use crate::model::Supplier;
@@ -21,6 +22,11 @@ pub enum SupplierError {
         /// Who has it.
         other: SupplierId,
     },
+    /// What another has cannot be read.
+    #[error(
+        "what the identities of supplier {0} begin with cannot be read: PUT /v1/suppliers/{0} again first"
+    )]
+    Damaged(String),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -32,17 +38,35 @@ impl From<sqlx::Error> for SupplierError {
     }
 }
 
+/// All suppliers.
+#[derive(Debug, Default)]
+pub(super) struct Suppliers {
+    readable: Vec<Supplier>,
+    /// Identities of those whose rows cannot be read: what is theirs is not known.
+    damaged: Vec<String>,
+}
+
 /// All suppliers, in the caller's transaction.
-pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Supplier>, StoreError> {
+pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Suppliers, StoreError> {
     let sql = format!("SELECT {} FROM supplier ORDER BY id", rows::SUPPLIER);
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
-    rows.iter().map(rows::supplier).collect()
+    let readable = readable_rows("a supplier", "id", &rows, rows::supplier);
+    let ids = rows.iter().map(|row| row.try_get("id").unwrap_or_else(|_| "?".to_owned()));
+    let is_readable = |id: &String| readable.iter().any(|one| one.id.as_str() == id);
+    let damaged = ids.filter(|id| !is_readable(id)).collect();
+    Ok(Suppliers { readable, damaged })
 }
 
 /// Why `supplier` may not enrol a device of this identity; `None`: it may. With one supplier alone all identities are its
 /// own.
-pub(super) fn enrolment_fault(all: &[Supplier], supplier: &SupplierId, device: &DeviceId) -> Option<String> {
-    let own = all.iter().find(|one| one.id == *supplier)?;
+pub(super) fn enrolment_fault(all: &Suppliers, supplier: &SupplierId, device: &DeviceId) -> Option<String> {
+    if all.damaged.iter().any(|id| id == supplier.as_str()) {
+        return Some(format!(
+            "device {device}: what the identities of supplier {supplier} begin with cannot be read; \
+             PUT /v1/suppliers/{supplier} again"
+        ));
+    }
+    let own = all.readable.iter().find(|one| one.id == *supplier)?;
     if own.owns(device) {
         return None;
     }
@@ -51,11 +75,13 @@ pub(super) fn enrolment_fault(all: &[Supplier], supplier: &SupplierId, device: &
             "device {device} is not one of the identities of supplier {supplier} (devices of /v1/suppliers/{supplier})"
         ));
     }
-    let other = all.iter().find(|one| one.id != *supplier && (one.enrols || !one.devices.is_empty()))?;
+    let enrols = |one: &&Supplier| one.id != *supplier && (one.enrols || !one.devices.is_empty());
+    let other = all.readable.iter().find(enrols).map(|one| one.id.as_str());
+    let other = other.or_else(|| all.damaged.first().map(String::as_str))?;
     Some(format!(
         "device {device}: supplier {supplier} has no identities of its own, and supplier {} enrols too; \
          PUT /v1/suppliers/{supplier} with \"devices\": what its identities begin with",
-        other.id
+        other
     ))
 }
 
@@ -67,7 +93,12 @@ impl Store {
     pub async fn put_supplier(&self, supplier: &Supplier) -> Result<bool, SupplierError> {
         let mut tx = self.db.write().await?;
         let all = all(&mut tx).await?;
-        for other in all.iter().filter(|other| other.id != supplier.id) {
+        // Damaged itself, it is repaired by this.
+        let damaged = all.damaged.iter().find(|id| *id != supplier.id.as_str());
+        if let (Some(other), false) = (damaged, supplier.devices.is_empty()) {
+            return Err(SupplierError::Damaged(other.clone()));
+        }
+        for other in all.readable.iter().filter(|other| other.id != supplier.id) {
             for prefix in &supplier.devices {
                 let overlaps = |theirs: &&DeviceId| {
                     theirs.as_str().starts_with(prefix.as_str())
@@ -92,7 +123,8 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await.map_err(StoreError::from)?;
-        Ok(!all.iter().any(|one| one.id == supplier.id))
+        let there = all.readable.iter().map(|one| one.id.as_str());
+        Ok(!there.chain(all.damaged.iter().map(String::as_str)).any(|id| id == supplier.id.as_str()))
     }
 
     /// A supplier.
@@ -112,12 +144,17 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn suppliers(&self, after: Option<&str>, limit: u32) -> Result<Vec<Supplier>, StoreError> {
-        let rows =
-            sqlx::query("SELECT id, name, enrols, devices FROM supplier WHERE id > ?1 ORDER BY id LIMIT ?2")
-                .bind(after.unwrap_or_default())
-                .bind(limit)
-                .fetch_all(&self.db.readers)
-                .await?;
-        rows.iter().map(rows::supplier).collect()
+        let mut page = ReadablePage::new("a supplier", "id", after.unwrap_or_default().to_owned(), limit);
+        while let Some((after, limit)) = page.wanted() {
+            let rows = sqlx::query(
+                "SELECT id, name, enrols, devices FROM supplier WHERE id > ?1 ORDER BY id LIMIT ?2",
+            )
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.db.readers)
+            .await?;
+            page.add(&rows, rows::supplier, |row| row.try_get("id"))?;
+        }
+        Ok(page.items())
     }
 }

@@ -1,6 +1,7 @@
 //! Nonces and verdicts.
 
 use schemas::{identity::TreId, rest::provisioning::ValidationCheck};
+use service::database::readable_rows;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -188,5 +189,6 @@ async fn references(
         .bind(platform.model.as_str())
         .fetch_all(connection)
         .await?;
-    rows.iter().map(rows::reference).collect()
+    // A state that cannot be read is one that is not accepted.
+    Ok(readable_rows("a reference value", "name", &rows, rows::reference))
 }

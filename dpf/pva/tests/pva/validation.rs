@@ -222,3 +222,22 @@ async fn a_state_whose_reference_value_is_deleted_is_not_accepted_any_more() {
     let verdict = world.validate(&request(&nonce, device.evidence(&nonce, |_| ()))).await;
     assert_eq!(verdict.reasons, [Reason::StateNotAccepted]);
 }
+
+#[tokio::test]
+async fn whoever_sends_bad_evidence_without_end_does_not_fill_the_audit_log() {
+    let world = World::new().await;
+    let [device] = world.devices(["meter-1"]).await;
+    let nonce = world.nonce().await;
+    let begun = std::time::Instant::now();
+    for _ in 0..400 {
+        assert!(!world.validate(&request(&nonce, b"no evidence".to_vec())).await.good);
+    }
+    let judged = async || world.audit().await.into_iter().filter(|e| e.action == "validations.judge").count();
+    let written = judged().await;
+    // 200 at once, and one more a second.
+    let most = 200 + usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
+    assert!((200..=most).contains(&written), "{written}");
+    // A good one is written all the same.
+    assert!(world.validate(&request(&nonce, device.evidence(&nonce, |_| {}))).await.good);
+    assert!(world.audited("validations.judge", &device.tre(), "good").await);
+}

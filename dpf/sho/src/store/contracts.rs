@@ -1,6 +1,7 @@
 //! Contracts, by device.
 
 use schemas::identity::{DeviceId, SupplierId};
+use service::database::ReadablePage;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::StoreError;
@@ -44,12 +45,16 @@ pub async fn page(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Vec<Contract>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM contract WHERE device_id > ?1 ORDER BY device_id LIMIT ?2")
-        .bind(after.unwrap_or(""))
-        .bind(limit)
-        .fetch_all(tx)
-        .await?;
-    rows.iter().map(contract).collect()
+    let mut page = ReadablePage::new("a contract", "device_id", after.unwrap_or_default().to_owned(), limit);
+    while let Some((after, limit)) = page.wanted() {
+        let rows = sqlx::query("SELECT * FROM contract WHERE device_id > ?1 ORDER BY device_id LIMIT ?2")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&mut *tx)
+            .await?;
+        page.add(&rows, contract, |row| row.try_get("device_id"))?;
+    }
+    Ok(page.items())
 }
 
 /// Stores a contract, or replaces it; without a supplier, that stays. `true`: it is new.

@@ -1,5 +1,6 @@
 //! Numbers: a row for each that was ever handed out, never deleted, so that none is handed out twice.
 
+use service::database::{ReadablePage, readable_rows};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -23,12 +24,14 @@ fn range(row: &SqliteRow) -> Result<NumberRange, StoreError> {
     })
 }
 
-/// All ranges, by name.
+const ALL_RANGES: &str = "SELECT * FROM number_range ORDER BY id";
+
+/// All ranges, by name; whoever compares a new one with them has to know all.
 ///
 /// # Errors
-/// The database's.
+/// The database's, or one cannot be read.
 pub async fn ranges(tx: &mut SqliteConnection) -> Result<Vec<NumberRange>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM number_range ORDER BY id").fetch_all(tx).await?;
+    let rows = sqlx::query(ALL_RANGES).fetch_all(tx).await?;
     rows.iter().map(range).collect()
 }
 
@@ -41,12 +44,16 @@ pub async fn page(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Vec<NumberRange>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM number_range WHERE id > ?1 ORDER BY id LIMIT ?2")
-        .bind(after.unwrap_or(""))
-        .bind(limit)
-        .fetch_all(tx)
-        .await?;
-    rows.iter().map(range).collect()
+    let mut page = ReadablePage::new("a range of numbers", "id", after.unwrap_or_default().to_owned(), limit);
+    while let Some((after, limit)) = page.wanted() {
+        let rows = sqlx::query("SELECT * FROM number_range WHERE id > ?1 ORDER BY id LIMIT ?2")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&mut *tx)
+            .await?;
+        page.add(&rows, range, |row| row.try_get("id"))?;
+    }
+    Ok(page.items())
 }
 
 /// A range.
@@ -261,8 +268,13 @@ pub async fn take_delegated(
     device: &str,
     session: Uuid,
 ) -> Result<(), StoreError> {
-    let all = ranges(&mut *tx).await?;
+    let rows = sqlx::query(ALL_RANGES).fetch_all(&mut *tx).await?;
+    let all = readable_rows("a range of numbers", "id", &rows, range);
     let Some(range) = all.iter().find(|range| range.kind == kind && range.contains(number)) else {
+        if all.len() < rows.len() {
+            // It may be in one of those: no reason to refuse it for good.
+            return Err(StoreError::Damaged(format!("the range of {} {number} may be it", kind.as_str())));
+        }
         return Err(StoreError::Conflict(format!("{} {number} is in no range of ours", kind.as_str())));
     };
     if !range.delegated || range.closed {

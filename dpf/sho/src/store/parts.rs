@@ -1,7 +1,10 @@
 //! Executables and data that plans add to an RNCP. What is sensitive is sealed.
 
 use schemas::rncp::{self, PartKind};
-use service::sealed::{Keyring, Place};
+use service::{
+    database::ReadablePage,
+    sealed::{Keyring, Place},
+};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use zeroize::Zeroizing;
 
@@ -56,15 +59,19 @@ pub async fn page(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Vec<PartInfo>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT name, kind, shared, sensitive, size, digest, updated_at FROM part
-         WHERE name > ?1 ORDER BY name LIMIT ?2",
-    )
-    .bind(after.unwrap_or(""))
-    .bind(limit)
-    .fetch_all(tx)
-    .await?;
-    rows.iter().map(info).collect()
+    let mut page = ReadablePage::new("a part", "name", after.unwrap_or_default().to_owned(), limit);
+    while let Some((after, limit)) = page.wanted() {
+        let rows = sqlx::query(
+            "SELECT name, kind, shared, sensitive, size, digest, updated_at FROM part
+             WHERE name > ?1 ORDER BY name LIMIT ?2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut *tx)
+        .await?;
+        page.add(&rows, info, |row| row.try_get("name"))?;
+    }
+    Ok(page.items())
 }
 
 /// One, by name.

@@ -5,7 +5,7 @@ use schemas::{
     rest::provisioning::{ProvisioningRequest, Refusal},
     rncp,
 };
-use service::database::readable;
+use service::database::readable_rows;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -380,7 +380,7 @@ pub async fn left_behind(
         (state IN ('received', 'validated', 'delegated', 'allocated', 'composed', 'published') AND updated_at < ?1) \
         OR (state = 'answered' AND answered_at < ?2) LIMIT 500";
     let rows = sqlx::query(select(LEFT)).bind(idle).bind(unreported).fetch_all(tx).await?;
-    Ok(readable("a session", rows.iter().map(session)))
+    Ok(readable_rows("a session", "id", &rows, session))
 }
 
 /// Sessions that were closed before `closed`, whose keys are still here and that no open session wants to restore.
@@ -393,7 +393,7 @@ pub async fn keys_due(tx: &mut SqliteConnection, closed: i64) -> Result<Vec<Sess
         AND NOT EXISTS (SELECT 1 FROM session AS later WHERE later.previous = session.id AND later.state IN \
             ('allocated', 'composed', 'published', 'answered', 'reported', 'withdrawing')) LIMIT 500";
     let rows = sqlx::query(select(DUE)).bind(closed).fetch_all(tx).await?;
-    Ok(readable("a session", rows.iter().map(session)))
+    Ok(readable_rows("a session", "id", &rows, session))
 }
 
 /// What was done for a session at an HSS.

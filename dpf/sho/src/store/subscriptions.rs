@@ -1,6 +1,7 @@
 //! Subscriptions, by IMSI.
 
 use schemas::identity::{DeviceId, Imsi};
+use service::database::ReadablePage;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -61,18 +62,23 @@ pub async fn page(
     after: Option<Imsi>,
     limit: u32,
 ) -> Result<Vec<Subscription>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM subscription
-         WHERE imsi > ?1 AND (?2 IS NULL OR device_id = ?2) AND (?3 IS NULL OR state = ?3)
-         ORDER BY imsi LIMIT ?4",
-    )
-    .bind(after.map(|imsi| imsi.to_string()).unwrap_or_default())
-    .bind(device.map(DeviceId::as_str))
-    .bind(state.map(SubscriptionState::as_str))
-    .bind(limit)
-    .fetch_all(tx)
-    .await?;
-    rows.iter().map(subscription).collect()
+    let after = after.map(|imsi| imsi.to_string()).unwrap_or_default();
+    let mut page = ReadablePage::new("a subscription", "imsi", after, limit);
+    while let Some((after, limit)) = page.wanted() {
+        let rows = sqlx::query(
+            "SELECT * FROM subscription
+             WHERE imsi > ?1 AND (?2 IS NULL OR device_id = ?2) AND (?3 IS NULL OR state = ?3)
+             ORDER BY imsi LIMIT ?4",
+        )
+        .bind(after)
+        .bind(device.map(DeviceId::as_str))
+        .bind(state.map(SubscriptionState::as_str))
+        .bind(limit)
+        .fetch_all(&mut *tx)
+        .await?;
+        page.add(&rows, subscription, |row| row.try_get("imsi"))?;
+    }
+    Ok(page.items())
 }
 
 /// A number is given to a device; a number that is back from quarantine begins anew.

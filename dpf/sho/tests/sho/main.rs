@@ -4,6 +4,7 @@
 mod answers;
 mod connectors;
 mod crash;
+mod damaged;
 mod document;
 mod generated;
 mod mongo;

@@ -136,3 +136,23 @@ async fn keys_are_forgotten_after_retention_and_sessions_without_an_end_end() {
     let found = subscriptions::find(&mut reader, credentials.imsi).await.unwrap().unwrap();
     assert_eq!((found.state, found.session), (SubscriptionState::Active, Some(session)));
 }
+
+#[tokio::test]
+async fn whoever_reports_nonsense_without_end_does_not_fill_the_audit_log() {
+    let rig = Rig::new().await;
+    let (device, stranger) = (rig.device("meter-1").await, rig.device("meter-2").await);
+    let session = Uuid::now_v7();
+    let package = rig.package(&device, session, Kind::Initial).await;
+    let begun = std::time::Instant::now();
+    for _ in 0..400 {
+        let reported = rig.report(&stranger, session, package.rncp, ProvisioningResult::Installed).await;
+        assert!(matches!(reported, Reported::NotBelieved(_)), "{reported:?}");
+    }
+    let written = rig.audit().await.matches("not believed").count();
+    // 200 at once, and one more a second.
+    let most = 200 + usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
+    assert!((200..=most).contains(&written), "{written}");
+    // What changes something is written all the same.
+    rig.report(&device, session, package.rncp, ProvisioningResult::Installed).await;
+    assert!(rig.audit().await.contains("installed"));
+}
