@@ -8,6 +8,7 @@ use schemas::identity::Imsi;
 use super::super::finding::Findings;
 use super::super::ours::{From, Ours, Profile, Span};
 use super::super::theirs::{self, File, Policies, Policy, Subnet, Subnets};
+use super::versions::SINCE;
 use super::{Core, assigned};
 
 pub fn check(ours: &Ours, core: &Core, findings: &mut Findings) {
@@ -215,7 +216,8 @@ fn policies(ours: &Ours, pcrf: &File<Policies>, findings: &mut Findings) {
         }
         for policy in used(all, &span.value) {
             let place = pcrf.line(policy.line);
-            findings.good("policy", &place, "its supi_range holds provisional IMSIs");
+            let found = format!("its supi_range holds provisional IMSIs (Open5GS {SINCE} or later)");
+            findings.good("policy", &place, found);
             for profile in &ours.profiles {
                 apns(&profile.value, policy, pcrf, &place, findings);
             }

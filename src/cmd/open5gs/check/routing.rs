@@ -5,6 +5,7 @@ use schemas::identity::{Imsi, Plmn};
 use super::super::finding::Findings;
 use super::super::ours::{self, Ours};
 use super::super::theirs::{File, HssMap, Listed, Mme};
+use super::versions::SINCE;
 use super::{Core, samples};
 
 const CHECK: &str = "hss-map";
@@ -43,7 +44,8 @@ fn imsi_goes(ours: &Ours, mme: &File<Mme>, imsi: Imsi, source: &str, findings: &
     let place = mme.line(entry.line);
     if ours_is(ours, entry) {
         let network = &entry.written;
-        return findings.good(CHECK, &place, format!("{network} goes to {}", diameter.origin_host));
+        let found = format!("{network} goes to {} (Open5GS {SINCE} or later)", diameter.origin_host);
+        return findings.good(CHECK, &place, found);
     }
     if let Some(later) = maps.iter().find(|later| later.matches(imsi) && ours_is(ours, later)) {
         let found = format!("{imsi} ({source}) goes to {}: this entry matches first", target(entry));

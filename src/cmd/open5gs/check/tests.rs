@@ -133,6 +133,19 @@ fn of_files_that_are_right_everything_is_good() {
     assert!(verdict(&Findings(findings)).unwrap().starts_with("nothing is wrong"));
 }
 
+/// Nothing in the files of 2.7.0 to 2.7.2 tells them from those of later versions, and those versions read neither.
+#[test]
+fn what_only_newer_versions_read_is_good_for_those() {
+    let findings = findings_of("icf.toml", "", "", Some(PeerState::Open));
+    for check in ["hss-map", "policy"] {
+        let said = said(&findings, check);
+        assert!(
+            !said.is_empty() && said.iter().all(|one| one.contains("(Open5GS 2.7.3 or later)")),
+            "{said:?}"
+        );
+    }
+}
+
 const OURS: &str = "realm: epc.mnc071.mcc999.3gppnetwork.org, host: icf.epc.mnc071.mcc999.3gppnetwork.org";
 
 #[rustfmt::skip]

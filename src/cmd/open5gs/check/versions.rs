@@ -6,6 +6,10 @@ use super::Core;
 
 const CHECK: &str = "core";
 
+/// The first version of Open5GS that reads `hss_map`, and `policy` with `supi_range`. Files of 2.7.0 to 2.7.2 are like those
+/// of later versions, so what is good in them is said with it.
+pub const SINCE: &str = "2.7.3";
+
 impl Core {
     /// Its files, as far as they tell for which versions they are written.
     fn written(&self) -> impl Iterator<Item = (&str, &Written)> {
@@ -27,12 +31,14 @@ impl Core {
 pub fn check(core: &Core, findings: &mut Findings) {
     if let Some((name, mark)) = core.too_old() {
         let found = format!(
-            "the core is of Open5GS 2.6 or older ({}): hss_map is read since 2.7.3, policy with supi_range since 2.7.5, \
-             session since 2.7.0",
+            "the core is of Open5GS 2.6 or older ({}): hss_map, and policy with supi_range, are read since {SINCE}, session \
+             since 2.7.0",
             mark.what
         );
-        let remedy = "upgrade it to 2.7.5 or later; or give its whole realm to the ICF as its only HSS ([relay] sends \
-                      ordinary IMSIs on)";
+        let remedy = format!(
+            "upgrade it to {SINCE} or later; or give its whole realm to the ICF as its only HSS ([relay] sends ordinary \
+             IMSIs on)"
+        );
         return findings.wrong(CHECK, &format!("{name}:{}", mark.line), found, remedy);
     }
     for (name, written) in core.written() {

@@ -57,7 +57,7 @@ fn policy(entry: &Node) -> Result<Policy, Fault> {
         return Err(Fault::at(
             entry.line,
             found,
-            "write supi_range: [ FIRST-LAST ] (Open5GS 2.7.5 or later)",
+            "write supi_range: [ FIRST-LAST ] (Open5GS 2.7.3 or later)",
         ));
     }
     let range = |text: &str| {
