@@ -137,12 +137,13 @@ fn database_restore_puts_a_backup_in_place_while_nothing_runs_and_raises_the_num
 {
     let mut devices = Devices::new(2)?;
     let mut icf = Icf::with(&settings(), &devices.subscribers)?;
-    devices.ask(&mut icf.connect(MME)?, 0, 10)?;
+    let mut mme = icf.connect(MME)?;
+    devices.ask(&mut mme, 0, 10)?;
     let config = icf.config().to_string_lossy().into_owned();
     let backup = icf.folder().join("backup.db").to_string_lossy().into_owned();
     callhome::run(&["database", "backup", "--config", &config, "--out", &backup])?;
-    devices.ask(&mut icf.connect(MME)?, 0, 3000)?;
-    devices.ask(&mut icf.connect(MME)?, 1, 20)?;
+    devices.ask(&mut mme, 0, 3000)?;
+    devices.ask(&mut mme, 1, 20)?;
 
     let restore = |from: &str| -> Result<(String, Option<i32>)> {
         let mut command = std::process::Command::new(callhome::binary()?);
