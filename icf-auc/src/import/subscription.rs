@@ -409,7 +409,7 @@ impl Reader {
         self.rest(&gateway, &["ipv4", "addr", "ipv6", "addr6"])?;
         let addresses = addresses_of::<IpAddr>(&gateway, |address| *address)?;
         let addresses: Vec<IpAddr> = addresses.into_iter().map(|(_, address)| address).collect();
-        Ok((!addresses.is_empty()).then(|| Gateway {
+        Ok((!addresses.is_empty()).then_some(Gateway {
             addresses,
             name: None,
             allocation: AllocationType::Dynamic,
